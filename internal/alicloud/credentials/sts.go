@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package credentials
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
+	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
+	"github.com/alibabacloud-go/tea/dara"
+	"github.com/alibabacloud-go/tea/tea"
+)
+
+const (
+	stsVersion = "2015-04-01"
+	// defaultSTSEndpoint is the global one, which needs a way to the Internet.
+	defaultSTSEndpoint = "sts.aliyuncs.com"
+	// sessionSeconds is what every role allows (MaxSessionDuration is 3600 unless raised).
+	sessionSeconds = 3600
+	// defaultSessionName is what the audit log shows where nothing is configured.
+	defaultSessionName = "velero-plugin-alibabacloud"
+	// A role session name has 2 to 64 of the characters A-Z a-z 0-9 . @ - _
+	// (AssumeRole, parameter RoleSessionName).
+	minSessionName, maxSessionName = 2, 64
+
+	stsConnectTimeout = 5 * time.Second
+	stsAnswerTimeout  = 10 * time.Second
+	stsAttempts       = 3
+	stsRetryDelay     = 300 * time.Millisecond
+)
+
+// stsClient calls the Security Token Service.
+type stsClient struct {
+	// endpoint is a host, or a URL with http or https.
+	endpoint string
+	http     *http.Client
+}
+
+// newSTSHTTPClient returns a client with the proxies of the environment, which
+// gives up in time for another attempt.
+func newSTSHTTPClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: stsConnectTimeout}).DialContext,
+			TLSHandshakeTimeout:   stsConnectTimeout,
+			ResponseHeaderTimeout: stsAnswerTimeout,
+			IdleConnTimeout:       30 * time.Second,
+			ForceAttemptHTTP2:     true,
+		},
+		Timeout: stsConnectTimeout + stsAnswerTimeout,
+	}
+}
+
+// assumeRole exchanges base for a session of the role (AssumeRole).
+func (c stsClient) assumeRole(ctx context.Context, base Credentials, role assumption) (Credentials, error) {
+	parameters := map[string]string{
+		"RoleArn":         role.roleARN,
+		"RoleSessionName": sessionName(role.sessionName),
+		"DurationSeconds": fmt.Sprint(sessionSeconds),
+	}
+	if role.externalID != "" {
+		parameters["ExternalId"] = role.externalID
+	}
+	return c.call(ctx, "AssumeRole", &base, parameters)
+}
+
+// assumeRoleWithOIDC exchanges the token of a Kubernetes service account for a
+// session of the role (AssumeRoleWithOIDC). The call is not signed.
+func (c stsClient) assumeRoleWithOIDC(ctx context.Context, role assumption, providerARN, token string) (Credentials, error) {
+	return c.call(ctx, "AssumeRoleWithOIDC", nil, map[string]string{
+		"RoleArn":         role.roleARN,
+		"OIDCProviderArn": providerARN,
+		"OIDCToken":       token,
+		"RoleSessionName": sessionName(role.sessionName),
+		"DurationSeconds": fmt.Sprint(sessionSeconds),
+	})
+}
+
+// call sends one action, again while its failure looks transient, and returns
+// the credentials in the answer, without a Source. A nil signer means anonymous.
+func (c stsClient) call(ctx context.Context, action string, signer *Credentials, parameters map[string]string) (Credentials, error) {
+	client, err := c.openapiClient(signer)
+	if err != nil {
+		return Credentials{}, err
+	}
+	// The parameters go in the body: a URL is printed in errors, and proxies log it.
+	request := &openapiutil.OpenApiRequest{Body: parameters}
+	call := &openapiutil.Params{
+		Action: &action, Version: new(stsVersion), Protocol: client.Protocol, Pathname: new("/"), Method: new(http.MethodPost),
+		Style: new("RPC"), AuthType: new("AK"), ReqBodyType: new("formData"), BodyType: new("json"),
+	}
+	if signer == nil {
+		call.AuthType = new("Anonymous")
+	}
+	for attempt := 1; ; attempt++ {
+		answer, err := client.CallApiWithCtx(ctx, call, request, &dara.RuntimeOptions{})
+		if err == nil {
+			return parseSTSAnswer(answer)
+		}
+		failure := newSTSError(action, c.endpoint, err)
+		if attempt == stsAttempts || ctx.Err() != nil || !failure.transient() {
+			return Credentials{}, failure
+		}
+		timer := time.NewTimer(jittered(stsRetryDelay << (attempt - 1)))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return Credentials{}, failure
+		case <-timer.C:
+		}
+	}
+}
+
+func (c stsClient) openapiClient(signer *Credentials) (*openapi.Client, error) {
+	protocol, host, err := splitEndpoint(c.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	config := &openapiutil.Config{
+		Endpoint:   &host,
+		Protocol:   &protocol,
+		HttpClient: requester{c.http},
+	}
+	if signer != nil {
+		config.AccessKeyId, config.AccessKeySecret = &signer.AccessKeyID, &signer.AccessKeySecret
+		if signer.SecurityToken != "" {
+			config.SecurityToken = &signer.SecurityToken
+		}
+	}
+	client, err := openapi.NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of STS: %w", err)
+	}
+	return client, nil
+}
+
+// splitEndpoint takes a host or a URL apart. A host means https.
+func splitEndpoint(endpoint string) (protocol, host string, err error) {
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "https://" + endpoint
+	}
+	parsed, err := url.Parse(endpoint)
+	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") || strings.Trim(parsed.Path, "/") != "" {
+		return "", "", fmt.Errorf("the STS endpoint %q is neither a host nor a URL such as https://%s", endpoint, defaultSTSEndpoint)
+	}
+	return parsed.Scheme, parsed.Host, nil
+}
+
+// requester lets the SDK use an ordinary HTTP client instead of the transport
+// that it makes anew for each request.
+type requester struct {
+	client *http.Client
+}
+
+// Call implements dara.HttpClient.
+func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Response, error) {
+	// The SDK puts the proxy's password there, which would reach STS: net/http
+	// itself shows it to the proxy alone.
+	for name := range request.Header {
+		if strings.EqualFold(name, "Proxy-Authorization") {
+			delete(request.Header, name)
+		}
+	}
+	return r.client.Do(request)
+}
+
+// parseSTSAnswer takes the credentials out of the answer to either action.
+func parseSTSAnswer(answer map[string]any) (Credentials, error) {
+	body, _ := answer["body"].(map[string]any)
+	fields, _ := body["Credentials"].(map[string]any)
+	text := func(name string) string {
+		value, _ := fields[name].(string)
+		return value
+	}
+	key := Credentials{
+		AccessKeyID:     text("AccessKeyId"),
+		AccessKeySecret: text("AccessKeySecret"),
+		SecurityToken:   text("SecurityToken"),
+	}
+	if key.AccessKeyID == "" || key.AccessKeySecret == "" || key.SecurityToken == "" {
+		return Credentials{}, errors.New("the answer of STS lacks the access key or the security token")
+	}
+	expiration, err := time.Parse(time.RFC3339, text("Expiration"))
+	if err != nil {
+		return Credentials{}, fmt.Errorf("the answer of STS has a malformed Expiration: %w", err)
+	}
+	key.Expiration = expiration
+	return key, nil
+}
+
+// sessionName makes a valid role session name of what is configured.
+func sessionName(configured string) string {
+	name := strings.Map(func(char rune) rune {
+		switch {
+		case char >= 'a' && char <= 'z', char >= 'A' && char <= 'Z', char >= '0' && char <= '9', strings.ContainsRune(".@-_", char):
+			return char
+		}
+		return '-'
+	}, configured)
+	if len(name) < minSessionName {
+		return defaultSessionName
+	}
+	return name[:min(len(name), maxSessionName)]
+}
+
+// jittered returns a time between half of d and d, so that processes that failed
+// together do not come back together.
+func jittered(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2+1) //nolint:gosec // Spreading load needs no secrecy.
+}
+
+// stsError is a refusal by STS, or a call that did not reach it, in one line.
+type stsError struct {
+	action, endpoint string
+	code, message    string // Empty where STS did not answer.
+	status           int
+	err              error
+}
+
+func newSTSError(action, endpoint string, err error) *stsError {
+	failure := &stsError{action: action, endpoint: endpoint, err: err}
+	var refused *tea.SDKError
+	if errors.As(err, &refused) {
+		failure.code = tea.StringValue(refused.Code)
+		failure.status = tea.IntValue(refused.StatusCode)
+		// "code: 403, You are not authorized ... request id: 6894B13B-..."
+		failure.message = tea.StringValue(refused.Message)
+	}
+	return failure
+}
+
+// Error names what was called, what STS said with its request id, and the remedy.
+func (e *stsError) Error() string {
+	said := e.err.Error()
+	if e.code != "" || e.message != "" {
+		said = e.code + " (" + e.message + ")"
+	}
+	text := fmt.Sprintf("STS %s at %s: %s", e.action, e.endpoint, said)
+	if remedy := e.remedy(); remedy != "" {
+		text += "; " + remedy
+	}
+	return text
+}
+
+// Unwrap returns the SDK's error.
+func (e *stsError) Unwrap() error { return e.err }
+
+// remedy returns what a person can do about the error. The codes are those of
+// the STS API reference for AssumeRole and AssumeRoleWithOIDC.
+func (e *stsError) remedy() string {
+	switch {
+	case errors.Is(e.err, context.Canceled):
+		return ""
+	case e.status == 0:
+		return "where there is no way to the Internet, set " + variableSTSEndpoint + " to sts-vpc.<region>.aliyuncs.com"
+	case strings.HasPrefix(e.code, "EntityNotExist"):
+		return "check the ARNs of the role and of the OIDC provider: case and account id count"
+	case strings.HasPrefix(e.code, "AuthenticationFail.OIDCToken"):
+		return "the service account token must be a projected one that is not expired, with the audience that the OIDC provider expects"
+	case strings.HasPrefix(e.code, "AuthenticationFail"):
+		return "the trust policy of the role must name the OIDC provider, and the pod's service account in oidc:sub"
+	case strings.HasPrefix(e.code, "NoPermission"), strings.HasPrefix(e.code, "Forbidden"):
+		return "the caller needs sts:AssumeRole on the role, and the trust policy of the role must name the caller"
+	case strings.HasPrefix(e.code, "InvalidAccessKeyId"), strings.HasPrefix(e.code, "SignatureDoesNotMatch"),
+		strings.HasPrefix(e.code, "InvalidSecurityToken"), e.code == "IncompleteSignature":
+		return "the credentials to assume the role with are wrong, disabled or expired"
+	}
+	return ""
+}
+
+// transient reports whether the same call may succeed a moment later: no
+// answer, an answer that is not the service's, a server error or throttling.
+func (e *stsError) transient() bool {
+	return e.status == 0 || e.status >= http.StatusInternalServerError ||
+		e.status == http.StatusTooManyRequests || strings.HasPrefix(e.code, "Throttling")
+}

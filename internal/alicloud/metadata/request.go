@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	tokenHeader    = "X-aliyun-ecs-metadata-token"             //nolint:gosec // The name of a header, not a token.
+	tokenTTLHeader = "X-aliyun-ecs-metadata-token-ttl-seconds" //nolint:gosec // The name of a header, not a token.
+
+	// tokenTTL is the longest the service grants.
+	tokenTTL = 6 * time.Hour
+	// tokenMargin is how long before its end a token is renewed.
+	tokenMargin = 5 * time.Minute
+
+	// The service is a hop away: it answers at once or not at all.
+	dialTimeout   = 2 * time.Second
+	answerTimeout = 3 * time.Second
+	// silencePeriod is how long "nobody answers" is believed.
+	silencePeriod = time.Minute
+
+	// attempts and retryDelay bound the repetition of requests that the service
+	// answers with a server error or a throttle, as it does under load.
+	attempts   = 3
+	retryDelay = 200 * time.Millisecond
+
+	// maxBody is far above the largest answer that is read, the identity document with its signature.
+	maxBody = 64 << 10
+)
+
+// session is the token that requests carry in hardened mode. The zero value has
+// expired. A session without a token is that of a service that knows no tokens.
+type session struct {
+	token   string
+	expires time.Time
+}
+
+// statusError is an answer of the metadata service other than 200.
+type statusError struct {
+	method, path string
+	code         int
+}
+
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("%s %s: HTTP %d %s", e.method, e.path, e.code, http.StatusText(e.code))
+	if e.code == http.StatusForbidden {
+		text += " (the metadata service refuses this request; see the instance's MetadataOptions: HttpEndpoint and HttpTokens)"
+	}
+	return text
+}
+
+func newHTTPClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 nil, // A proxy would answer for the instance that it runs on.
+			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			ResponseHeaderTimeout: answerTimeout,
+			IdleConnTimeout:       30 * time.Second,
+			MaxIdleConns:          2,
+		},
+		Timeout: dialTimeout + 2*answerTimeout,
+	}
+}
+
+// get returns the body at path, with a session token where the service has them.
+func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+	if err := c.knownSilence(); err != nil {
+		return nil, err
+	}
+	token, err := c.sessionToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.send(ctx, http.MethodGet, path, tokenHeader, token)
+	if status := new(statusError); token != "" && errors.As(err, &status) && status.code == http.StatusUnauthorized {
+		// The service no longer knows the token, as after a live migration.
+		c.dropSession(token)
+		if token, err = c.sessionToken(ctx); err != nil {
+			return nil, err
+		}
+		return c.send(ctx, http.MethodGet, path, tokenHeader, token)
+	}
+	return body, err
+}
+
+// sessionToken returns the token to send, "" where the service does not know tokens.
+func (c *Client) sessionToken(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	current := c.session
+	c.mu.Unlock()
+	if c.now().Before(current.expires) {
+		return current.token, nil
+	}
+
+	asked := c.now()
+	body, err := c.send(ctx, http.MethodPut, tokenPath, tokenTTLHeader, strconv.Itoa(int(tokenTTL/time.Second)))
+	if status := new(statusError); errors.As(err, &status) &&
+		(status.code == http.StatusNotFound || status.code == http.StatusMethodNotAllowed) {
+		// An instance from before the hardened mode.
+		body, err = nil, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("get a metadata session token: %w", err)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = session{token: string(body), expires: asked.Add(tokenTTL - tokenMargin)}
+	return c.session.token, nil
+}
+
+// dropSession forgets the token unless another caller has renewed it already.
+func (c *Client) dropSession(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.token == token {
+		c.session = session{}
+	}
+}
+
+// send makes one request with one header, repeats it where the service asks for
+// patience, and returns the body of a 200.
+func (c *Client) send(ctx context.Context, method, path, header, value string) ([]byte, error) {
+	for attempt := 1; ; attempt++ {
+		body, err := c.sendOnce(ctx, method, path, header, value)
+		status := new(statusError)
+		again := errors.As(err, &status) && (status.code >= 500 || status.code == http.StatusTooManyRequests)
+		if !again || attempt == attempts {
+			return body, err
+		}
+		timer := time.NewTimer(retryDelay * time.Duration(attempt))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func (c *Client) sendOnce(ctx context.Context, method, path, header, value string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.baseURL+path, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("make a request to the metadata service: %w", err)
+	}
+	if value != "" {
+		req.Header.Set(header, value)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	c.mu.Lock()
+	c.answered = true
+	c.mu.Unlock()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer to %s %s: %w", method, path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, &statusError{method: method, path: path, code: resp.StatusCode}
+	}
+	return body, nil
+}
+
+// unreachable says what a request without an answer means: that there is no
+// metadata service, which is remembered, unless the caller gave up or the
+// service has answered before.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil || c.answered {
+		return fmt.Errorf("ask the metadata service: %w", err)
+	}
+	c.silence = fmt.Errorf("%w: %w; %s", ErrNotOnECS, err, hopLimitRemedy)
+	c.silentUntil = c.now().Add(silencePeriod)
+	return c.silence
+}
+
+// knownSilence returns the error of the last request while it is still believed.
+func (c *Client) knownSilence() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now().Before(c.silentUntil) {
+		return c.silence
+	}
+	return nil
+}
