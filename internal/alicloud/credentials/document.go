@@ -21,6 +21,8 @@ type document struct {
 	oidc bool
 	// assume is a role to assume with the above.
 	assume assumption
+	// profile is the section of an INI file that was read, "" for other formats.
+	profile string
 	// variables are those of a dotenv file; nil for other formats.
 	variables map[string]string
 }

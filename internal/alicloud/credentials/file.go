@@ -30,51 +30,47 @@ type file struct {
 	path, profile string
 
 	mu        sync.Mutex
-	loaded    bool
-	checkedAt time.Time
+	loaded    bool // Whether doc is what the file said when it had the state print.
 	print     fingerprint
+	checkedAt time.Time
 	doc       document
-	err       error
+	changes   int
 }
 
-// describe names the file for the Source of credentials.
-func (f *file) describe() string {
-	if f.profile != "" {
-		return fmt.Sprintf("profile %q of the credentials file %s", f.profile, f.path)
-	}
-	return "credentials file " + f.path
-}
-
-// load returns what the file says. It is read when it is new, has changed or was forgotten.
+// load returns what the file says. It is read when it is new, has changed or was
+// forgotten; one that could not be read is read again each time.
 func (f *file) load(now time.Time) (document, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.loaded && !f.hasChanged(now) {
-		return f.doc, f.err
+	f.check(now)
+	if f.loaded {
+		return f.doc, nil
 	}
-	f.doc, f.err = document{}, nil
+	var err error
 	// What was read across a change may be half of each; the second read is not,
 	// unless the file changes faster than it can be read.
 	for range 3 {
 		f.print = fingerprintOf(f.path)
-		f.doc, f.err = readDocument(f.path, f.profile)
+		f.doc, err = readDocument(f.path, f.profile)
 		if f.print.equal(fingerprintOf(f.path)) {
 			break
 		}
 	}
-	f.loaded, f.checkedAt = true, now
-	if f.err != nil {
-		f.err = fmt.Errorf("credentials file %s: %w", f.path, f.err)
+	f.checkedAt = now
+	if err != nil {
+		return document{}, fmt.Errorf("credentials file %s: %w", f.path, err)
 	}
-	return f.doc, f.err
+	f.loaded = true
+	return f.doc, nil
 }
 
-// changed reports whether the file differs from what load last returned. It
-// looks at most once in checkInterval, and never at a file that was not loaded.
-func (f *file) changed(now time.Time) bool {
+// revision returns how many changes of the file were seen since it was first
+// read. It looks at the file at most once in checkInterval, and never before load did.
+func (f *file) revision(now time.Time) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.loaded && f.hasChanged(now)
+	f.check(now)
+	return f.changes
 }
 
 // forget makes the next load read the file.
@@ -84,15 +80,17 @@ func (f *file) forget() {
 	f.loaded = false
 }
 
-func (f *file) hasChanged(now time.Time) bool {
-	if age := now.Sub(f.checkedAt); age >= 0 && age < checkInterval {
-		return false
-	}
-	if !f.print.equal(fingerprintOf(f.path)) {
-		return true // Without touching checkedAt: it stays changed until it is loaded.
+// check notices that the file has changed since it was read.
+func (f *file) check(now time.Time) {
+	age := now.Sub(f.checkedAt)
+	if f.print == nil || (age >= 0 && age < checkInterval) {
+		return
 	}
 	f.checkedAt = now
-	return false
+	if current := fingerprintOf(f.path); !f.print.equal(current) {
+		f.print, f.loaded = current, false
+		f.changes++
+	}
 }
 
 // fingerprint is the state of the files behind a path, nil where there is none.

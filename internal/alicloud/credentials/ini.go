@@ -65,16 +65,14 @@ func parseINI(content []byte, profile string) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("profile %q: %w", profile, err)
 	}
+	doc.profile = profile
 	return doc, nil
 }
 
 // fromProfile interprets the keys of one profile. The key "type" is Alibaba
-// Cloud's; without it the keys that are there decide.
+// Cloud's; without it the profile is an access key.
 func fromProfile(value func(string) string) (document, error) {
 	kind := value(iniType)
-	if kind == "" && value(iniRoleName) != "" && value(iniAccessKeyID) == "" {
-		kind = "ecs_ram_role"
-	}
 	switch kind {
 	case "", "access_key", "sts", "ram_role_arn":
 	case "ecs_ram_role":
@@ -92,14 +90,16 @@ func fromProfile(value func(string) string) (document, error) {
 			AccessKeySecret: cmp.Or(value(iniAccessKeySecret), value(iniAWSSecret)),
 			SecurityToken:   cmp.Or(value(iniSecurityToken), value(iniAWSToken)),
 		},
-		assume: assumption{
+	}
+	if kind == "ram_role_arn" {
+		doc.assume = assumption{
 			roleARN:     value(iniRoleARN),
 			sessionName: value(iniSessionName),
 			externalID:  value(iniExternalID),
-		},
-	}
-	if kind == "ram_role_arn" && doc.assume.roleARN == "" {
-		return document{}, fmt.Errorf("type ram_role_arn needs the key %s", iniRoleARN)
+		}
+		if doc.assume.roleARN == "" {
+			return document{}, fmt.Errorf("type ram_role_arn needs the key %s", iniRoleARN)
+		}
 	}
 	if err := checkKeyPair(doc.key); err != nil {
 		return document{}, fmt.Errorf("%w: set %s and %s (or %s and %s)", err, iniAccessKeyID, iniAccessKeySecret, iniAWSKeyID, iniAWSSecret)

@@ -88,6 +88,8 @@ type Provider struct {
 	current Credentials
 	// refreshAt is when current is to be renewed; zero means never.
 	refreshAt time.Time
+	// revision is that of the files when current was fetched.
+	revision int
 	// generation counts the calls of Invalidate, so that the result of a search
 	// that began before one is not kept.
 	generation int
@@ -143,13 +145,13 @@ func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 // Invalidate makes the next call of Credentials fetch anew, files included. It is
 // called when the cloud refuses the current credentials as expired or revoked.
 func (p *Provider) Invalidate() {
+	for _, f := range p.files() {
+		f.forget()
+	}
 	p.mu.Lock()
 	p.generation++
 	p.current, p.refreshAt = Credentials{}, time.Time{}
 	p.mu.Unlock()
-	for _, f := range p.files() {
-		f.forget()
-	}
 	p.flight.Forget("")
 }
 
@@ -173,18 +175,11 @@ func (p *Provider) Variable(_ context.Context, name string) string {
 // cached returns the credentials in memory, and whether they need no renewal.
 func (p *Provider) cached() (current Credentials, fresh bool) {
 	now := p.now()
+	revision := p.filesRevision(now)
 	p.mu.Lock()
-	current, refreshAt := p.current, p.refreshAt
-	p.mu.Unlock()
-	if !current.usableAt(now) || (!refreshAt.IsZero() && !now.Before(refreshAt)) {
-		return current, false
-	}
-	for _, f := range p.files() {
-		if f.changed(now) {
-			return current, false
-		}
-	}
-	return current, true
+	defer p.mu.Unlock()
+	due := !p.refreshAt.IsZero() && !now.Before(p.refreshAt)
+	return p.current, p.current.usableAt(now) && !due && p.revision == revision
 }
 
 // refresh searches for credentials and keeps what it finds.
@@ -196,30 +191,30 @@ func (p *Provider) refresh(ctx context.Context) (Credentials, error) {
 	p.mu.Lock()
 	generation := p.generation
 	p.mu.Unlock()
+	// Before the search, so that a change during it is seen after it.
+	revision := p.filesRevision(p.now())
 
 	found, err := p.find(ctx)
 	now := p.now()
-	if err != nil {
-		if !old.usableAt(now) {
-			return Credentials{}, err
-		}
+	refreshAt := refreshTime(found, now)
+	switch {
+	case err != nil && !old.usableAt(now):
+		return Credentials{}, err
+	case err != nil:
 		// Not a warning, which Velero would count against the backup: nothing is wrong with it yet.
-		p.log.WithError(err).WithField("credentials", old.String()).Info("Could not renew the credentials, using those that are still valid")
-		p.keep(generation, old, now.Add(retryInterval))
-		return old, nil
+		p.log.WithError(err).WithField("credentials", old.String()).
+			Info("Could not renew the credentials, using those that are still valid")
+		found, refreshAt = old, now.Add(retryInterval)
+	default:
+		p.log.WithField("credentials", found.String()).Debug("Fetched credentials")
 	}
-	p.keep(generation, found, refreshTime(found, now))
-	p.log.WithField("credentials", found.String()).Debug("Fetched credentials")
-	return found, nil
-}
 
-// keep remembers credentials unless they were invalidated while they were on their way.
-func (p *Provider) keep(generation int, found Credentials, refreshAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.generation == generation {
-		p.current, p.refreshAt = found, refreshAt
+		p.current, p.refreshAt, p.revision = found, refreshAt, revision
 	}
+	return found, nil
 }
 
 // refreshTime returns when to renew credentials that were fetched now.
@@ -245,6 +240,15 @@ func (p *Provider) files() []*file {
 		}
 	}
 	return files
+}
+
+// filesRevision changes when one of the files does that credentials were read from.
+func (p *Provider) filesRevision(now time.Time) int {
+	revision := 0
+	for _, f := range p.files() {
+		revision += f.revision(now)
+	}
+	return revision
 }
 
 // sts returns a client of the endpoint that is configured, for the location first.

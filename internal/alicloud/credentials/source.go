@@ -134,7 +134,10 @@ func (p *Provider) fromFile(ctx context.Context, from *file) (Credentials, error
 		found, err = p.rrsa(ctx, lookup)
 	default:
 		found = doc.key
-		found.Source = from.describe()
+		found.Source = "credentials file " + from.path
+		if doc.profile != "" {
+			found.Source = fmt.Sprintf("profile %q of the %s", doc.profile, found.Source)
+		}
 	}
 	if err != nil {
 		return Credentials{}, fmt.Errorf("credentials file %s: %w", from.path, err)
