@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Network is the way to a cloud service.
+type Network string
+
+// The networks of a backup storage location.
+const (
+	// NetworkPublic is the Internet.
+	NetworkPublic Network = "public"
+	// NetworkInternal is Alibaba Cloud's own network, reachable in the bucket's region alone.
+	NetworkInternal Network = "internal"
+	// NetworkAccelerate is OSS transfer acceleration, which the bucket must have enabled.
+	NetworkAccelerate Network = "accelerate"
+	// NetworkAuto is internal where the instance's region is the bucket's, else public.
+	NetworkAuto Network = "auto"
+)
+
+// ossHost matches the regional endpoints of OSS, with or without a bucket in front.
+var ossHost = regexp.MustCompile(`(?:^|\.)oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$`)
+
+// OSSEndpoint returns the endpoint of a region's OSS in a network, which must not be auto.
+// Finance and government regions have irregular names: they need the key "endpoint".
+// Source: OSS documentation, "Regions and endpoints".
+func OSSEndpoint(region string, network Network) *url.URL {
+	host := fmt.Sprintf("oss-%s.aliyuncs.com", region)
+	switch network {
+	case NetworkInternal:
+		host = fmt.Sprintf("oss-%s-internal.aliyuncs.com", region)
+	case NetworkAccelerate:
+		host = "oss-accelerate.aliyuncs.com"
+	case NetworkPublic, NetworkAuto:
+	}
+	return &url.URL{Scheme: "https", Host: host}
+}
+
+// RegionOfOSSEndpoint returns the region that the host of an OSS endpoint names,
+// and whether it is an internal one. The region is "" for any other host.
+func RegionOfOSSEndpoint(endpoint *url.URL) (region string, internal bool) {
+	match := ossHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
+	if match == nil || strings.HasPrefix(match[1], "accelerate") {
+		return "", false
+	}
+	return match[1], match[2] != ""
+}
+
+// ParseEndpoint parses an endpoint as users write it, with or without a scheme.
+// Without one it is https. Anything but a host, and optionally a port, is refused.
+func ParseEndpoint(text string) (*url.URL, error) {
+	trimmed := strings.TrimSuffix(strings.TrimSpace(text), "/")
+	if !strings.Contains(trimmed, "://") {
+		trimmed = "https://" + trimmed
+	}
+	endpoint, err := url.Parse(trimmed)
+	if err != nil {
+		return nil, fmt.Errorf("not a URL: %q", text)
+	}
+	if endpoint.Scheme != "https" && endpoint.Scheme != "http" {
+		return nil, fmt.Errorf("the scheme must be https or http, not %q", endpoint.Scheme)
+	}
+	if endpoint.Hostname() == "" || endpoint.Path != "" || endpoint.RawQuery != "" || endpoint.User != nil {
+		return nil, fmt.Errorf("want a host such as oss-cn-hangzhou.aliyuncs.com, without bucket, path or query: %q", text)
+	}
+	return endpoint, nil
+}
+
+// IsLoopback tells whether the endpoint is this machine, where plain HTTP leaks nothing.
+func IsLoopback(endpoint *url.URL) bool {
+	host := endpoint.Hostname()
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// needsPathStyle tells whether a bucket cannot be put in front of the host: it is an address or has no domain.
+func needsPathStyle(endpoint *url.URL) bool {
+	host := endpoint.Hostname()
+	return net.ParseIP(host) != nil || !strings.Contains(host, ".")
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/alibabacloud-go/tea/tea"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+)
+
+// Class says what kind of failure an error is, and thereby what can be done about it.
+type Class int
+
+// The classes of failure. Every error of the OSS and the OpenAPI SDKs, and of
+// the network below them, is in exactly one.
+const (
+	// Unknown is an error that the cloud did not make, or that has no class of its own.
+	Unknown Class = iota
+	// NotFound: what was asked for is not there.
+	NotFound
+	// Denied: the caller is known and may not do this.
+	Denied
+	// Unauthenticated: the access key is unknown, disabled or signs wrongly.
+	Unauthenticated
+	// Expired: the security token has run out or was replaced. New credentials help.
+	Expired
+	// Throttled: too many requests; the same request succeeds later.
+	Throttled
+	// Transient: the service or the connection failed; the same request may succeed now.
+	Transient
+	// Unreachable: no connection could be made at all.
+	Unreachable
+	// Skewed: the clock of this machine differs from the cloud's by more than 15 minutes.
+	Skewed
+	// Conflict: the thing exists already or is in a state that does not permit the request.
+	Conflict
+	// Quota: a limit of the account is reached, or it is in arrears.
+	Quota
+	// Invalid: the request is malformed and will never succeed.
+	Invalid
+	// Canceled: the caller gave up, or the time it allowed is over.
+	Canceled
+)
+
+// String returns the name of the class, for logs.
+func (c Class) String() string {
+	names := [...]string{
+		"unknown", "not found", "denied", "unauthenticated", "expired credentials", "throttled", "transient",
+		"unreachable", "clock skew", "conflict", "quota", "invalid", "canceled",
+	}
+	if c < 0 || int(c) >= len(names) {
+		return fmt.Sprintf("Class(%d)", int(c))
+	}
+	return names[c]
+}
+
+// Failure is what the cloud said of a request that it refused, in one form for
+// the XML of OSS and the JSON of the RPC services.
+type Failure struct {
+	// StatusCode is the HTTP status.
+	StatusCode int
+	// Code is the cloud's error code, such as NoSuchKey.
+	Code string
+	// Message is the cloud's explanation.
+	Message string
+	// RequestID is what Alibaba Cloud's support asks for.
+	RequestID string
+	// EC is the finer error code of OSS; empty for other services.
+	EC string
+	// Endpoint is the one that OSS says must be asked instead; usually empty.
+	Endpoint string
+}
+
+// String writes the failure the way the backup center's messages have it, with
+// what Alibaba Cloud's support asks for at the end.
+func (f Failure) String() string {
+	text := fmt.Sprintf("service returned error: StatusCode=%d, ErrorCode=%s, ErrorMessage=%q, RequestId=%s", f.StatusCode, f.Code, f.Message, f.RequestID)
+	if f.EC != "" {
+		text += ", Ec=" + f.EC
+	}
+	return text
+}
+
+// FailureOf finds what the cloud said in the chain of err. It returns false when
+// err is not an answer of the cloud.
+func FailureOf(err error) (Failure, bool) {
+	var ossErr *oss.ServiceError
+	if errors.As(err, &ossErr) {
+		return Failure{
+			StatusCode: ossErr.StatusCode,
+			Code:       ossErr.Code,
+			Message:    ossErr.Message,
+			RequestID:  ossErr.RequestID,
+			EC:         ossErr.EC,
+			Endpoint:   endpointIn(ossErr.Snapshot),
+		}, true
+	}
+	var teaErr *tea.SDKError
+	if errors.As(err, &teaErr) {
+		return Failure{
+			StatusCode: tea.IntValue(teaErr.StatusCode),
+			Code:       tea.StringValue(teaErr.Code),
+			Message:    tea.StringValue(teaErr.Message),
+			RequestID:  requestIDOf(tea.StringValue(teaErr.Data)),
+		}, true
+	}
+	return Failure{}, false
+}
+
+// Classify returns the class of err. A nil error is Unknown.
+func Classify(err error) Class {
+	if err == nil {
+		return Unknown
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return Canceled
+	}
+	if failure, ok := FailureOf(err); ok {
+		return failure.Class()
+	}
+	return classifyNetwork(err)
+}
+
+// Class returns the class of what the cloud said. The code decides; where it is
+// not known, the HTTP status.
+func (f Failure) Class() Class {
+	if class, ok := classOfCode(f.Code); ok {
+		return class
+	}
+	switch {
+	case f.StatusCode == http.StatusNotFound:
+		return NotFound
+	case f.StatusCode == http.StatusConflict:
+		return Conflict
+	case f.StatusCode == http.StatusTooManyRequests:
+		return Throttled
+	case f.StatusCode == http.StatusRequestTimeout, f.StatusCode >= http.StatusInternalServerError:
+		return Transient
+	case f.StatusCode == http.StatusForbidden, f.StatusCode == http.StatusUnauthorized:
+		return Denied
+	case f.StatusCode >= http.StatusBadRequest:
+		return Invalid
+	}
+	return Unknown
+}
+
+// classOfCode knows the error codes whose HTTP status alone would mislead. The
+// codes are from the error tables of OSS, ECS, STS and Cloud Backup. Codes of
+// the RPC services have dotted details, so that a prefix decides.
+func classOfCode(code string) (Class, bool) {
+	switch code {
+	case "SecurityTokenExpired", "InvalidSecurityToken", "InvalidSecurityToken.Expired", "InvalidSecurityToken.MismatchWithAccessKey":
+		return Expired, true
+	case "InvalidAccessKeyId", "InvalidAccessKeyId.NotFound", "InvalidAccessKeyId.Inactive", "SignatureDoesNotMatch":
+		return Unauthenticated, true
+	case "RequestTimeTooSkewed", "InvalidTimeStamp.Expired":
+		return Skewed, true
+	case "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "VaultNotExist", "ResourceNotFound":
+		return NotFound, true
+	case "FileAlreadyExists", "InvalidObjectState", "PreconditionFailed", "IdempotentProcessing", "RestoreAlreadyInProgress":
+		return Conflict, true
+	case "RequestTimeout", "InternalError", "ServiceUnavailable", "ConnectionTimeout":
+		return Transient, true
+	case "QpsLimitExceeded", "DownloadTrafficRateLimitExceeded", "UploadTrafficRateLimitExceeded", "TotalQpsLimitExceeded":
+		return Throttled, true
+	case "UserDisable", "InDebt", "DiskInArrears", "InvalidAccountStatus.NotEnoughBalance":
+		return Quota, true
+	case "BadErrorResponse":
+		// The SDK's own code for an answer that is not OSS's: a proxy or a load
+		// balancer in between answered. The HTTP status decides.
+		return Unknown, false
+	}
+	for _, rule := range []struct {
+		prefix string
+		class  Class
+	}{
+		{"Throttling", Throttled},
+		{"QuotaExceed", Quota},
+		{"Forbidden", Denied},
+		{"NoPermission", Denied},
+		{"AccessDenied", Denied},
+		{"Invalid", Invalid},
+		{"Missing", Invalid},
+	} {
+		if strings.HasPrefix(code, rule.prefix) {
+			if strings.HasSuffix(code, ".NotFound") {
+				return NotFound, true
+			}
+			return rule.class, true
+		}
+	}
+	return Unknown, false
+}
+
+// inconsistentCRC is how the OSS SDK says, without a type of its own, that the
+// bytes which the service received are not those that were sent.
+const inconsistentCRC = "crc is inconsistent"
+
+// endpointIn takes the element Endpoint from the XML of an OSS error.
+func endpointIn(body []byte) string {
+	var answer struct {
+		Endpoint string `xml:"Endpoint"`
+	}
+	if err := xml.Unmarshal(body, &answer); err != nil {
+		return ""
+	}
+	return answer.Endpoint
+}
+
+// requestIDOf takes the request id from the body of an RPC error.
+func requestIDOf(data string) string {
+	var body struct {
+		RequestID string `json:"RequestId"`
+	}
+	if err := json.Unmarshal([]byte(data), &body); err != nil {
+		return ""
+	}
+	return body.RequestID
+}
+
+// classifyNetwork classifies what is not an answer of the cloud: an error of the
+// connection, or of one of the layers that carry it.
+func classifyNetwork(err error) Class {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return Unreachable
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return Unreachable
+	}
+	for _, broken := range []error{
+		io.ErrUnexpectedEOF, io.EOF, net.ErrClosed,
+		syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+	} {
+		if errors.Is(err, broken) {
+			return Transient
+		}
+	}
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		return Transient
+	}
+	if strings.Contains(err.Error(), inconsistentCRC) {
+		return Transient
+	}
+	return Unknown
+}

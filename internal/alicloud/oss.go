@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+)
+
+// AddressingStyle is where the bucket's name stands in a URL.
+type AddressingStyle string
+
+// The addressing styles.
+const (
+	// AddressingAuto is virtual, but path for an endpoint that is an address or has no domain.
+	AddressingAuto AddressingStyle = "auto"
+	// AddressingPath is https://endpoint/bucket/key. OSS itself refuses it on its own domains.
+	AddressingPath AddressingStyle = "path"
+	// AddressingVirtual is https://bucket.endpoint/key.
+	AddressingVirtual AddressingStyle = "virtual"
+)
+
+// OSSConfig is what a location says about its OSS. It is comparable: equal
+// configs share one client.
+type OSSConfig struct {
+	// Region of the bucket; empty means that of Endpoint, else that of the instance.
+	Region string
+	// Network is the way to OSS where Endpoint is empty.
+	Network Network
+	// Endpoint is a URL that replaces the one of region and network.
+	Endpoint string
+	// PublicEndpoint is a URL for signed URLs; empty means the public one of the region where Endpoint or Network is internal.
+	PublicEndpoint string
+	// AddressingStyle says where the bucket's name stands.
+	AddressingStyle AddressingStyle
+	// CACert is a PEM bundle that is trusted besides the system's.
+	CACert string
+	// InsecureSkipVerify accepts any server certificate.
+	InsecureSkipVerify bool
+	// NotOnECS forbids asking the instance metadata service.
+	NotOnECS bool
+	// Credentials says where the location's credentials come from.
+	Credentials credentials.Config
+}
+
+// OSS is the OSS of one location.
+type OSS struct {
+	// Client sends requests to Endpoint.
+	Client *oss.Client
+	// Presigner signs URLs for the public endpoint, for whoever holds them may be anywhere.
+	Presigner *oss.Client
+	// Credentials are those of both.
+	Credentials *credentials.Provider
+	// Endpoint is where requests go.
+	Endpoint *url.URL
+}
+
+// ossEntry makes the client of one config when it is first used. A failure to
+// find the region is not kept: the metadata service may answer the next time.
+type ossEntry struct {
+	mu  sync.Mutex
+	oss *OSS
+}
+
+// OSS returns the clients for cfg, the same ones for an equal cfg. It contacts
+// nothing but the instance metadata service, and that only where the region is
+// not given or the network is auto.
+func (c *Cloud) OSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
+	c.mu.Lock()
+	entry, ok := c.ossByConf[cfg]
+	if !ok {
+		entry = &ossEntry{}
+		c.ossByConf[cfg] = entry
+	}
+	c.mu.Unlock()
+
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
+	if entry.oss == nil {
+		made, err := c.newOSS(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		entry.oss = made
+	}
+	return entry.oss, nil
+}
+
+func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
+	where, err := c.locateOSS(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	httpClient, err := newHTTPClient(TLS{CACert: []byte(cfg.CACert), InsecureSkipVerify: cfg.InsecureSkipVerify})
+	if err != nil {
+		return nil, fmt.Errorf("reading caCert: %w", err)
+	}
+	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where), c.credentialsEnvironment(cfg.NotOnECS))
+	client := func(endpoint *url.URL) *oss.Client {
+		return oss.NewClient(oss.LoadDefaultConfig().
+			WithRegion(where.region).
+			WithEndpoint(endpoint.String()).
+			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && needsPathStyle(endpoint)).
+			WithHttpClient(httpClient).
+			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: provider}).
+			WithCredentialsProvider(ossCredentials(provider)))
+	}
+	return &OSS{
+		Client:      client(where.endpoint),
+		Presigner:   client(where.publicEndpoint),
+		Credentials: provider,
+		Endpoint:    where.endpoint,
+	}, nil
+}
+
+// ossPlace is where the bucket of a location is.
+type ossPlace struct {
+	region         string
+	endpoint       *url.URL
+	publicEndpoint *url.URL
+	// internal tells whether endpoint is on Alibaba Cloud's own network.
+	internal bool
+}
+
+func (c *Cloud) locateOSS(ctx context.Context, cfg OSSConfig) (ossPlace, error) {
+	if cfg.Endpoint != "" {
+		return c.locateOSSByEndpoint(ctx, cfg)
+	}
+	region, err := c.region(ctx, cfg.Region, cfg.NotOnECS)
+	if err != nil {
+		return ossPlace{}, err
+	}
+	network := cfg.Network
+	if network == NetworkAuto {
+		network = c.nearestNetwork(ctx, region, cfg.NotOnECS)
+	}
+	place := ossPlace{
+		region:         region,
+		endpoint:       OSSEndpoint(region, network),
+		publicEndpoint: OSSEndpoint(region, network),
+		internal:       network == NetworkInternal,
+	}
+	return place.withPublicEndpoint(cfg.PublicEndpoint)
+}
+
+func (c *Cloud) locateOSSByEndpoint(ctx context.Context, cfg OSSConfig) (ossPlace, error) {
+	endpoint, err := ParseEndpoint(cfg.Endpoint)
+	if err != nil {
+		return ossPlace{}, fmt.Errorf("reading the endpoint: %w", err)
+	}
+	region, internal := RegionOfOSSEndpoint(endpoint)
+	if cfg.Region != "" {
+		region = cfg.Region
+	}
+	if region, err = c.region(ctx, region, cfg.NotOnECS); err != nil {
+		return ossPlace{}, err
+	}
+	place := ossPlace{region: region, endpoint: endpoint, publicEndpoint: endpoint, internal: internal}
+	return place.withPublicEndpoint(cfg.PublicEndpoint)
+}
+
+// withPublicEndpoint sets the endpoint of signed URLs: the given one, else the
+// region's public one where the endpoint is internal.
+func (p ossPlace) withPublicEndpoint(given string) (ossPlace, error) {
+	if given != "" {
+		endpoint, err := ParseEndpoint(given)
+		if err != nil {
+			return ossPlace{}, fmt.Errorf("reading the public endpoint: %w", err)
+		}
+		p.publicEndpoint = endpoint
+	} else if p.internal {
+		p.publicEndpoint = OSSEndpoint(p.region, NetworkPublic)
+	}
+	return p, nil
+}
+
+// ErrNoRegion is returned where neither the location nor the endpoint nor the instance names a region.
+var ErrNoRegion = errors.New("no region")
+
+// region returns given, or else the region of the instance.
+func (c *Cloud) region(ctx context.Context, given string, notOnECS bool) (string, error) {
+	const remedy = `set the location's config key "region", for example region: cn-hangzhou`
+	if given != "" {
+		return given, nil
+	}
+	if notOnECS {
+		return "", fmt.Errorf("%w: %s", ErrNoRegion, remedy)
+	}
+	identity, err := c.metadata.Identity(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s; asking the instance metadata service for it: %w", ErrNoRegion, remedy, err)
+	}
+	return identity.RegionID, nil
+}
+
+// nearestNetwork is internal where this machine is an instance of the region.
+func (c *Cloud) nearestNetwork(ctx context.Context, region string, notOnECS bool) Network {
+	if notOnECS {
+		return NetworkPublic
+	}
+	identity, err := c.metadata.Identity(ctx)
+	if err != nil {
+		c.env.Log.WithError(err).Debug("Not on an ECS instance, using the public network")
+		return NetworkPublic
+	}
+	if identity.RegionID == region {
+		return NetworkInternal
+	}
+	return NetworkPublic
+}
+
+// stsNear names the STS endpoint that is reachable where the OSS endpoint is: a
+// node that needs the internal one seldom has a way to the Internet.
+func (c *Cloud) stsNear(cfg credentials.Config, where ossPlace) credentials.Config {
+	if where.internal && cfg.STSEndpoint == "" && c.env.Getenv(stsEndpointVariable) == "" {
+		cfg.STSEndpoint = fmt.Sprintf("sts-vpc.%s.aliyuncs.com", where.region)
+	}
+	return cfg
+}
+
+// ossCredentials gives the credentials of a provider to the OSS SDK. Their
+// expiry is not passed on: the provider renews them, and the SDK does nothing with it.
+func ossCredentials(provider *credentials.Provider) osscredentials.CredentialsProvider {
+	return osscredentials.CredentialsProviderFunc(func(ctx context.Context) (osscredentials.Credentials, error) {
+		found, err := provider.Credentials(ctx)
+		if err != nil {
+			return osscredentials.Credentials{}, err
+		}
+		return osscredentials.Credentials{
+			AccessKeyID:     found.AccessKeyID,
+			AccessKeySecret: found.AccessKeySecret,
+			SecurityToken:   found.SecurityToken,
+		}, nil
+	})
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command velero-plugin-alibabacloud is a bundle of Velero plugins for Alibaba
+// Cloud. Velero starts it; a person starts its subcommands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/pflag"
+	"github.com/vmware-tanzu/velero/pkg/plugin/framework"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/buildinfo"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/parent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selfcopy"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/objectstore"
+)
+
+// memoryLimit is a soft limit of the Go heap. Velero's pod has 512 MiB by default
+// for the server and all plugin processes that live at a time; without a limit the
+// collector lets the heap grow to twice the parts of an upload.
+const memoryLimit = 88 << 20
+
+// orphanInterval is how often a plugin looks whether Velero is still there.
+const orphanInterval = 2 * time.Second
+
+func main() {
+	// Velero sets this for whatever it starts as a plugin, with arguments of its own behind.
+	if os.Getenv("VELERO_PLUGIN") == "hello" {
+		serve()
+		return
+	}
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serve registers the plugins and serves them until Velero ends the process.
+func serve() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	go parent.Watch(context.Background(), os.Getppid, orphanInterval, func() { os.Exit(0) })
+
+	clouds := newClouds()
+	framework.NewServer().
+		BindFlags(pflag.CommandLine).
+		RegisterObjectStore("velero.io/alibabacloud", func(log logrus.FieldLogger) (any, error) {
+			return objectstore.New(log, clouds(log), os.Getenv), nil
+		}).
+		Serve()
+}
+
+// newClouds returns a function that makes the Cloud of the process when it is
+// first asked, for the framework hands out its logger no sooner.
+func newClouds() func(logrus.FieldLogger) *alicloud.Cloud {
+	var cloud *alicloud.Cloud
+	return func(log logrus.FieldLogger) *alicloud.Cloud {
+		if cloud == nil {
+			cloud = alicloud.New(environment(log))
+		}
+		return cloud
+	}
+}
+
+func environment(log logrus.FieldLogger) alicloud.Environment {
+	env := alicloud.Environment{Getenv: os.Getenv, Log: log}
+	if here, err := cluster.Find(os.Getenv); err == nil {
+		env.AddonTokenSecret = func(ctx context.Context) ([]byte, error) {
+			return here.SecretValue(ctx, credentials.AddonTokenSecretNamespace, credentials.AddonTokenSecretName, credentials.AddonTokenSecretKey)
+		}
+	}
+	return env
+}
+
+// errUsage says what the binary is to a person who runs it by hand.
+var errUsage = errors.New("velero-plugin-alibabacloud is a plugin of Velero, which loads it after: velero plugin add <image>; " +
+	"by hand run one of its subcommands: copy <directory>, version")
+
+// run runs a subcommand.
+func run(args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	build, _ := debug.ReadBuildInfo()
+	info := buildinfo.Of(build)
+	switch command, rest := args[0], args[1:]; command {
+	case "version", "--version":
+		_, err := fmt.Fprint(out, info)
+		return err
+	case "help", "--help", "-h":
+		_, err := fmt.Fprintln(out, errUsage)
+		return err
+	case "copy":
+		return runCopy(rest, info, out)
+	default:
+		return fmt.Errorf("unknown subcommand %q: %w", command, errUsage)
+	}
+}
+
+func runCopy(args []string, info buildinfo.Info, out io.Writer) error {
+	if len(args) != 1 || slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") }) {
+		return errors.New("usage: velero-plugin-alibabacloud copy <directory>")
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the plugin binary: %w", err)
+	}
+	target, err := selfcopy.Copy(executable, args[0])
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "Copied velero-plugin-alibabacloud %s to %s\n", info.Version, target)
+	return err
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+)
+
+// chores remembers what is done once for each location in the life of a process.
+type chores struct {
+	mu   sync.Mutex
+	done map[chore]func() error
+}
+
+type chore struct {
+	what, bucket, prefix string
+}
+
+func newChores() *chores { return &chores{done: map[chore]func() error{}} }
+
+// once does a chore for the bucket's location unless it was done before, and
+// returns what it returned then. Others that need it wait for it to end.
+func (c *chores) once(b *bucket, what string, do func() error) error {
+	key := chore{what: what, bucket: b.name, prefix: b.location.prefix}
+	c.mu.Lock()
+	first, ok := c.done[key]
+	if !ok {
+		first = sync.OnceValue(do)
+		c.done[key] = first
+	}
+	c.mu.Unlock()
+	return first()
+}
+
+// abandonedAfter is when an upload that has not ended is taken for one whose
+// process was killed. It is longer than any upload of a backup's files takes, so
+// that those of other clusters that share the bucket are safe.
+const abandonedAfter = 24 * time.Hour
+
+// veleroFile matches, behind the location's prefix, the files that Velero writes
+// through its object store. Nobody else's uploads are touched.
+var veleroFile = regexp.MustCompile(`^(backups|restores)/[^/]+/[^/]+$`)
+
+// abortAbandonedUploads frees the parts of uploads that a killed process left
+// behind, which nobody sees and the account pays for. It runs once in a process
+// before the first change to the bucket that is not a plain put. It is a courtesy:
+// its failure, such as a policy without oss:ListMultipartUploads and
+// oss:AbortMultipartUpload, stops nothing.
+func (b *bucket) abortAbandonedUploads(ctx context.Context) {
+	_ = b.chores.once(b, "abort abandoned uploads", func() error {
+		ctx, cancel := b.small(ctx)
+		defer cancel()
+		if err := b.abortUploadsBefore(ctx, time.Now().Add(-abandonedAfter)); err != nil {
+			b.log.WithError(err).Debug("Could not look for abandoned uploads; a lifecycle rule of the bucket can remove them instead")
+		}
+		return nil
+	})
+}
+
+func (b *bucket) abortUploadsBefore(ctx context.Context, limit time.Time) error {
+	request := &oss.ListMultipartUploadsRequest{Bucket: &b.name, EncodingType: oss.Ptr("url"), MaxUploads: maxKeysPerPage}
+	if b.location.prefix != "" {
+		request.Prefix = &b.location.prefix
+	}
+	for {
+		page, err := b.oss.Client.ListMultipartUploads(ctx, request)
+		if err != nil {
+			return fmt.Errorf("listing unfinished uploads: %w", err)
+		}
+		for _, upload := range page.Uploads {
+			if !b.isAbandoned(&upload, limit) {
+				continue
+			}
+			if err := b.abort(ctx, oss.ToString(upload.Key), oss.ToString(upload.UploadId)); err != nil {
+				return err
+			}
+			b.log.WithField("key", oss.ToString(upload.Key)).Info("Aborted an upload that was abandoned")
+		}
+		if !page.IsTruncated {
+			return nil
+		}
+		request.KeyMarker, request.UploadIdMarker = page.NextKeyMarker, page.NextUploadIdMarker
+	}
+}
+
+func (b *bucket) isAbandoned(upload *oss.Upload, limit time.Time) bool {
+	key, inLocation := strings.CutPrefix(oss.ToString(upload.Key), b.location.prefix)
+	return inLocation && veleroFile.MatchString(key) && upload.Initiated != nil && upload.Initiated.Before(limit)
+}
+
+func (b *bucket) abort(ctx context.Context, key, uploadID string) error {
+	_, err := b.oss.Client.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{Bucket: &b.name, Key: &key, UploadId: &uploadID})
+	if err != nil && alicloud.Classify(err) != alicloud.NotFound {
+		return fmt.Errorf("aborting the upload of %s: %w", key, err)
+	}
+	return nil
+}
+
+// storageClassProbe is an empty object in a directory that Velero permits in a location.
+const storageClassProbe = "plugins/alibabacloud-storage-class-probe"
+
+// checkStorageClass returns an error if the bucket archives by default and does
+// not take objects of the location's class either: a backup in it could never be
+// read. In any other bucket it costs one request in a process, or one refusal
+// where oss:GetBucketInfo is not granted.
+func (b *bucket) checkStorageClass(ctx context.Context) error {
+	return b.chores.once(b, "check the storage class", func() error {
+		ctx, cancel := b.small(ctx)
+		defer cancel()
+		info, err := b.oss.Client.GetBucketInfo(ctx, &oss.GetBucketInfoRequest{Bucket: &b.name})
+		if err != nil {
+			// Listing the bucket comes next and says more of what is wrong.
+			b.log.WithError(err).Debug("Could not look up the bucket's storage class")
+			return nil
+		}
+		class := oss.ToString(info.BucketInfo.StorageClass)
+		if !strings.Contains(class, "Archive") {
+			return nil
+		}
+		return b.probeStorageClass(ctx, class)
+	})
+}
+
+func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) error {
+	key := b.location.prefix + storageClassProbe
+	found, err := b.head(ctx, key)
+	if isMissingObject(err) {
+		if err = b.putBytes(ctx, key, nil); err == nil {
+			found, err = b.head(ctx, key)
+		}
+	}
+	switch {
+	case alicloud.Classify(err) == alicloud.Denied:
+		// A location that is only read from. Whoever writes to it has probed it.
+		return nil
+	case err != nil:
+		return fmt.Errorf("the bucket's storage class is %s, and it does not take objects of class %s either; use a bucket of class Standard: %w",
+			bucketClass, b.location.storageClass, err)
+	case oss.ToString(found.StorageClass) != b.location.storageClass:
+		return errors.New("the bucket's storage class is " + bucketClass + ", and it stores objects in it even when they are sent as " +
+			b.location.storageClass + "; use a bucket of class Standard")
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+)
+
+// task is what was being done, in the words of the backup center's FAQ.
+type task string
+
+const (
+	validating  task = "backup vault is unavailable"
+	checking    task = "check backup files in OSS bucket failed"
+	uploading   task = "upload backup files to OSS bucket failed"
+	downloading task = "download backup files from OSS bucket failed"
+	listing     task = "list backup files in OSS bucket failed"
+	deleting    task = "delete backup files in OSS bucket failed"
+	signing     task = "sign the URL of backup files in OSS bucket failed"
+)
+
+// failedTask is the error of every method of the Store: what was being done to
+// which object, what the cloud said, and what the person who reads it can do.
+type failedTask struct {
+	task   task
+	object string
+	cause  error
+	remedy string
+}
+
+// Error implements error. Velero takes an object for missing when the text
+// contains "NoSuchKey", which is the cloud's own code for it.
+func (e *failedTask) Error() string {
+	text := fmt.Sprintf("%s: %s (%s)", e.task, said(e.cause), e.object)
+	if e.remedy != "" {
+		text += ": " + e.remedy
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *failedTask) Unwrap() error { return e.cause }
+
+// said is what the cloud answered, or the error itself where it did not answer.
+func said(err error) string {
+	if failure, ok := alicloud.FailureOf(err); ok {
+		return "oss: " + failure.String()
+	}
+	return err.Error()
+}
+
+// fail wraps the error of a task on an object of the bucket; key may be "" for
+// the bucket itself. A nil error stays nil.
+func (b *bucket) fail(t task, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	object := fmt.Sprintf("bucket %q", b.name)
+	if key != "" {
+		object += fmt.Sprintf(", object %q", key)
+	}
+	return &failedTask{task: t, object: object, cause: err, remedy: b.remedy(err)}
+}
+
+// remedy returns what to do about an error; "" where the error itself says it.
+func (b *bucket) remedy(err error) string {
+	if failure, ok := alicloud.FailureOf(err); ok {
+		return b.remedyForAnswer(failure)
+	}
+	var unknownAuthority x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	switch {
+	case errors.As(err, &unknownAuthority):
+		return "the server's certificate is signed by an authority that is not known here: set spec.objectStorage.caCert to its certificate"
+	case errors.As(err, &wrongHost):
+		return "the endpoint's certificate is for another name: check the config keys endpoint and addressingStyle"
+	}
+	if class := alicloud.Classify(err); class == alicloud.Unreachable || class == alicloud.Canceled {
+		return b.remedyForSilence()
+	}
+	return ""
+}
+
+// remedyForSilence is for an endpoint that cannot be reached or does not answer.
+// Source: backup center FAQ, "VaultError: xxx", step 3.
+func (b *bucket) remedyForSilence() string {
+	if b.internal() {
+		return fmt.Sprintf("the internal endpoint %s is reachable only from the bucket's own region and, outside of a VPC, over a route to OSS's internal addresses; "+
+			"to use the public network instead run: kubectl patch -n <velero-namespace> backupstoragelocation/<name> --type='json' "+
+			`-p '[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]'`, b.oss.Endpoint.Host)
+	}
+	return fmt.Sprintf("check that the cluster can reach %s: its way to the Internet, its DNS, HTTPS_PROXY; "+
+		"from within the bucket's region, network: internal needs no way to the Internet", b.oss.Endpoint.Host)
+}
+
+// answer is a rule: what the cloud says, and what to do about it.
+type answer struct {
+	code    string
+	message string
+	class   alicloud.Class
+	remedy  string
+}
+
+func (a answer) matches(f alicloud.Failure) bool {
+	return (a.code == "" || a.code == f.Code) &&
+		(a.class == alicloud.Unknown || a.class == f.Class()) &&
+		strings.Contains(strings.ToLower(f.Message), strings.ToLower(a.message))
+}
+
+// answers are tried in this order. Where the backup center's FAQ has a solution, this is it.
+func answers() []answer {
+	return []answer{
+		{
+			code: "AccessDenied", message: "does not belong to you",
+			remedy: "the bucket exists, but in another account, for bucket names are shared by all of OSS: check the name in spec.objectStorage.bucket, " +
+				"and that the credentials are of the account that owns it",
+		},
+		{
+			code: "AccessDenied", message: "must be addressed using the specified endpoint",
+			remedy: "the bucket is in another region than the location says: set the config key region (or endpoint) to the bucket's",
+		},
+		{
+			message: "kms",
+			remedy: "the bucket or the location encrypts with a key in KMS that may not be used: grant the RAM user or role kms:GenerateDataKey, kms:Decrypt, kms:DescribeKey and kms:List* " +
+				"on the key, and check that the key is enabled and in the bucket's region",
+		},
+		{code: "NoSuchBucket", remedy: "create the bucket in the OSS console, in the location's region, or correct spec.objectStorage.bucket; the name of a bucket cannot be guessed from another region"},
+		{code: "InvalidBucketName", remedy: "a bucket's name has 3 to 63 characters a-z, 0-9 and -, and begins and ends with a letter or digit: correct spec.objectStorage.bucket"},
+		{
+			code: "InvalidObjectState",
+			remedy: "the object was moved to an archive storage class, probably by a lifecycle rule: restore the objects of this backup in the OSS console (or ossutil restore) and try again when they are readable; " +
+				"a bucket for backups should be of class Standard, with a lifecycle rule that archives only what is no longer needed at hand",
+		},
+		{code: "SecondLevelDomainForbidden", remedy: "OSS refuses path style on this endpoint: remove the config key addressingStyle, or set it to virtual"},
+		{code: "SignatureDoesNotMatch", remedy: "the AccessKey secret does not belong to the AccessKey id, or the config key region is not the bucket's: correct the credentials or the region; a changed Secret is read again without a restart"},
+		{
+			class:  alicloud.Unauthenticated,
+			remedy: "the AccessKey was deleted, disabled or mistyped: create a new one for the RAM user and put it into the location's Secret, which is read again without a restart",
+		},
+		{class: alicloud.Expired, remedy: "the temporary credentials have expired and no new ones could be got: check the source of the credentials, and the clock of the node"},
+		{class: alicloud.Skewed, remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
+		{code: "UserDisable", remedy: "OSS is disabled for the account, usually for an overdue payment: settle it in the billing console"},
+		{
+			class: alicloud.Denied,
+			remedy: "the RAM user or role lacks a permission: attach the policy in deploy/ram/oss.json with the bucket's name; " +
+				"on ACK managed clusters only buckets named cnfs-oss-* need none; and check the bucket's own policy",
+		},
+		{class: alicloud.Throttled, remedy: "OSS throttles the account: try again later, or lower uploadConcurrency and downloadConcurrency"},
+		{class: alicloud.Transient, remedy: "OSS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
+	}
+}
+
+func (b *bucket) remedyForAnswer(failure alicloud.Failure) string {
+	for _, rule := range answers() {
+		if !rule.matches(failure) {
+			continue
+		}
+		if failure.Endpoint != "" && failure.Code == "AccessDenied" {
+			return fmt.Sprintf("%s; OSS names the endpoint %s", rule.remedy, failure.Endpoint)
+		}
+		return rule.remedy
+	}
+	return ""
+}

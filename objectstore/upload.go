@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+)
+
+// readSize is how much is read from Velero's stream at a time. The stream's
+// reader collects as much as it is asked for in a buffer of its own first, so that
+// a larger size would hold everything twice (pkg/plugin/framework/stream_reader.go).
+const readSize = 32 << 10
+
+// put stores body under key. Up to one part it is a single request; beyond that
+// a multipart upload, of which nothing is visible until it is complete.
+func (b *bucket) put(ctx context.Context, key string, body io.Reader) error {
+	return b.putByPlan(ctx, key, body, newPartPlan(b.location))
+}
+
+func (b *bucket) putByPlan(ctx context.Context, key string, body io.Reader, plan partPlan) error {
+	size, _ := plan.size(1)
+	first, ended, err := readPart(body, nil, size)
+	if err != nil {
+		return err
+	}
+	if ended {
+		return b.putBytes(ctx, key, first)
+	}
+	b.abortAbandonedUploads(ctx)
+	return b.putParts(ctx, key, first, body, plan)
+}
+
+// putBytes stores an object that is in memory. OSS makes it visible as a whole,
+// and the SDK compares its CRC64 with OSS's.
+func (b *bucket) putBytes(ctx context.Context, key string, content []byte) error {
+	ctx, cancel := b.transfer(ctx)
+	defer cancel()
+	encryption, keyID := b.encryption(ctx)
+	_, err := b.oss.Client.PutObject(ctx, &oss.PutObjectRequest{
+		Bucket:                    &b.name,
+		Key:                       &key,
+		StorageClass:              oss.StorageClassType(b.location.storageClass),
+		ServerSideEncryption:      encryption,
+		ServerSideEncryptionKeyId: keyID,
+		Tagging:                   nonEmpty(b.location.tagging),
+		Body:                      bytes.NewReader(content),
+	})
+	return err
+}
+
+// encryptionKeyVariable is the official plugin's way to name a KMS key for all its locations.
+const encryptionKeyVariable = "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"
+
+// encryption returns the server-side encryption of a new object, nil for the
+// bucket's default, and its key.
+func (b *bucket) encryption(ctx context.Context) (algorithm, keyID *string) {
+	if b.location.serverSideEncryption != "" {
+		return &b.location.serverSideEncryption, nonEmpty(b.location.kmsKeyID)
+	}
+	if id := b.oss.Credentials.Variable(ctx, encryptionKeyVariable); id != "" {
+		return oss.Ptr("KMS"), &id
+	}
+	return nil, nil
+}
+
+func nonEmpty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// readPart reads up to size bytes from body into a slice that reuses buffer. ended
+// tells that the body ended in it. Any other error of the body is returned: what
+// came before it must not become an object.
+func readPart(body io.Reader, buffer []byte, size int64) (part []byte, ended bool, err error) {
+	part = buffer[:0]
+	for int64(len(part)) < size {
+		part = grow(part, size)
+		limit := min(len(part)+readSize, cap(part), int(size))
+		n, err := body.Read(part[len(part):limit])
+		part = part[:len(part)+n]
+		if errors.Is(err, io.EOF) {
+			return part, true, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("reading what is to be uploaded: %w", err)
+		}
+	}
+	return part, false, nil
+}
+
+// grow makes room for at least one read, doubling so that a small object does not cost a whole part of memory.
+func grow(part []byte, size int64) []byte {
+	if len(part) < cap(part) {
+		return part
+	}
+	room := min(max(2*int64(cap(part)), 2*readSize), size)
+	return append(make([]byte, 0, room), part...)
+}
+
+// upload is a multipart upload on its way.
+type upload struct {
+	*bucket
+	key  string
+	id   string
+	plan partPlan
+	// memory holds as many units as there may be bytes of parts at a time: budget.
+	memory *semaphore.Weighted
+	budget int64
+	spare  spareBuffers
+
+	mu    sync.Mutex
+	parts []oss.UploadPart
+}
+
+func (b *bucket) putParts(ctx context.Context, key string, first []byte, rest io.Reader, plan partPlan) error {
+	budget := max(plan.small*int64(b.location.uploadConcurrency), plan.large)
+	u := &upload{bucket: b, key: key, plan: plan, memory: semaphore.NewWeighted(budget), budget: budget}
+	if err := u.initiate(ctx); err != nil {
+		return err
+	}
+	checksum := crc64.New(crc64.MakeTable(crc64.ECMA))
+	err := u.send(ctx, first, io.TeeReader(rest, checksum), checksum)
+	if err == nil {
+		err = u.complete(ctx, checksum.Sum64())
+	}
+	if err != nil {
+		u.giveUp(ctx)
+	}
+	return err
+}
+
+func (u *upload) initiate(ctx context.Context) error {
+	ctx, cancel := u.small(ctx)
+	defer cancel()
+	encryption, keyID := u.encryption(ctx)
+	begun, err := u.oss.Client.InitiateMultipartUpload(ctx, &oss.InitiateMultipartUploadRequest{
+		Bucket:                    &u.name,
+		Key:                       &u.key,
+		StorageClass:              oss.StorageClassType(u.location.storageClass),
+		ServerSideEncryption:      encryption,
+		ServerSideEncryptionKeyId: keyID,
+		Tagging:                   nonEmpty(u.location.tagging),
+	})
+	if err != nil {
+		return err
+	}
+	u.id = oss.ToString(begun.UploadId)
+	return nil
+}
+
+// send uploads first and then all of rest, which has been wrapped so that what
+// is read from it goes into checksum.
+func (u *upload) send(ctx context.Context, first []byte, rest io.Reader, checksum io.Writer) error {
+	_, _ = checksum.Write(first) // A hash never fails.
+	group, ctx := errgroup.WithContext(ctx)
+	err := u.sendParts(ctx, group, first, rest)
+	return errors.Join(group.Wait(), err)
+}
+
+func (u *upload) sendParts(ctx context.Context, group *errgroup.Group, first []byte, rest io.Reader) error {
+	if err := u.memory.Acquire(ctx, int64(cap(first))); err != nil {
+		return nil // The group has the reason.
+	}
+	u.sendPart(ctx, group, 1, first)
+	for number := 2; number <= maxParts; number++ {
+		size, spooled := u.plan.size(number)
+		var ended bool
+		var err error
+		if spooled {
+			ended, err = u.spoolPart(ctx, number, rest, size)
+		} else {
+			ended, err = u.readAndSendPart(ctx, group, number, rest, size)
+		}
+		if ended || err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the object is larger than %d parts of at most %d bytes can hold", maxParts, int64(maxPart))
+}
+
+func (u *upload) readAndSendPart(ctx context.Context, group *errgroup.Group, number int, rest io.Reader, size int64) (ended bool, err error) {
+	if err := u.memory.Acquire(ctx, size); err != nil {
+		return false, nil //nolint:nilerr // A part failed, and the group has the reason.
+	}
+	part, ended, err := readPart(rest, u.spare.take(size), size)
+	if err != nil || len(part) == 0 {
+		u.memory.Release(size)
+		return ended, err
+	}
+	u.sendPart(ctx, group, number, part)
+	return ended, nil
+}
+
+// sendPart uploads a part in the background, and then gives back its memory.
+func (u *upload) sendPart(ctx context.Context, group *errgroup.Group, number int, part []byte) {
+	group.Go(func() error {
+		defer u.memory.Release(int64(cap(part)))
+		defer u.spare.give(part)
+		ctx, cancel := u.transfer(ctx)
+		defer cancel()
+		sent, err := u.oss.Client.UploadPart(ctx, &oss.UploadPartRequest{
+			Bucket:     &u.name,
+			Key:        &u.key,
+			UploadId:   &u.id,
+			PartNumber: int32(number),
+			Body:       bytes.NewReader(part),
+		})
+		if err != nil {
+			return fmt.Errorf("uploading part %d: %w", number, err)
+		}
+		u.done(number, sent.ETag)
+		return nil
+	})
+}
+
+func (u *upload) done(number int, etag *string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parts = append(u.parts, oss.UploadPart{PartNumber: int32(number), ETag: etag})
+}
+
+// spoolPart stores the next size bytes as an object of its own beside the final
+// one, so that parts larger than memory can be repeated too, and lets OSS copy it.
+// The object is named after the final one: what a killed process leaves of it
+// goes when Velero deletes the backup's directory.
+func (u *upload) spoolPart(ctx context.Context, number int, rest io.Reader, size int64) (ended bool, err error) {
+	if err := u.freeMemory(ctx); err != nil {
+		return false, nil //nolint:nilerr // A part failed, and the group has the reason.
+	}
+	body := &io.LimitedReader{R: rest, N: size}
+	spool := fmt.Sprintf("%s.part-%05d-%s", u.key, number, u.id)
+	// A spooled part is far smaller than what the first parts of a plan hold.
+	if err := u.putByPlan(ctx, spool, body, u.plan); err != nil {
+		return false, fmt.Errorf("spooling part %d: %w", number, err)
+	}
+	defer func() {
+		if deleteErr := u.delete(context.WithoutCancel(ctx), spool); deleteErr != nil {
+			err = errors.Join(err, fmt.Errorf("deleting the spooled part %s: %w", spool, deleteErr))
+		}
+	}()
+	ended = body.N > 0
+	if body.N == size {
+		return true, nil
+	}
+	copyCtx, cancel := u.transfer(ctx)
+	defer cancel()
+	copied, err := u.oss.Client.UploadPartCopy(copyCtx, &oss.UploadPartCopyRequest{
+		Bucket:     &u.name,
+		Key:        &u.key,
+		UploadId:   &u.id,
+		PartNumber: int32(number),
+		SourceKey:  &spool,
+	})
+	if err != nil {
+		return false, fmt.Errorf("copying the spooled part %d: %w", number, err)
+	}
+	u.done(number, copied.ETag)
+	return ended, nil
+}
+
+// freeMemory waits until no part is held any more, for the upload of a spooled part needs the memory.
+func (u *upload) freeMemory(ctx context.Context) error {
+	if err := u.memory.Acquire(ctx, u.budget); err != nil {
+		return err
+	}
+	defer u.memory.Release(u.budget)
+	u.spare.drop()
+	return nil
+}
+
+// complete makes the object visible, and verifies it as a whole.
+func (u *upload) complete(ctx context.Context, checksum uint64) error {
+	ctx, cancel := u.transfer(ctx)
+	defer cancel()
+	slices.SortFunc(u.parts, func(a, b oss.UploadPart) int { return cmp.Compare(a.PartNumber, b.PartNumber) })
+	completed, err := u.oss.Client.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
+		Bucket:                  &u.name,
+		Key:                     &u.key,
+		UploadId:                &u.id,
+		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: u.parts},
+	})
+	want := strconv.FormatUint(checksum, 10)
+	if failure, ok := alicloud.FailureOf(err); ok && failure.Code == "NoSuchUpload" {
+		// The answer to an earlier attempt was lost: the object is there if it has the checksum.
+		found, headErr := u.head(ctx, u.key)
+		if headErr == nil && oss.ToString(found.HashCRC64) == want {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("completing the upload: %w", err)
+	}
+	if got := oss.ToString(completed.HashCRC64); got != "" && got != want {
+		err := fmt.Errorf("what OSS stored has the CRC64 %s, what was sent %s", got, want)
+		return errors.Join(err, u.delete(ctx, u.key))
+	}
+	return nil
+}
+
+// giveUp aborts the upload, so that its parts cost nothing. Where the policy lacks
+// oss:AbortMultipartUpload they stay until a lifecycle rule removes them.
+func (u *upload) giveUp(ctx context.Context) {
+	ctx, cancel := u.small(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := u.abort(ctx, u.key, u.id); err != nil {
+		u.log.WithField("key", u.key).WithError(err).Debug("Could not abort the upload; a lifecycle rule of the bucket can remove its parts")
+	}
+}
+
+// spareBuffers keeps the buffers of parts that were sent for the next ones.
+type spareBuffers struct {
+	mu      sync.Mutex
+	buffers [][]byte
+}
+
+// take returns a buffer of exactly the given capacity.
+func (s *spareBuffers) take(size int64) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.buffers) > 0 {
+		last := s.buffers[len(s.buffers)-1]
+		s.buffers = s.buffers[:len(s.buffers)-1]
+		if int64(cap(last)) == size {
+			return last
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+func (s *spareBuffers) give(buffer []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffers = append(s.buffers, buffer)
+}
+
+func (s *spareBuffers) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffers = nil
+}
