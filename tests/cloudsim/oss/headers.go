@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oss
+
+// Headers of requests and responses. Those of OSS are in the canonical form of net/http.
+const (
+	headerAuthorization   = "Authorization"
+	headerContentLength   = "Content-Length"
+	headerContentMD5      = "Content-Md5"
+	headerContentRange    = "Content-Range"
+	headerContentType     = "Content-Type"
+	headerDate            = "Date"
+	headerETag            = "Etag"
+	headerLastModified    = "Last-Modified"
+	headerRange           = "Range"
+	headerIfMatch         = "If-Match"
+	headerIfNoneMatch     = "If-None-Match"
+	headerIfModified      = "If-Modified-Since"
+	headerIfUnmodified    = "If-Unmodified-Since"
+	headerACL             = "X-Oss-Acl"
+	headerCompleteAll     = "X-Oss-Complete-All"
+	headerContentSHA256   = "X-Oss-Content-Sha256"
+	headerCopySource      = "X-Oss-Copy-Source"
+	headerCopyRange       = "X-Oss-Copy-Source-Range"
+	headerCRC64           = "X-Oss-Hash-Crc64ecma"
+	headerEC              = "X-Oss-Ec"
+	headerEncryption      = "X-Oss-Server-Side-Encryption"
+	headerEncryptionKeyID = "X-Oss-Server-Side-Encryption-Key-Id"
+	headerErr             = "X-Oss-Err"
+	headerForbidOverwrite = "X-Oss-Forbid-Overwrite"
+	headerMetaDirective   = "X-Oss-Metadata-Directive"
+	headerObjectType      = "X-Oss-Object-Type"
+	headerOSSDate         = "X-Oss-Date"
+	headerRangeBehavior   = "X-Oss-Range-Behavior"
+	headerRequestID       = "X-Oss-Request-Id"
+	headerRestore         = "X-Oss-Restore"
+	headerSecurityToken   = "X-Oss-Security-Token"
+	headerServerTime      = "X-Oss-Server-Time"
+	headerStorageClass    = "X-Oss-Storage-Class"
+	headerTagDirective    = "X-Oss-Tagging-Directive"
+	headerTagging         = "X-Oss-Tagging"
+	headerTaggingCount    = "X-Oss-Tagging-Count"
+	prefixMeta            = "X-Oss-Meta-"
+
+	contentTypeXML     = "application/xml"
+	contentTypeDefault = "application/octet-stream"
+)
