@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -67,11 +68,10 @@ func serve() {
 // newClouds returns a function that makes the Cloud of the process when it is
 // first asked, for the framework hands out its logger no sooner.
 func newClouds() func(logrus.FieldLogger) *alicloud.Cloud {
+	var once sync.Once
 	var cloud *alicloud.Cloud
 	return func(log logrus.FieldLogger) *alicloud.Cloud {
-		if cloud == nil {
-			cloud = alicloud.New(environment(log))
-		}
+		once.Do(func() { cloud = alicloud.New(environment(log)) })
 		return cloud
 	}
 }

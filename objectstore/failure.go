@@ -51,7 +51,7 @@ func said(err error) string {
 	if failure, ok := alicloud.FailureOf(err); ok {
 		return "oss: " + failure.String()
 	}
-	return err.Error()
+	return alicloud.Redact(err.Error())
 }
 
 // fail wraps the error of a task on an object of the bucket; key may be "" for

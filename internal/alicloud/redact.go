@@ -7,28 +7,20 @@ import "regexp"
 // redacted stands where a secret was.
 const redacted = "[redacted]"
 
-// Redactor takes secrets out of text that goes to logs and messages: signatures
-// and tokens of signed URLs, authorization headers, and access key secrets and
-// tokens in the forms in which the SDKs and the credentials files print them.
-type Redactor struct {
-	patterns []*regexp.Regexp
-}
+var (
+	// secretParameter matches what a signed URL or a call to STS carries in its query.
+	secretParameter = regexp.MustCompile(`(?i)([?&](?:x-oss-signature|x-oss-security-token|x-oss-credential|security-token|signature|ossaccesskeyid|securitytoken|oidctoken)=)[^&\s"']+`)
+	// secretHeader matches the authorization of OSS (V1, V4) and of the RPC services.
+	secretHeader = regexp.MustCompile(`(?i)(authorization["']?\s*[:=]\s*["']?(?:OSS4?(?:-HMAC-SHA256)?|ACS3-HMAC-SHA256)\s+)[^"'\n]+`)
+	// secretField matches keys and tokens as credentials files, STS and the SDKs write them.
+	secretField = regexp.MustCompile(`(?i)((?:access_?key_?secret|access-key-secret|aws_secret_access_key|security_?token|sts_?token|aws_session_token|addon\.token\.config|x-acs-security-token)["']?\s*[:=]\s*["']?)[^"'\s,;&}]+`)
+)
 
-// NewRedactor returns a Redactor.
-func NewRedactor() *Redactor {
-	const key = `(?:x-oss-signature|x-oss-security-token|x-oss-credential|security-token|signature|ossaccesskeyid|securitytoken|oidctoken)`
-	const name = `(?:access_?key_?secret|access-key-secret|accesskeysecret|aws_secret_access_key|security_?token|sts_?token|aws_session_token|addon\.token\.config|x-acs-security-token|x-oss-security-token)`
-	return &Redactor{patterns: []*regexp.Regexp{
-		regexp.MustCompile(`(?i)([?&]` + key + `=)[^&\s"']+`),
-		regexp.MustCompile(`(?i)(authorization["']?\s*[:=]\s*["']?(?:OSS4?(?:-HMAC-SHA256)?|ACS3-HMAC-SHA256)\s+)[^"'\n]+`),
-		regexp.MustCompile(`(?i)(` + name + `["']?\s*[:=]\s*["']?)[^"'\s,;&}]+`),
-	}}
-}
-
-// Redact returns text without the secrets in it. Redacting twice is the same as once.
-func (r *Redactor) Redact(text string) string {
-	for _, pattern := range r.patterns {
-		text = pattern.ReplaceAllString(text, "${1}"+redacted)
+// Redact returns text, which is to go to a log or a message, without the secrets
+// in it. Redacting twice is the same as once.
+func Redact(text string) string {
+	for _, secret := range []*regexp.Regexp{secretParameter, secretHeader, secretField} {
+		text = secret.ReplaceAllString(text, "${1}"+redacted)
 	}
 	return text
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"net/url"
+	"testing"
+)
+
+func TestOSSEndpoint(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		network Network
+		want    string
+	}{
+		{"the Internet", NetworkPublic, "https://oss-cn-hangzhou.aliyuncs.com"},
+		{"Alibaba Cloud's own network", NetworkInternal, "https://oss-cn-hangzhou-internal.aliyuncs.com"},
+		{"acceleration has one endpoint for all regions", NetworkAccelerate, "https://oss-accelerate.aliyuncs.com"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := OSSEndpoint("cn-hangzhou", tt.network).String(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRegionOfOSSEndpoint(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, endpoint, region string
+		internal               bool
+	}{
+		{"a public endpoint", "https://oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou", false},
+		{"an internal endpoint", "https://oss-ap-southeast-1-internal.aliyuncs.com", "ap-southeast-1", true},
+		{"an endpoint with the bucket in front", "https://velero.oss-us-west-1.aliyuncs.com", "us-west-1", false},
+		{"a finance region's irregular endpoint", "https://oss-cn-szfinance-a-internal.aliyuncs.com", "cn-szfinance-a", true},
+		{"the accelerated endpoint names no region", "https://oss-accelerate.aliyuncs.com", "", false},
+		{"the accelerated endpoint abroad names no region", "https://oss-accelerate-overseas.aliyuncs.com", "", false},
+		{"a domain of the user's own", "https://backups.example.com", "", false},
+		{"an address", "http://127.0.0.1:9000", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			endpoint, err := url.Parse(tt.endpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			region, internal := RegionOfOSSEndpoint(endpoint)
+			if region != tt.region || internal != tt.internal {
+				t.Errorf("got %q, %v, want %q, %v", region, internal, tt.region, tt.internal)
+			}
+		})
+	}
+}
+
+func TestParseEndpoint(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text, want string
+		wantErr          bool
+	}{
+		{name: "a host is taken as https", text: "oss-cn-hangzhou.aliyuncs.com", want: "https://oss-cn-hangzhou.aliyuncs.com"},
+		{name: "a URL stays what it is", text: "https://oss-cn-hangzhou.aliyuncs.com", want: "https://oss-cn-hangzhou.aliyuncs.com"},
+		{name: "a slash at the end is forgiven", text: " https://oss-cn-hangzhou.aliyuncs.com/ ", want: "https://oss-cn-hangzhou.aliyuncs.com"},
+		{name: "plain http has to be written", text: "http://127.0.0.1:9000", want: "http://127.0.0.1:9000"},
+		{name: "an address without a scheme is https too", text: "127.0.0.1:9000", want: "https://127.0.0.1:9000"},
+		{name: "nothing", text: "", wantErr: true},
+		{name: "another scheme", text: "oss://bucket", wantErr: true},
+		{name: "a bucket in the path", text: "https://oss-cn-hangzhou.aliyuncs.com/bucket", wantErr: true},
+		{name: "a query", text: "https://oss-cn-hangzhou.aliyuncs.com?x=y", wantErr: true},
+		{name: "credentials in front of the host", text: "https://user:pass@oss-cn-hangzhou.aliyuncs.com", wantErr: true},
+		{name: "not a URL", text: "https://%zz", wantErr: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ParseEndpoint(tt.text)
+			if (err != nil) != tt.wantErr {
+				t.Fatalf("error = %v, want one: %v", err, tt.wantErr)
+			}
+			if err == nil && got.String() != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParseEndpoint(f *testing.F) {
+	for _, seed := range []string{"oss-cn-hangzhou.aliyuncs.com", "http://127.0.0.1:1", "https://a/b", "://", "[::1]:9"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		endpoint, err := ParseEndpoint(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseEndpoint(endpoint.String())
+		if err != nil || again.String() != endpoint.String() {
+			t.Errorf("ParseEndpoint(%q) = %q, which parses to %v, %v", text, endpoint, again, err)
+		}
+	})
+}
+
+func TestEndpointsOfThisMachine(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, endpoint      string
+		loopback, pathStyle bool
+	}{
+		{"the loopback address", "http://127.0.0.1:9000", true, true},
+		{"the loopback address of IPv6", "http://[::1]:9000", true, true},
+		{"localhost", "http://localhost:9000", true, true},
+		{"another address", "http://192.0.2.1", false, true},
+		{"a host of the cluster", "http://oss.default", false, false},
+		{"OSS", "https://oss-cn-hangzhou.aliyuncs.com", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			endpoint, err := url.Parse(tt.endpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := IsLoopback(endpoint); got != tt.loopback {
+				t.Errorf("IsLoopback = %v, want %v", got, tt.loopback)
+			}
+			if got := needsPathStyle(endpoint); got != tt.pathStyle {
+				t.Errorf("needsPathStyle = %v, want %v", got, tt.pathStyle)
+			}
+		})
+	}
+}

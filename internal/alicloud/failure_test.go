@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+
+	"github.com/alibabacloud-go/tea/tea"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	"github.com/google/go-cmp/cmp"
+)
+
+func ossError(status int, code string) error {
+	return fmt.Errorf("operation error: %w", &oss.ServiceError{StatusCode: status, Code: code})
+}
+
+func rpcError(status int, code string) error {
+	return fmt.Errorf("calling: %w", &tea.SDKError{StatusCode: tea.Int(status), Code: tea.String(code)})
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want Class
+	}{
+		{"no error has no class", nil, Unknown},
+		{"an error of our own has no class", errors.New("odd"), Unknown},
+		{"a missing object", ossError(404, "NoSuchKey"), NotFound},
+		{"a missing bucket", ossError(404, "NoSuchBucket"), NotFound},
+		{"a HEAD without a body is judged by its status", ossError(404, "BadErrorResponse"), NotFound},
+		{"a proxy's 502 page is worth another try", ossError(502, "BadErrorResponse"), Transient},
+		{"a bucket of somebody else", ossError(403, "AccessDenied"), Denied},
+		{"a disabled key", ossError(403, "InvalidAccessKeyId"), Unauthenticated},
+		{"a wrong secret", ossError(403, "SignatureDoesNotMatch"), Unauthenticated},
+		{"an expired token", ossError(403, "SecurityTokenExpired"), Expired},
+		{"a replaced token", ossError(403, "InvalidSecurityToken"), Expired},
+		{"a wrong clock", ossError(403, "RequestTimeTooSkewed"), Skewed},
+		{"an archived object", ossError(403, "InvalidObjectState"), Conflict},
+		{"an overdue payment", ossError(403, "UserDisable"), Quota},
+		{"a broken front end", ossError(503, "ServiceUnavailable"), Transient},
+		{"an unknown code with a server's status", ossError(500, "Whatever"), Transient},
+		{"an unknown code with a client's status", ossError(400, "Whatever"), Invalid},
+		{"throttled by OSS", ossError(503, "QpsLimitExceeded"), Throttled},
+		{"a malformed argument", ossError(400, "InvalidArgument"), Invalid},
+
+		{"an RPC service throttles", rpcError(400, "Throttling.User"), Throttled},
+		{"an RPC service denies", rpcError(403, "NoPermission"), Denied},
+		{"a RAM policy denies", rpcError(403, "Forbidden.RAM"), Denied},
+		{"a snapshot that is not there", rpcError(404, "InvalidSnapshotId.NotFound"), NotFound},
+		{"an unknown key at an RPC service", rpcError(404, "InvalidAccessKeyId.NotFound"), Unauthenticated},
+		{"the snapshot quota", rpcError(403, "QuotaExceed.Snapshot"), Quota},
+		{"a missing parameter", rpcError(400, "MissingParameter.RegionId"), Invalid},
+
+		{"the caller gave up", fmt.Errorf("sending: %w", context.Canceled), Canceled},
+		{"the time is over", &url.Error{Op: "Put", Err: context.DeadlineExceeded}, Canceled},
+		{"a host that has no address", &url.Error{Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host"}}}, Unreachable},
+		{"a port that refuses", &url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, Unreachable},
+		{"a connection that was reset", &url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, Transient},
+		{"a body that ended early", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), Transient},
+		{"a connection on which nothing moved", &url.Error{Err: &net.OpError{Op: "read", Err: timeout{}}}, Transient},
+		{"bytes that were changed on the way", errors.New("crc is inconsistent, client 1, server 2"), Transient},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := Classify(tt.err); got != tt.want {
+				t.Errorf("Classify(%v) = %v, want %v", tt.err, got, tt.want)
+			}
+		})
+	}
+}
+
+type timeout struct{}
+
+func (timeout) Error() string   { return "i/o timeout" }
+func (timeout) Timeout() bool   { return true }
+func (timeout) Temporary() bool { return true }
+
+func TestFailureOf(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want Failure
+		text string
+	}{
+		{
+			name: "an OSS error keeps its code, request id and the endpoint to ask instead",
+			err: fmt.Errorf("operation error PutObject: %w", &oss.ServiceError{
+				StatusCode: 403, Code: "AccessDenied", Message: "The bucket must be addressed elsewhere.", RequestID: "5C3D", EC: "0003-00001403",
+				Snapshot: []byte(`<Error><Code>AccessDenied</Code><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>`),
+			}),
+			want: Failure{
+				StatusCode: 403, Code: "AccessDenied", Message: "The bucket must be addressed elsewhere.", RequestID: "5C3D", EC: "0003-00001403",
+				Endpoint: "oss-cn-beijing.aliyuncs.com",
+			},
+			text: `service returned error: StatusCode=403, ErrorCode=AccessDenied, ErrorMessage="The bucket must be addressed elsewhere.", RequestId=5C3D, Ec=0003-00001403`,
+		},
+		{
+			name: "an RPC error keeps the request id of its body",
+			err: fmt.Errorf("calling AssumeRole: %w", &tea.SDKError{
+				StatusCode: tea.Int(403), Code: tea.String("NoPermission"), Message: tea.String("You are not authorized."),
+				Data: tea.String(`{"RequestId":"A-1","Code":"NoPermission"}`),
+			}),
+			want: Failure{StatusCode: 403, Code: "NoPermission", Message: "You are not authorized.", RequestID: "A-1"},
+			text: `service returned error: StatusCode=403, ErrorCode=NoPermission, ErrorMessage="You are not authorized.", RequestId=A-1`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, ok := FailureOf(tt.err)
+			if !ok {
+				t.Fatalf("FailureOf(%v) found nothing", tt.err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("failure differs (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.text, got.String()); diff != "" {
+				t.Errorf("text differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if _, ok := FailureOf(errors.New("odd")); ok {
+		t.Error("FailureOf took an error of our own for an answer of the cloud")
+	}
+}
+
+func TestClassNames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for class := Unknown; class <= Canceled; class++ {
+		if name := class.String(); name == "" || seen[name] {
+			t.Errorf("class %d has no name of its own: %q", class, name)
+		}
+		seen[class.String()] = true
+	}
+	if got := Class(99).String(); got != "Class(99)" {
+		t.Errorf("an invalid class is called %q", got)
+	}
+}

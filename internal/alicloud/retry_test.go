@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestDelayGrowsUpToItsLimitAndIsNeverZero(t *testing.T) {
+	t.Parallel()
+	policy := RetryPolicy{BaseDelay: 100 * time.Millisecond, MaxDelay: time.Second}
+	limits := map[int]time.Duration{
+		2: 100 * time.Millisecond, 3: 200 * time.Millisecond, 4: 400 * time.Millisecond,
+		5: 800 * time.Millisecond, 6: time.Second, 10: time.Second, 1000: time.Second,
+	}
+	for attempt, limit := range limits {
+		for range 200 {
+			if got := policy.delay(attempt); got < limit/10 || got > limit {
+				t.Fatalf("attempt %d waits %v, want between %v and %v", attempt, got, limit/10, limit)
+			}
+		}
+	}
+}
+
+type countingInvalidator int
+
+func (c *countingInvalidator) Invalidate() { *c++ }
+
+func TestOSSRetryer(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		err             error
+		wantAttempts    int
+		wantInvalidated int
+	}{
+		{"a broken front end is tried ten times", ossError(503, "ServiceUnavailable"), 10, 0},
+		{"an expired token is renewed and tried again", ossError(403, "SecurityTokenExpired"), 3, 1},
+		{"a disabled key is read again for the next request, but not tried again", ossError(403, "InvalidAccessKeyId"), 1, 1},
+		{"a wrong clock is tried once more", ossError(403, "RequestTimeTooSkewed"), 2, 0},
+		{"what is denied stays denied", ossError(403, "AccessDenied"), 1, 0},
+		{"what is missing stays missing", ossError(404, "NoSuchKey"), 1, 0},
+		{"an unknown error is not tried again", errors.New("odd"), 1, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var invalidated countingInvalidator
+			retryer := ossRetryer{policy: RetryPolicy{BaseDelay: 1, MaxDelay: 1}, credentials: &invalidated}
+			attempts := 1
+			for ; attempts < retryer.MaxAttempts() && retryer.IsErrorRetryable(tt.err); attempts++ {
+				if _, err := retryer.RetryDelay(attempts+1, tt.err); err != nil {
+					break
+				}
+				invalidated = 0
+			}
+			if attempts != tt.wantAttempts {
+				t.Errorf("the request is sent %d times, want %d", attempts, tt.wantAttempts)
+			}
+			if tt.wantAttempts < 10 && int(invalidated) != tt.wantInvalidated {
+				t.Errorf("credentials were invalidated %d times by the last failure, want %d", invalidated, tt.wantInvalidated)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// The server answers before it has read the body. Without the detaching
+// transport the client's background reader races with the rewinding below, which
+// the race detector reports.
+func TestBodyIsNotReadAfterTheRoundTripIsOver(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	client, err := newHTTPClient(TLS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.NewReader(make([]byte, 64<<20))
+	for range 5 {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, io.NopCloser(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			continue // The server may also close the connection under the body.
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("status %d", resp.StatusCode)
+		}
+	}
+}
+
+func TestTrust(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+
+	get := func(t *testing.T, trust TLS) error {
+		t.Helper()
+		client, err := newHTTPClient(trust)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	}
+	t.Run("an unknown authority is refused", func(t *testing.T) {
+		t.Parallel()
+		var unknown x509.UnknownAuthorityError
+		if err := get(t, TLS{}); !errors.As(err, &unknown) {
+			t.Errorf("got %v, want an unknown authority", err)
+		}
+	})
+	t.Run("the location's certificate is trusted", func(t *testing.T) {
+		t.Parallel()
+		if err := get(t, TLS{CACert: certificate}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("verification can be switched off", func(t *testing.T) {
+		t.Parallel()
+		if err := get(t, TLS{InsecureSkipVerify: true}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("what is no certificate is refused", func(t *testing.T) {
+		t.Parallel()
+		if _, err := newHTTPClient(TLS{CACert: []byte("not PEM")}); err == nil {
+			t.Error("accepted")
+		}
+	})
+}
