@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controlplane runs a Kubernetes control plane without nodes (etcd, kube-apiserver and
+// kube-controller-manager) and the real Velero server as processes of this machine, for tests, benchmarks and the
+// demo. It needs no root, no container engine and no network but loopback. What it starts ends with the process that
+// started it.
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	velerov2alpha1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v2alpha1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
+)
+
+const (
+	// startTimeout bounds the wait for one program to become ready. It takes seconds, unless the machine is overloaded.
+	startTimeout = 2 * time.Minute
+	// stopTimeout is how long a program has to end when asked to, before it is killed.
+	stopTimeout = 20 * time.Second
+)
+
+// Options say how a control plane is started.
+type Options struct {
+	// Tools are the programs to run; see FindTools.
+	Tools Tools
+	// Dir is a folder for data, credentials and logs (Dir/logs). It is made if need be and left behind. By default a
+	// temporary folder is used, which Stop removes.
+	Dir string
+}
+
+// ControlPlane is a running control plane.
+type ControlPlane struct {
+	// Kubeconfig is the path of a kubeconfig file whose user is in system:masters.
+	Kubeconfig string
+	// Config is the same as a client-go configuration.
+	Config *rest.Config
+	// Client reads and writes every object of NewScheme, and any other as unstructured. It caches nothing.
+	Client client.WithWatch
+	// LogDir is the folder of the programs' logs, one file for each.
+	LogDir string
+
+	tools     Tools
+	dir       string
+	temporary bool
+	group     *process.Group
+	processes []*process.Process
+	velero    *Velero
+}
+
+// NewScheme returns a scheme with the API types of Kubernetes, CustomResourceDefinitions and Velero.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, velerov1.AddToScheme, velerov2alpha1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("making the client's scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// Start starts a control plane and returns when it serves. Several may run side by side. An error of a program that
+// ended tells the end of its log. The context bounds the start, not the life of the control plane: end it with Stop.
+func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
+	cp := &ControlPlane{tools: options.Tools, dir: options.Dir}
+	if err := cp.makeDir(); err != nil {
+		return nil, err
+	}
+	if cp.group, err = process.NewGroup(); err != nil {
+		return nil, errors.Join(err, cp.removeDir())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, cp.group.Close(), cp.removeDir())
+		}
+	}()
+
+	addresses, err := freeAddresses(3)
+	if err != nil {
+		return nil, err
+	}
+	etcdClients, etcdPeers, apiServer := addresses[0], addresses[1], addresses[2]
+	if err := cp.configure(apiServer); err != nil {
+		return nil, err
+	}
+	if err := cp.startEtcd(etcdClients, etcdPeers); err != nil {
+		return nil, err
+	}
+	if err := cp.startAPIServer(ctx, etcdClients, apiServer); err != nil {
+		return nil, err
+	}
+	if err := cp.startControllerManager(ctx); err != nil {
+		return nil, err
+	}
+	return cp, nil
+}
+
+// makeDir makes the working folder, for its owner alone: it holds credentials.
+func (cp *ControlPlane) makeDir() error {
+	if cp.dir == "" {
+		dir, err := os.MkdirTemp("", "controlplane-")
+		if err != nil {
+			return fmt.Errorf("making a working folder: %w", err)
+		}
+		cp.dir, cp.temporary = dir, true
+	}
+	dir, err := filepath.Abs(cp.dir)
+	if err != nil {
+		return fmt.Errorf("making a working folder: %w", err)
+	}
+	cp.dir, cp.LogDir = dir, filepath.Join(dir, "logs")
+	if err := os.MkdirAll(cp.dir, 0o700); err != nil {
+		return fmt.Errorf("making a working folder: %w", err)
+	}
+	return nil
+}
+
+// removeDir removes a temporary working folder.
+func (cp *ControlPlane) removeDir() error {
+	if !cp.temporary {
+		return nil
+	}
+	if err := os.RemoveAll(cp.dir); err != nil {
+		return fmt.Errorf("removing the working folder: %w", err)
+	}
+	return nil
+}
+
+// start starts one program of the control plane.
+func (cp *ControlPlane) start(name, path string, args ...string) (*process.Process, error) {
+	p, err := cp.group.Start(process.Command{
+		Name:    name,
+		Path:    path,
+		Args:    args,
+		Env:     cp.environment(),
+		LogFile: filepath.Join(cp.LogDir, name+".log"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	cp.processes = append(cp.processes, p)
+	return p, nil
+}
+
+// environment is that of every program. It holds nothing of the caller's but PATH: neither credentials, nor a proxy
+// that would send loopback traffic elsewhere.
+func (cp *ControlPlane) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cp.dir}
+}
+
+// waitFor polls check until it succeeds, or the process ends.
+func waitFor(ctx context.Context, p *process.Process, what string, check func(context.Context) error) error {
+	err := poll.Until(ctx, startTimeout, what, func(ctx context.Context) error {
+		if err := p.Exited(); err != nil {
+			return poll.Permanent(err)
+		}
+		return check(ctx)
+	})
+	if err != nil && p.Exited() == nil {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, p.LogFile(), process.Tail(p.LogFile()))
+	}
+	return err
+}
+
+// Stop ends the Velero server, if one runs, and the control plane, and removes a temporary working folder. A second
+// call does nothing.
+func (cp *ControlPlane) Stop() error {
+	var stopErr error
+	if cp.velero != nil {
+		stopErr = cp.velero.Stop()
+	}
+	// Nothing of value is in memory or on disk, so the programs are not asked to end in good order.
+	return errors.Join(stopErr, cp.group.Close(), cp.removeDir())
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// clientQPS and clientBurst lift client-go's limits (5 and 10 a second), which protect shared clusters.
+	clientQPS   = 1000
+	clientBurst = 2000
+)
+
+// The files of a control plane, relative to its working folder.
+const (
+	etcdDir            = "etcd"
+	certificateFile    = "apiserver.crt"
+	certificateKeyFile = "apiserver.key"
+	serviceAccountFile = "service-account.key"
+	tokenFile          = "tokens.csv"
+	kubeconfigFile     = "kubeconfig"
+)
+
+// file returns the path of a file of the working folder.
+func (cp *ControlPlane) file(name string) string {
+	return filepath.Join(cp.dir, name)
+}
+
+// startEtcd starts etcd and does not wait for it: the kube-apiserver does.
+func (cp *ControlPlane) startEtcd(clientAddress, peerAddress string) error {
+	_, err := cp.start("etcd", cp.tools.Etcd,
+		"--data-dir="+cp.file(etcdDir),
+		"--listen-client-urls=http://"+clientAddress,
+		"--advertise-client-urls=http://"+clientAddress,
+		"--listen-peer-urls=http://"+peerAddress,
+		"--initial-advertise-peer-urls=http://"+peerAddress,
+		"--initial-cluster=default=http://"+peerAddress,
+		"--unsafe-no-fsync", // a crash of the machine may lose the data, which nobody wants then
+		"--logger=zap", "--log-level=warn",
+	)
+	return err
+}
+
+// startAPIServer starts the kube-apiserver and waits until it is ready.
+func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	p, err := cp.start("kube-apiserver", cp.tools.APIServer,
+		"--etcd-servers=http://"+etcd,
+		"--bind-address="+loopback,
+		"--advertise-address="+loopback,
+		"--secure-port="+port,
+		"--endpoint-reconciler-type=none", // it refuses to publish a loopback address
+		"--tls-cert-file="+cp.file(certificateFile),
+		"--tls-private-key-file="+cp.file(certificateKeyFile),
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+cp.file(serviceAccountFile),
+		"--service-account-signing-key-file="+cp.file(serviceAccountFile),
+		"--service-cluster-ip-range=10.96.0.0/16",
+		"--token-auth-file="+cp.file(tokenFile),
+		"--authorization-mode=RBAC",
+		"--allow-privileged=true",
+		"--profiling=false",
+	)
+	if err != nil {
+		return err
+	}
+	discoveryClient, err := discovery.NewDiscoveryClientForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	return waitFor(ctx, p, "the kube-apiserver to be ready", func(ctx context.Context) error {
+		return discoveryClient.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	})
+}
+
+// startControllerManager starts the kube-controller-manager and waits until it works: the first sign is the service
+// account of the namespace default, without which no pod can be created there.
+func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
+	p, err := cp.start("kube-controller-manager", cp.tools.ControllerManager,
+		"--kubeconfig="+cp.Kubeconfig,
+		"--secure-port=0", // serves nothing
+		"--leader-elect=false",
+		"--service-account-private-key-file="+cp.file(serviceAccountFile),
+		"--root-ca-file="+cp.file(certificateFile),
+		// By default a folder of the machine, which it makes.
+		"--flex-volume-plugin-dir="+cp.file("flexvolume"),
+		// There are no kubelets: a Node that a test creates would be found dead, and its Pods be deleted.
+		"--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller",
+		// With the default of 20 requests a second the deletion of a namespace takes several seconds.
+		"--kube-api-qps=500", "--kube-api-burst=1000",
+		"--profiling=false",
+	)
+	if err != nil {
+		return err
+	}
+	return waitFor(ctx, p, "the kube-controller-manager to work", func(ctx context.Context) error {
+		key := client.ObjectKey{Namespace: corev1.NamespaceDefault, Name: "default"}
+		return cp.Client.Get(ctx, key, &corev1.ServiceAccount{})
+	})
+}
+
+// configure writes the credentials and the kubeconfig file, and makes the clients, for a kube-apiserver at address.
+func (cp *ControlPlane) configure(address string) error {
+	certificate, err := writeServingCertificate(cp.file(certificateFile), cp.file(certificateKeyFile))
+	if err != nil {
+		return err
+	}
+	if err := writeSigningKey(cp.file(serviceAccountFile)); err != nil {
+		return err
+	}
+	token, err := writeAdminToken(cp.file(tokenFile))
+	if err != nil {
+		return err
+	}
+	const name = "controlplane"
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
+		Server: "https://" + address, CertificateAuthorityData: certificate,
+	}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	kubeconfig.CurrentContext = name
+	if err := clientcmd.WriteToFile(*kubeconfig, cp.file(kubeconfigFile)); err != nil {
+		return fmt.Errorf("writing the kubeconfig file: %w", err)
+	}
+	cp.Kubeconfig = cp.file(kubeconfigFile)
+	cp.Config, err = clientcmd.BuildConfigFromFlags("", cp.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading the kubeconfig file: %w", err)
+	}
+	cp.Config.QPS, cp.Config.Burst = clientQPS, clientBurst
+	scheme, err := NewScheme()
+	if err != nil {
+		return err
+	}
+	cp.Client, err = client.NewWithWatch(cp.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	return nil
+}
