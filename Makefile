@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets for people; `make help` lists them. Nothing but Go is needed, except
+# where a target says so.
+
+SHELL := /bin/bash
+BINARY := velero-plugin-alibabacloud
+IMAGE ?= velero-plugin-alibabacloud:dev
+PLATFORMS ?= linux/amd64,linux/arm64
+GOFLAGS_STATIC := -trimpath -ldflags "-s -w -buildid="
+GOLANGCI_LINT = $(shell go run ./tests/tools/cmd/toolpath golangci-lint)
+
+.DEFAULT_GOAL := build
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/velero-plugin-alibabacloud, static and reproducible
+	CGO_ENABLED=0 go build $(GOFLAGS_STATIC) -o bin/$(BINARY) .
+
+.PHONY: demo
+demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1 leaves it running)
+	go run ./tests/demo
+
+.PHONY: test
+test: ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+	go test -race -timeout 30m ./...
+
+.PHONY: test-short
+test-short: ## Unit tests alone
+	go test -race -short ./...
+
+.PHONY: cover
+cover: ## Statement coverage of the store and of the door to the cloud, at least 85 % each
+	./tests/coverage.sh
+
+.PHONY: lint
+lint: ## Static analysis and formatting
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: format
+format: ## Format the code
+	$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: conformance
+conformance: ## The simulated cloud against independent clients (needs Node.js 20 and npm)
+	./tests/conformance/run.sh
+
+.PHONY: binaries
+binaries: ## The binaries of the image's platforms, in bin/linux-<arch>
+	for platform in $(subst $(comma), ,$(PLATFORMS)); do \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} \
+			go build $(GOFLAGS_STATIC) -o bin/$${platform/\//-}/$(BINARY) . || exit 1; \
+	done
+
+.PHONY: image
+image: binaries ## The container image, with docker or buildah (IMAGE=, PLATFORMS=)
+	./tests/image/build.sh "$(IMAGE)" "$(PLATFORMS)"
+
+.PHONY: clean
+clean: ## Remove what was built here; built tools stay in their cache
+	rm -rf bin
+
+comma := ,
