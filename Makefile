@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BINARY := velero-plugin-alibabacloud
 IMAGE ?= velero-plugin-alibabacloud:dev
 PLATFORMS ?= linux/amd64,linux/arm64
-GOFLAGS_STATIC := -trimpath -ldflags "-s -w -buildid="
+GOFLAGS_STATIC := -trimpath -buildvcs=auto -ldflags "-s -w -buildid="
 GOLANGCI_LINT = $(shell go run ./tests/tools/cmd/toolpath golangci-lint)
 
 .DEFAULT_GOAL := build
