@@ -15,12 +15,12 @@ import (
 // The Secret in which ACK keeps the token that it grants to the backup addon.
 const (
 	AddonTokenSecretNamespace = "kube-system"
-	AddonTokenSecretName      = "addon.aliyuncsmanagedbackuprestorerole.token" //nolint:gosec // The name of a Secret.
-	AddonTokenSecretKey       = "addon.token.config"                           //nolint:gosec // The key in a Secret.
+	AddonTokenSecretName      = "addon.aliyuncsmanagedbackuprestorerole.token" //nolint:gosec // A name, not a secret.
+	AddonTokenSecretKey       = "addon.token.config"                           //nolint:gosec // A name, not a secret.
 )
 
 // defaultAddonTokenFile is where ACK's components mount that Secret.
-const defaultAddonTokenFile = "/var/addon/token-config"
+const defaultAddonTokenFile = "/var/addon/token-config" //nolint:gosec // The name of a file.
 
 // parseAddonToken decodes the JSON of an ACK addon token: an access key and a
 // security token, encrypted with the key that stands beside them ("keyring"), so

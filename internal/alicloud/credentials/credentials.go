@@ -43,10 +43,8 @@ func (c Credentials) String() string {
 	return fmt.Sprintf("access key %s (%s) from %s", maskedID(c.AccessKeyID), validity, c.Source)
 }
 
-// GoString is String: %#v would print the secrets otherwise.
-func (c Credentials) GoString() string { return c.String() }
-
-// Format prints String for every verb: %d and its like would print the fields otherwise.
+// Format prints String for every verb: %#v, %d and their like would print the
+// fields otherwise.
 func (c Credentials) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(c.String())) }
 
 // MarshalJSON writes what String tells, as fields.

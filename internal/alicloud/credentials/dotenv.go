@@ -15,14 +15,14 @@ import (
 // Environment variables, which a dotenv file may set too.
 const (
 	variableAccessKeyID     = "ALIBABA_CLOUD_ACCESS_KEY_ID"
-	variableAccessKeySecret = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" //nolint:gosec // The name of a variable, not a secret.
+	variableAccessKeySecret = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 	// The official Velero plugin reads ..._ACCESS_STS_TOKEN, Alibaba Cloud's SDKs read ..._SECURITY_TOKEN.
-	variableSTSToken      = "ALIBABA_CLOUD_ACCESS_STS_TOKEN" //nolint:gosec // The name of a variable, not a secret.
-	variableSecurityToken = "ALIBABA_CLOUD_SECURITY_TOKEN"   //nolint:gosec // The name of a variable, not a secret.
+	variableSTSToken      = "ALIBABA_CLOUD_ACCESS_STS_TOKEN"
+	variableSecurityToken = "ALIBABA_CLOUD_SECURITY_TOKEN" //nolint:gosec // A name, not a secret.
 
 	variableRoleARN       = "ALIBABA_CLOUD_ROLE_ARN"
 	variableOIDCProvider  = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
-	variableOIDCTokenFile = "ALIBABA_CLOUD_OIDC_TOKEN_FILE" //nolint:gosec // The name of a variable, not a secret.
+	variableOIDCTokenFile = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"
 	variableSessionName   = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
 
 	// Both name the RAM role of the node: the first is the official Velero
@@ -31,7 +31,7 @@ const (
 	variableECSMetadata = "ALIBABA_CLOUD_ECS_METADATA"
 
 	variableMetadataDisabled = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
-	variableCredentialsFile  = "ALIBABA_CLOUD_CREDENTIALS_FILE" //nolint:gosec // The name of a variable, not a secret.
+	variableCredentialsFile  = "ALIBABA_CLOUD_CREDENTIALS_FILE" //nolint:gosec // A name, not a secret.
 	variableSTSEndpoint      = "ALIBABA_CLOUD_STS_ENDPOINT"
 
 	variablePrefix = "ALIBABA_CLOUD_"

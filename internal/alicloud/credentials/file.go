@@ -20,7 +20,7 @@ const checkInterval = time.Second
 // Names in a directory that a Secret such as ACK's alibaba-addon-secret is mounted at.
 const (
 	directoryKeyID         = "access-key-id"
-	directoryKeySecret     = "access-key-secret"
+	directoryKeySecret     = "access-key-secret" //nolint:gosec // A name, not a secret.
 	directorySecurityToken = "security-token"
 )
 
@@ -102,17 +102,17 @@ func fingerprintOf(path string) fingerprint {
 	if err != nil {
 		return fingerprint{nil}
 	}
-	print := fingerprint{info}
+	found := fingerprint{info}
 	if info.IsDir() {
 		for _, name := range []string{directoryKeyID, directoryKeySecret, directorySecurityToken} {
 			info, err := os.Stat(filepath.Join(path, name))
 			if err != nil {
 				info = nil
 			}
-			print = append(print, info)
+			found = append(found, info)
 		}
 	}
-	return print
+	return found
 }
 
 func (p fingerprint) equal(other fingerprint) bool {
@@ -131,8 +131,8 @@ func readDocument(path, profile string) (document, error) {
 		return document{}, fileError(err)
 	}
 	if info.IsDir() {
-		key, err := readDirectory(path)
-		return document{key: key}, err
+		key, keyErr := readDirectory(path)
+		return document{key: key}, keyErr
 	}
 	content, err := readSmall(path)
 	if err != nil {

@@ -17,15 +17,15 @@ const defaultProfile = "default"
 const (
 	iniType            = "type"
 	iniAccessKeyID     = "access_key_id"
-	iniAccessKeySecret = "access_key_secret"
+	iniAccessKeySecret = "access_key_secret" //nolint:gosec // A name, not a secret.
 	iniSecurityToken   = "security_token"
 	iniRoleName        = "role_name"
 	iniRoleARN         = "role_arn"
 	iniSessionName     = "role_session_name"
 	iniExternalID      = "external_id"
 	iniAWSKeyID        = "aws_access_key_id"
-	iniAWSSecret       = "aws_secret_access_key" //nolint:gosec // The name of a key, not a secret.
-	iniAWSToken        = "aws_session_token"     //nolint:gosec // The name of a key, not a secret.
+	iniAWSSecret       = "aws_secret_access_key" //nolint:gosec // A name, not a secret.
+	iniAWSToken        = "aws_session_token"
 )
 
 // isINIKey reports whether a line that begins with the name is one of an INI file.

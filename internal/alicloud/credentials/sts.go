@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (c stsClient) assumeRole(ctx context.Context, base Credentials, role assump
 	parameters := map[string]string{
 		"RoleArn":         role.roleARN,
 		"RoleSessionName": sessionName(role.sessionName),
-		"DurationSeconds": fmt.Sprint(sessionSeconds),
+		"DurationSeconds": strconv.Itoa(sessionSeconds),
 	}
 	if role.externalID != "" {
 		parameters["ExternalId"] = role.externalID
@@ -81,7 +82,7 @@ func (c stsClient) assumeRoleWithOIDC(ctx context.Context, role assumption, prov
 		"OIDCProviderArn": providerARN,
 		"OIDCToken":       token,
 		"RoleSessionName": sessionName(role.sessionName),
-		"DurationSeconds": fmt.Sprint(sessionSeconds),
+		"DurationSeconds": strconv.Itoa(sessionSeconds),
 	})
 }
 
@@ -170,7 +171,7 @@ func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Respons
 			delete(request.Header, name)
 		}
 	}
-	return r.client.Do(request)
+	return r.client.Do(request) //nolint:gosec // The endpoint is what the administrator configured.
 }
 
 // parseSTSAnswer takes the credentials out of the answer to either action.

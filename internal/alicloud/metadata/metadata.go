@@ -26,7 +26,7 @@ const DefaultBaseURL = "http://100.100.100.200"
 
 // Paths below the base URL.
 const (
-	tokenPath    = "/latest/api/token"
+	tokenPath    = "/latest/api/token" //nolint:gosec // A name, not a secret.
 	documentPath = "/latest/dynamic/instance-identity/document"
 	rolePath     = "/latest/meta-data/ram/security-credentials/"
 )
@@ -59,6 +59,11 @@ type RoleCredentials struct {
 	AccessKeySecret string
 	SecurityToken   string
 	Expiration      time.Time
+}
+
+// Format prints no secret, whatever the verb.
+func (c RoleCredentials) Format(state fmt.State, _ rune) {
+	fmt.Fprintf(state, "credentials of a RAM role, valid until %s", c.Expiration.UTC().Format(time.RFC3339))
 }
 
 // Client reads the metadata service. It is safe for concurrent use.

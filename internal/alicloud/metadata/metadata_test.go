@@ -5,6 +5,7 @@ package metadata
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -239,6 +240,20 @@ func TestRoleCredentials(t *testing.T) {
 				t.Errorf("credentials (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRoleCredentialsDoNotShowTheirSecrets(t *testing.T) {
+	t.Parallel()
+	credentials, err := parseRoleCredentials([]byte(roleAnswer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "credentials of a RAM role, valid until 2026-03-01T12:00:00Z"
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		if got := fmt.Sprintf(format, credentials); got != want {
+			t.Errorf("%s prints %q, want %q", format, got, want)
+		}
 	}
 }
 

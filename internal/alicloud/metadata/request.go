@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	tokenHeader    = "X-aliyun-ecs-metadata-token"             //nolint:gosec // The name of a header, not a token.
-	tokenTTLHeader = "X-aliyun-ecs-metadata-token-ttl-seconds" //nolint:gosec // The name of a header, not a token.
+	tokenHeader    = "X-aliyun-ecs-metadata-token"             //nolint:gosec // A name, not a secret.
+	tokenTTLHeader = "X-aliyun-ecs-metadata-token-ttl-seconds" //nolint:gosec // A name, not a secret.
 
 	// tokenTTL is the longest the service grants.
 	tokenTTL = 6 * time.Hour
