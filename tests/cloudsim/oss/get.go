@@ -43,9 +43,12 @@ func (s *Service) getObject(c *call) error {
 		return err
 	}
 	size := o.content.size()
-	r, err := c.requestedRange(size)
-	if err != nil {
-		return err
+	header, standard := c.request.Header.Get(headerRange), c.request.Header.Get(headerRangeBehavior)
+	r, ok := rangeOf(header, strings.EqualFold(standard, "standard"), size)
+	if !ok {
+		return newError(http.StatusRequestedRangeNotSatisfiable, "InvalidRange",
+			"The requested range cannot be satisfied.").with("ActualObjectSize", strconv.FormatInt(size, 10)).
+			with("RangeRequested", header)
 	}
 	h := c.writer.Header()
 	o.writeTo(h, c.now)
@@ -191,32 +194,20 @@ type byteRange struct {
 	partial        bool
 }
 
-// requestedRange decides what part of an object of the size is sent. OSS sends the whole object for a range that is
-// not within it, unless x-oss-range-behavior asks for the standard's behaviour.
-// See https://help.aliyun.com/zh/oss/developer-reference/getobject.
-func (c *call) requestedRange(size int64) (byteRange, error) {
-	header := c.request.Header.Get(headerRange)
+// rangeOf decides what part of an object of the size a Range header asks for. OSS takes the whole object for a range
+// that is not within it. With the standard's behaviour it cuts the range off at the object's end, and one behind the
+// end is not ok. See https://help.aliyun.com/zh/oss/developer-reference/getobject.
+func rangeOf(header string, standard bool, size int64) (r byteRange, ok bool) {
 	whole := byteRange{length: size}
-	first, last, ok := parseRange(header, size)
-	if !ok {
-		return whole, nil
+	first, last, valid := parseRange(header, size)
+	switch {
+	case !valid, !standard && last >= size:
+		return whole, true
+	case first >= size:
+		return whole, false
 	}
-	standard := strings.EqualFold(c.request.Header.Get(headerRangeBehavior), "standard")
-	if first >= size {
-		if standard {
-			return whole, newError(http.StatusRequestedRangeNotSatisfiable, "InvalidRange",
-				"The requested range cannot be satisfied.").with("ActualObjectSize", strconv.FormatInt(size, 10)).
-				with("RangeRequested", header)
-		}
-		return whole, nil
-	}
-	if last >= size {
-		if !standard {
-			return whole, nil
-		}
-		last = size - 1
-	}
-	return byteRange{offset: first, length: last - first + 1, partial: true}, nil
+	last = min(last, size-1)
+	return byteRange{offset: first, length: last - first + 1, partial: true}, true
 }
 
 // parseRange reads a Range header with one range of bytes. Both ends are inclusive, and the last may lie behind

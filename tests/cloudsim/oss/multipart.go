@@ -139,16 +139,11 @@ func (s *Service) uploadPartCopy(c *call) error {
 		return err
 	}
 	defer source.content.release()
-	size := source.content.size()
-	first, last := int64(0), size-1
-	if header := c.request.Header.Get(headerCopyRange); header != "" {
-		var ok bool
-		if first, last, ok = parseRange(header, size); !ok || last >= size {
-			return newError(http.StatusRequestedRangeNotSatisfiable, "InvalidRange",
-				"The requested range cannot be satisfied.").with("RangeRequested", header)
-		}
+	r, _ := rangeOf(c.request.Header.Get(headerCopyRange), false, source.content.size())
+	if r.length > maxPutBytes {
+		return entityTooLarge(maxPutBytes, r.length)
 	}
-	body := source.content.reader(first, last-first+1)
+	body := source.content.reader(r.offset, r.length)
 	defer body.Close()
 	b, err := s.blobs.write(body, maxPutBytes)
 	if err != nil {

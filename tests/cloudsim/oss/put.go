@@ -20,6 +20,10 @@ const maxPutBytes = 5 << 30
 const maxMetaBytes = 8 << 10
 
 func (s *Service) putObject(c *call) error {
+	if c.request.Header.Get(headerIfModified) != "" {
+		return newError(http.StatusBadRequest, "NotImplemented",
+			"A header you provided implies functionality that is not implemented.").with("Header", headerIfModified)
+	}
 	a, err := s.requestedAttributes(c)
 	if err != nil {
 		return err
