@@ -7,14 +7,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
 
 // Entry describes one request and its answer.
 type Entry struct {
-	// Time is the real time at which the request's head had been read.
+	// Time is when the request's head had been read, by the clock of the cloud.
 	Time time.Time `json:"time"`
 	// Service is the simulated service: oss, sts, ecs, imds, and so on.
 	Service string `json:"service"`
@@ -48,27 +47,41 @@ type Entry struct {
 	UnknownParameters []string `json:"unknownParameters,omitempty"`
 }
 
-// Journal is a list of entries in the order in which the requests ended. It is safe for concurrent use.
+// Journal is a list of entries in the order in which their answers began. It is safe for concurrent use.
 type Journal struct {
 	mu      sync.RWMutex
-	entries []Entry
+	entries []*Entry
 }
 
 // New returns an empty journal.
 func New() *Journal { return &Journal{} }
 
 // Add appends an entry.
-func (j *Journal) Add(e Entry) {
+func (j *Journal) Add(e Entry) { j.Begin(e) }
+
+// Begin appends an entry that is not complete yet. The returned function replaces it by its final state. So an entry
+// is there before the client can have seen anything of the answer, and a client that counts does not count short.
+func (j *Journal) Begin(e Entry) (finish func(Entry)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.entries = append(j.entries, e)
+	kept := e
+	j.entries = append(j.entries, &kept)
+	return func(final Entry) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		kept = final
+	}
 }
 
 // Entries returns a copy of the entries.
 func (j *Journal) Entries() []Entry {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	return slices.Clone(j.entries)
+	entries := make([]Entry, len(j.entries))
+	for i, e := range j.entries {
+		entries[i] = *e
+	}
+	return entries
 }
 
 // Count returns how many requests for an operation of a service there were. An empty argument matches all.
@@ -76,8 +89,7 @@ func (j *Journal) Count(service, operation string) int {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	n := 0
-	for i := range j.entries {
-		e := &j.entries[i]
+	for _, e := range j.entries {
 		if (service == "" || e.Service == service) && (operation == "" || e.Operation == operation) {
 			n++
 		}
@@ -96,12 +108,8 @@ func (j *Journal) Reset() {
 func (j *Journal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
-		entries := j.Entries()
-		if entries == nil {
-			entries = []Entry{}
-		}
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(entries); err != nil {
+		if err := json.NewEncoder(w).Encode(j.Entries()); err != nil {
 			return // the client has gone: there is nobody to tell
 		}
 	case http.MethodDelete:
