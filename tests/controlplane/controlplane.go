@@ -78,7 +78,7 @@ func NewScheme() (*runtime.Scheme, error) {
 // ended tells the end of its log. The context bounds the start, not the life of the control plane: end it with Stop.
 func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 	cp := &ControlPlane{tools: options.Tools, dir: options.Dir}
-	if err := cp.makeDir(); err != nil {
+	if err = cp.makeDir(); err != nil {
 		return nil, err
 	}
 	if cp.group, err = process.NewGroup(); err != nil {
@@ -95,16 +95,16 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		return nil, err
 	}
 	etcdClients, etcdPeers, apiServer := addresses[0], addresses[1], addresses[2]
-	if err := cp.configure(apiServer); err != nil {
+	if err = cp.configure(apiServer); err != nil {
 		return nil, err
 	}
-	if err := cp.startEtcd(etcdClients, etcdPeers); err != nil {
+	if err = cp.startEtcd(etcdClients, etcdPeers); err != nil {
 		return nil, err
 	}
-	if err := cp.startAPIServer(ctx, etcdClients, apiServer); err != nil {
+	if err = cp.startAPIServer(ctx, etcdClients, apiServer); err != nil {
 		return nil, err
 	}
-	if err := cp.startControllerManager(ctx); err != nil {
+	if err = cp.startControllerManager(ctx); err != nil {
 		return nil, err
 	}
 	return cp, nil

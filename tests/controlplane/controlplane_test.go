@@ -199,7 +199,6 @@ func TestControlPlanesShareNothing(t *testing.T) {
 }
 
 func TestVelero(t *testing.T) {
-	t.Parallel()
 	cp := start(t)
 	velero := startVelero(t, cp)
 
@@ -274,6 +273,30 @@ func TestVelero(t *testing.T) {
 	t.Run("another server can follow", func(t *testing.T) {
 		wantSameVersions(t, startVelero(t, cp))
 	})
+}
+
+func TestStartVeleroWaitsForAnotherServerToEnd(t *testing.T) {
+	first := startVelero(t, start(t))
+	cp := start(t)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := cp.StartVelero(ctx, controlplane.VeleroOptions{})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "every Velero server needs :8080") {
+		t.Errorf("got error %v, want one that says what it waited for", err)
+	}
+
+	second := make(chan error, 1)
+	go func() {
+		_, err := cp.StartVelero(t.Context(), controlplane.VeleroOptions{})
+		second <- err
+	}()
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
 }
 
 // wantSameVersions asks the CLI for both versions, its own and the server's.

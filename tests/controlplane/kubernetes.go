@@ -118,7 +118,7 @@ func (cp *ControlPlane) configure(address string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSigningKey(cp.file(serviceAccountFile)); err != nil {
+	if err = writeSigningKey(cp.file(serviceAccountFile)); err != nil {
 		return err
 	}
 	token, err := writeAdminToken(cp.file(tokenFile))
@@ -133,7 +133,7 @@ func (cp *ControlPlane) configure(address string) error {
 	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	kubeconfig.CurrentContext = name
-	if err := clientcmd.WriteToFile(*kubeconfig, cp.file(kubeconfigFile)); err != nil {
+	if err = clientcmd.WriteToFile(*kubeconfig, cp.file(kubeconfigFile)); err != nil {
 		return fmt.Errorf("writing the kubeconfig file: %w", err)
 	}
 	cp.Kubeconfig = cp.file(kubeconfigFile)

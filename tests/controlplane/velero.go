@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +30,9 @@ const VeleroNamespace = "velero"
 // controller-runtime, and Velero has no flag for it (pkg/cmd/server/server.go, newServer), so that only one server can
 // run in a network namespace.
 const managerAddress = ":8080"
+
+// turnTimeout bounds the wait for other servers of this machine to end: as long as tests may need one.
+const turnTimeout = 5 * time.Minute
 
 // VeleroOptions say how a Velero server is started.
 type VeleroOptions struct {
@@ -55,10 +60,14 @@ type Velero struct {
 }
 
 // StartVelero installs Velero's CustomResourceDefinitions, namespace and Deployment (without replicas: the server is a
-// process), starts the server and returns when it answers. While another server of this machine runs, StartVelero waits
-// for its end, at most until ctx ends or the time for a start is up; see managerAddress. It is an error to start a
-// second server on one control plane while the first runs. What the server checks periodically is checked often, as
-// far as Velero's flags go: a location every 10 seconds, new backups in a location every minute.
+// process), starts the server and returns when it answers.
+//
+// One machine runs one Velero server at a time, whatever the control plane, because each binds managerAddress. While
+// another one runs, StartVelero waits for its end, some minutes at most. On the same control plane that would be
+// waiting for oneself, and is an error at once.
+//
+// What the server checks periodically is checked often, as far as Velero's flags go: a location every 10 seconds, new
+// backups in a location every minute.
 func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) (_ *Velero, err error) {
 	if cp.velero != nil && cp.velero.running() {
 		return nil, errors.New("a Velero server already runs on this control plane")
@@ -74,7 +83,7 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, v.Stop())
+			err = errors.Join(err, v.stop(context.WithoutCancel(ctx)))
 		}
 	}()
 
@@ -104,10 +113,10 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 // start starts the server once it can have managerAddress, and waits until it answers. Servers of other processes that
 // wait for the same address may win the race for it; then the server ends, and start begins again.
 func (v *Velero) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout+startTimeout)
 	defer cancel()
 	for {
-		if err := poll.Until(ctx, startTimeout, "the end of another Velero server", managerAddressFree); err != nil {
+		if err := poll.Until(ctx, turnTimeout, "the end of another Velero server", managerAddressFree); err != nil {
 			return err
 		}
 		err := v.startOnce(ctx)
@@ -132,7 +141,7 @@ func (v *Velero) startOnce(ctx context.Context) error {
 		Name:    "velero server",
 		Path:    v.cp.tools.Velero,
 		Args:    v.serverArgs(),
-		Env:     append(v.environment(), v.options.Env...),
+		Env:     slices.Concat(v.environment(), v.options.Env),
 		Dir:     v.temp,
 		LogFile: v.LogFile(),
 	})
@@ -157,10 +166,11 @@ func (v *Velero) startOnce(ctx context.Context) error {
 	})
 }
 
-// serverArgs are the arguments of the server. The frequencies below a second's multiple that Velero hard-codes (see
-// StartVelero) have no effect, but do no harm.
+// serverArgs are the arguments of the server. Velero rounds the frequencies up to those of its own timers: 10 seconds
+// for the validation of locations, a minute for the sync of backups (bslValidationEnqueuePeriod and
+// backupSyncReconcilePeriod in pkg/controller).
 func (v *Velero) serverArgs() []string {
-	args := []string{
+	return slices.Concat([]string{
 		"server",
 		"--kubeconfig=" + v.cp.Kubeconfig,
 		"--namespace=" + VeleroNamespace,
@@ -172,8 +182,7 @@ func (v *Velero) serverArgs() []string {
 		"--backup-sync-period=1s",
 		"--garbage-collection-frequency=10s",
 		"--item-operation-sync-frequency=1s",
-	}
-	return append(args, v.options.Args...)
+	}, v.options.Args)
 }
 
 // environment is that of the server and of the CLI.
@@ -202,7 +211,7 @@ func (v *Velero) Kill() error {
 
 // Restart stops the server if it runs, starts it again with the same options, and returns when it answers.
 func (v *Velero) Restart(ctx context.Context) error {
-	if err := v.stopServer(); err != nil {
+	if err := v.stopServer(ctx); err != nil {
 		return err
 	}
 	return v.start(ctx)
@@ -211,15 +220,19 @@ func (v *Velero) Restart(ctx context.Context) error {
 // Stop asks the server to end (SIGTERM), kills what is left of it and of its plugins, and removes its temporary files.
 // What it has done to the cluster stays, and so does its log. A second call does nothing.
 func (v *Velero) Stop() error {
-	return errors.Join(v.stopServer(), v.group.Close(), os.RemoveAll(v.temp))
+	return v.stop(context.Background())
 }
 
-// stopServer asks the server to end and waits until it has. The context of whoever wants it stopped may have ended.
-func (v *Velero) stopServer() error {
+func (v *Velero) stop(ctx context.Context) error {
+	return errors.Join(v.stopServer(ctx), v.group.Close(), os.RemoveAll(v.temp))
+}
+
+// stopServer asks the server to end and waits until it has.
+func (v *Velero) stopServer(ctx context.Context) error {
 	if v.server == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	return v.server.Stop(ctx)
 }
@@ -242,7 +255,7 @@ func (v *Velero) Logs() (string, error) {
 // holds its standard error.
 func (v *Velero) CLI(ctx context.Context, args ...string) (string, error) {
 	global := []string{"--kubeconfig=" + v.cp.Kubeconfig, "--namespace=" + VeleroNamespace}
-	cmd := exec.CommandContext(ctx, v.cp.tools.Velero, append(global, args...)...)
+	cmd := exec.CommandContext(ctx, v.cp.tools.Velero, slices.Concat(global, args)...)
 	cmd.Env = v.environment()
 	cmd.Dir = v.temp
 	var stdout, stderr bytes.Buffer

@@ -27,6 +27,7 @@ import (
 
 // Builder builds programs into a cache and finds them there.
 type Builder struct {
+	catalog   map[string]tool
 	modules   string
 	cache     string
 	lookupEnv func(string) (string, bool)
@@ -42,14 +43,16 @@ func NewBuilder(ctx context.Context, lookupEnv func(string) (string, bool), prog
 		return nil, fmt.Errorf("finding the main module: %w", err)
 	}
 	modules := filepath.Join(filepath.Dir(strings.TrimSpace(goMod)), "tests", "tools")
-	if _, err := os.Stat(filepath.Join(modules, "velero", "go.mod")); err != nil {
+	if _, err = os.Stat(filepath.Join(modules, "velero", "go.mod")); err != nil {
 		return nil, fmt.Errorf("the working directory is not inside this repository: %w", err)
 	}
 	cache, err := cacheDir(lookupEnv)
 	if err != nil {
 		return nil, err
 	}
-	return &Builder{modules: modules, cache: cache, lookupEnv: lookupEnv, progress: progress}, nil
+	return &Builder{
+		catalog: catalog(), modules: modules, cache: cache, lookupEnv: lookupEnv, progress: progress,
+	}, nil
 }
 
 // cacheDir is where built programs are kept, by the XDG Base Directory Specification.
@@ -68,9 +71,9 @@ func cacheDir(lookupEnv func(string) (string, bool)) (string, error) {
 // Path returns the path of the named program, which it builds first if the cache does not hold it. Several
 // processes may ask at once: one builds, the others wait for it.
 func (b *Builder) Path(ctx context.Context, name string) (string, error) {
-	t, ok := catalog()[name]
+	t, ok := b.catalog[name]
 	if !ok {
-		return "", fmt.Errorf("unknown tool %q: known are %s", name, strings.Join(Names(), ", "))
+		return "", fmt.Errorf("unknown tool %q: known are %s", name, strings.Join(slices.Sorted(maps.Keys(b.catalog)), ", "))
 	}
 	if path, err := b.override(name, t); path != "" || err != nil {
 		return path, err
@@ -217,7 +220,7 @@ func minutes(d time.Duration) string {
 
 // sortedAssignments renders a map as sorted name=value pairs.
 func sortedAssignments(values map[string]string) []string {
-	var assignments []string
+	assignments := make([]string, 0, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		assignments = append(assignments, name+"="+values[name])
 	}

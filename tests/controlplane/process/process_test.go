@@ -130,7 +130,7 @@ func TestMembersDieWithAKilledParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := parent.Start(); err != nil {
+	if err = parent.Start(); err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
@@ -143,7 +143,7 @@ func TestMembersDieWithAKilledParent(t *testing.T) {
 	}
 	waitForMembers(t, group, 4) // guard, script and its two children
 
-	if err := parent.Process.Kill(); err != nil {
+	if err = parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = parent.Wait() // "signal: killed"
