@@ -50,7 +50,7 @@ func (f *file) load(now time.Time) (document, error) {
 	// What was read across a change may be half of each; the second read is not,
 	// unless the file changes faster than it can be read.
 	for range 3 {
-		f.print = fingerprintOf(f.path)
+		f.note(fingerprintOf(f.path))
 		f.doc, err = readDocument(f.path, f.profile)
 		if f.print.equal(fingerprintOf(f.path)) {
 			break
@@ -87,10 +87,16 @@ func (f *file) check(now time.Time) {
 		return
 	}
 	f.checkedAt = now
-	if current := fingerprintOf(f.path); !f.print.equal(current) {
-		f.print, f.loaded = current, false
+	f.note(fingerprintOf(f.path))
+}
+
+// note takes down the state of the file, and counts it as a change if it is one.
+func (f *file) note(current fingerprint) {
+	if f.print != nil && !f.print.equal(current) {
+		f.loaded = false
 		f.changes++
 	}
+	f.print = current
 }
 
 // fingerprint is the state of the files behind a path, nil where there is none.

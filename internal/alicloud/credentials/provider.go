@@ -80,19 +80,32 @@ type Provider struct {
 
 	// The files that credentials may be read from; nil where none is named.
 	locationFile, environmentFile, addonFile *file
+	// files are those of them that are named.
+	files []*file
 
 	// flight lets concurrent callers share one search.
 	flight singleflight.Group
 
-	mu      sync.Mutex
-	current Credentials
-	// refreshAt is when current is to be renewed; zero means never.
+	mu   sync.Mutex
+	held holding
+}
+
+// holding is what a provider has in memory.
+type holding struct {
+	credentials Credentials
+	// refreshAt is when they are to be renewed; zero means never.
 	refreshAt time.Time
-	// revision is that of the files when current was fetched.
+	// revision is that of the files when they were fetched.
 	revision int
 	// generation counts the calls of Invalidate, so that the result of a search
 	// that began before one is not kept.
 	generation int
+}
+
+// freshAt reports whether the credentials need no renewal while the files have that revision.
+func (h holding) freshAt(now time.Time, revision int) bool {
+	due := !h.refreshAt.IsZero() && !now.Before(h.refreshAt)
+	return h.credentials.usableAt(now) && !due && h.revision == revision
 }
 
 // NewProvider returns a provider. It contacts and opens nothing.
@@ -106,14 +119,21 @@ func NewProvider(cfg Config, env Environment) *Provider {
 		silent.SetOutput(io.Discard)
 		p.log = silent
 	}
-	if cfg.File != "" {
-		p.locationFile = &file{path: cfg.File, profile: cfg.Profile}
-	}
-	if path := p.getenv(variableCredentialsFile); path != "" {
-		p.environmentFile = &file{path: path, profile: cfg.Profile}
-	}
-	p.addonFile = &file{path: cmp.Or(env.AddonTokenFile, defaultAddonTokenFile)}
+	p.locationFile = p.watched(cfg.File)
+	p.environmentFile = p.watched(p.getenv(variableCredentialsFile))
+	p.addonFile = p.watched(cmp.Or(env.AddonTokenFile, defaultAddonTokenFile))
 	return p
+}
+
+// watched returns the file at path, whose changes the provider notices once it
+// has read it; nil where path is empty.
+func (p *Provider) watched(path string) *file {
+	if path == "" {
+		return nil
+	}
+	named := &file{path: path, profile: p.cfg.Profile}
+	p.files = append(p.files, named)
+	return named
 }
 
 // Credentials returns credentials that are valid now, from memory where it can.
@@ -125,8 +145,8 @@ func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 	if err := ctx.Err(); err != nil {
 		return Credentials{}, err
 	}
-	if current, fresh := p.cached(); fresh {
-		return current, nil
+	if held, fresh := p.look(); fresh {
+		return held.credentials, nil
 	}
 	result := p.flight.DoChan("", func() (any, error) {
 		search, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
@@ -145,12 +165,11 @@ func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 // Invalidate makes the next call of Credentials fetch anew, files included. It is
 // called when the cloud refuses the current credentials as expired or revoked.
 func (p *Provider) Invalidate() {
-	for _, f := range p.files() {
+	for _, f := range p.files {
 		f.forget()
 	}
 	p.mu.Lock()
-	p.generation++
-	p.current, p.refreshAt = Credentials{}, time.Time{}
+	p.held = holding{generation: p.held.generation + 1}
 	p.mu.Unlock()
 	p.flight.Forget("")
 }
@@ -172,49 +191,49 @@ func (p *Provider) Variable(_ context.Context, name string) string {
 	return p.getenv(name)
 }
 
-// cached returns the credentials in memory, and whether they need no renewal.
-func (p *Provider) cached() (current Credentials, fresh bool) {
-	now := p.now()
-	revision := p.filesRevision(now)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	due := !p.refreshAt.IsZero() && !now.Before(p.refreshAt)
-	return p.current, p.current.usableAt(now) && !due && p.revision == revision
-}
-
-// refresh searches for credentials and keeps what it finds.
-func (p *Provider) refresh(ctx context.Context) (Credentials, error) {
-	old, fresh := p.cached()
-	if fresh {
-		return old, nil // Another search ended since the caller looked.
+// look returns what is in memory, brought to the present revision of the files,
+// and whether that needs no renewal.
+func (p *Provider) look() (held holding, fresh bool) {
+	now, revision := p.now(), 0
+	for _, f := range p.files {
+		revision += f.revision(now)
 	}
 	p.mu.Lock()
-	generation := p.generation
+	held = p.held
 	p.mu.Unlock()
-	// Before the search, so that a change during it is seen after it.
-	revision := p.filesRevision(p.now())
+	fresh = held.freshAt(now, revision)
+	held.revision = revision
+	return held, fresh
+}
 
+// refresh searches for credentials and keeps what it finds, unless Invalidate was
+// called meanwhile.
+func (p *Provider) refresh(ctx context.Context) (Credentials, error) {
+	next, fresh := p.look()
+	if fresh {
+		return next.credentials, nil // Another search ended since the caller looked.
+	}
 	found, err := p.find(ctx)
 	now := p.now()
-	refreshAt := refreshTime(found, now)
 	switch {
-	case err != nil && !old.usableAt(now):
+	case err != nil && !next.credentials.usableAt(now):
 		return Credentials{}, err
 	case err != nil:
 		// Not a warning, which Velero would count against the backup: nothing is wrong with it yet.
-		p.log.WithError(err).WithField("credentials", old.String()).
+		p.log.WithError(err).WithField("credentials", next.credentials.String()).
 			Info("Could not renew the credentials, using those that are still valid")
-		found, refreshAt = old, now.Add(retryInterval)
+		next.refreshAt = now.Add(retryInterval)
 	default:
 		p.log.WithField("credentials", found.String()).Debug("Fetched credentials")
+		next.credentials, next.refreshAt = found, refreshTime(found, now)
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.generation == generation {
-		p.current, p.refreshAt, p.revision = found, refreshAt, revision
+	if p.held.generation == next.generation {
+		p.held = next
 	}
-	return found, nil
+	return next.credentials, nil
 }
 
 // refreshTime returns when to renew credentials that were fetched now.
@@ -229,26 +248,6 @@ func refreshTime(found Credentials, now time.Time) time.Time {
 		return soonest
 	}
 	return at
-}
-
-// files returns those files that exist for this provider.
-func (p *Provider) files() []*file {
-	files := []*file{p.addonFile}
-	for _, f := range []*file{p.locationFile, p.environmentFile} {
-		if f != nil {
-			files = append(files, f)
-		}
-	}
-	return files
-}
-
-// filesRevision changes when one of the files does that credentials were read from.
-func (p *Provider) filesRevision(now time.Time) int {
-	revision := 0
-	for _, f := range p.files() {
-		revision += f.revision(now)
-	}
-	return revision
 }
 
 // sts returns a client of the endpoint that is configured, for the location first.

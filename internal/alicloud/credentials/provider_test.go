@@ -262,7 +262,7 @@ func TestSourcesInOrder(t *testing.T) {
 				env.AddonTokenSecret = secretSays("", errors.New("not asked"))
 				return Config{}, env
 			},
-			want: func(d string) Credentials { return from(addonKey, "credentials file "+d+"/token") },
+			want: func(d string) Credentials { return from(addonKey, "ACK addon token in "+d+"/token") },
 		},
 		{
 			name: "the addon token is read from its Secret",
@@ -371,7 +371,7 @@ func TestSourcesInOrder(t *testing.T) {
 				return Config{}, env
 			},
 			wantErr: "credentialsFile of the location: not set; access key in the environment: ALIBABA_CLOUD_ACCESS_KEY_ID is not set; " +
-				"RRSA (OIDC): ALIBABA_CLOUD_ROLE_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE are not set; ALIBABA_CLOUD_CREDENTIALS_FILE: not set; " +
+				"RRSA (OIDC): ALIBABA_CLOUD_ROLE_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE are not both set; file that ALIBABA_CLOUD_CREDENTIALS_FILE names: not set; " +
 				"ACK addon token: ",
 			wantIs: ErrNotFound,
 		},
@@ -784,5 +784,30 @@ func TestZeroEnvironmentIsTheProcess(t *testing.T) {
 	got, err := NewProvider(Config{}, Environment{}).Credentials(t.Context())
 	if err != nil || got.AccessKeyID != permanent.AccessKeyID {
 		t.Errorf("%s, %v: want the key in the environment", got, err)
+	}
+}
+
+func TestFileThatVariableReadFirstIsNoticed(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	directory := t.TempDir()
+	p := NewProvider(Config{File: write(t, directory, "cloud", dotenv(permanent))}, environment(t, now))
+	if _, err := p.Credentials(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Broken, noticed by Credentials, and mended within the interval of the checks.
+	write(t, directory, "cloud", "")
+	now.Advance(checkInterval)
+	if _, err := p.Credentials(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rotated := permanent
+	rotated.AccessKeyID = "LTAI5tRotated0001"
+	write(t, directory, "cloud", dotenv(rotated))
+	if got := p.Variable(t.Context(), variableAccessKeyID); got != rotated.AccessKeyID {
+		t.Errorf("Variable gives %q", got)
+	}
+	if got, err := p.Credentials(t.Context()); err != nil || got.AccessKeyID != rotated.AccessKeyID {
+		t.Errorf("%s, %v: want the rotated key", got, err)
 	}
 }

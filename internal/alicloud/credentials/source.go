@@ -43,7 +43,7 @@ func (p *Provider) sources() []source {
 		{"credentialsFile of the location", p.fromLocationFile},
 		{"access key in the environment", p.fromEnvironment},
 		{"RRSA (OIDC)", p.fromRRSA},
-		{variableCredentialsFile, p.fromEnvironmentFile},
+		{"file that " + variableCredentialsFile + " names", p.fromEnvironmentFile},
 		{"ACK addon token", p.fromAddonToken},
 		{"RAM role of the node", p.fromNodeRole},
 	}
@@ -72,7 +72,7 @@ func (p *Provider) findBase(ctx context.Context) (Credentials, error) {
 			continue
 		}
 		if err != nil {
-			return Credentials{}, fmt.Errorf("get credentials from the %s: %w", source.name, err)
+			return Credentials{}, fmt.Errorf("get credentials (%s): %w", source.name, err)
 		}
 		return found, p.checkExpiry(found)
 	}
@@ -162,7 +162,7 @@ func (p *Provider) fromEnvironment(context.Context) (Credentials, error) {
 
 func (p *Provider) fromRRSA(ctx context.Context) (Credentials, error) {
 	if p.getenv(variableRoleARN) == "" || p.getenv(variableOIDCTokenFile) == "" {
-		return Credentials{}, unconfigured("%s and %s are not set", variableRoleARN, variableOIDCTokenFile)
+		return Credentials{}, unconfigured("%s and %s are not both set", variableRoleARN, variableOIDCTokenFile)
 	}
 	return p.rrsa(ctx, p.getenv)
 }
@@ -196,7 +196,9 @@ func (p *Provider) rrsa(ctx context.Context, lookup func(string) string) (Creden
 // file where it is mounted, else from its Secret.
 func (p *Provider) fromAddonToken(ctx context.Context) (Credentials, error) {
 	if _, err := os.Stat(p.addonFile.path); !errors.Is(err, fs.ErrNotExist) {
-		return p.fromFile(ctx, p.addonFile)
+		found, err := p.fromFile(ctx, p.addonFile)
+		found.Source = "ACK addon token in " + p.addonFile.path
+		return found, err
 	}
 	const secret = "Secret " + AddonTokenSecretNamespace + "/" + AddonTokenSecretName
 	if p.env.AddonTokenSecret == nil {

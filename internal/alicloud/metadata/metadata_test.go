@@ -297,6 +297,22 @@ func TestTokenThatTheServiceForgotIsReplaced(t *testing.T) {
 	}
 }
 
+func TestInstanceThatIsSwitchedToHardenedMode(t *testing.T) {
+	t.Parallel()
+	s := &service{mode: tokenless, answers: map[string]string{"/meta-data/ram/security-credentials/": "worker"}}
+	client := start(t, s)
+	if _, err := client.Role(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.mode = hardened
+	s.mu.Unlock()
+	role, err := client.Role(t.Context())
+	if err != nil || role != "worker" {
+		t.Errorf("role %q, error %v", role, err)
+	}
+}
+
 func TestNotOnECS(t *testing.T) {
 	t.Parallel()
 	var dials int

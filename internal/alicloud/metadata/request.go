@@ -58,6 +58,16 @@ func (e *statusError) Error() string {
 	return text
 }
 
+// refusesSession reports whether the answer to a request with that token means
+// that a new one is needed: the service has forgotten the token, or was switched
+// to the hardened mode after it had been found without tokens.
+func (e *statusError) refusesSession(token string) bool {
+	if token == "" {
+		return e.code == http.StatusForbidden
+	}
+	return e.code == http.StatusUnauthorized
+}
+
 func newHTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -81,8 +91,7 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	body, err := c.send(ctx, http.MethodGet, path, tokenHeader, token)
-	if status := new(statusError); token != "" && errors.As(err, &status) && status.code == http.StatusUnauthorized {
-		// The service no longer knows the token, as after a live migration.
+	if status := new(statusError); errors.As(err, &status) && status.refusesSession(token) {
 		c.dropSession(token)
 		if token, err = c.sessionToken(ctx); err != nil {
 			return nil, err
