@@ -21,6 +21,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools/filelock"
 )
 
 // VeleroNamespace is the namespace of the Velero server.
@@ -110,20 +111,20 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 	return v, nil
 }
 
-// start starts the server once it can have managerAddress, and waits until it answers. Servers of other processes that
-// wait for the same address may win the race for it; then the server ends, and start begins again.
+// start starts the server once managerAddress is free, and waits until it answers. Of several processes of one user that
+// wait for the address, one at a time goes on, so that no two take it for free.
 func (v *Velero) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout+startTimeout)
+	turn, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
-	for {
-		if err := poll.Until(ctx, turnTimeout, "the end of another Velero server", managerAddressFree); err != nil {
-			return err
-		}
-		err := v.startOnce(ctx)
-		if err == nil || v.running() || managerAddressFree(ctx) == nil {
-			return err
-		}
+	lock, err := filelock.Acquire(turn, filepath.Join(os.TempDir(), fmt.Sprintf("velero-start-%d.lock", os.Getuid())), nil)
+	if err != nil {
+		return fmt.Errorf("waiting for the start of another Velero server: %w", err)
 	}
+	defer func() { _ = lock.Release() }()
+	if err := poll.Until(turn, turnTimeout, "the end of another Velero server", managerAddressFree); err != nil {
+		return err
+	}
+	return v.startServer(ctx)
 }
 
 // managerAddressFree returns an error while something listens on managerAddress.
@@ -135,8 +136,8 @@ func managerAddressFree(ctx context.Context) error {
 	return listener.Close()
 }
 
-// startOnce starts the server and waits until it answers a ServerStatusRequest, as it does for "velero version".
-func (v *Velero) startOnce(ctx context.Context) error {
+// startServer starts the server and waits until it answers a ServerStatusRequest, as it does for "velero version".
+func (v *Velero) startServer(ctx context.Context) error {
 	p, err := v.group.Start(process.Command{
 		Name:    "velero server",
 		Path:    v.cp.tools.Velero,
