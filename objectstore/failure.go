@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 )
 
@@ -46,12 +48,15 @@ func (e *failedTask) Error() string {
 // Unwrap returns the cause.
 func (e *failedTask) Unwrap() error { return e.cause }
 
-// said is what the cloud answered, or the error itself where it did not answer.
+// said is the error's text, with the cloud's answer in the form of the backup
+// center where the SDK has one of its own, of several lines.
 func said(err error) string {
-	if failure, ok := alicloud.FailureOf(err); ok {
-		return "oss: " + failure.String()
+	text := err.Error()
+	var operation *oss.OperationError
+	if failure, ok := alicloud.FailureOf(err); ok && errors.As(err, &operation) {
+		text = strings.Replace(text, operation.Error(), "oss: "+failure.String(), 1)
 	}
-	return alicloud.Redact(err.Error())
+	return alicloud.Redact(strings.ReplaceAll(text, "\n", "; "))
 }
 
 // fail wraps the error of a task on an object of the bucket; key may be "" for
