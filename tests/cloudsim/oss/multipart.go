@@ -258,13 +258,13 @@ func (u *upload) assemble(listed []completedPart) (content, string, error) {
 	if len(listed) == 0 {
 		return nil, "", malformedXML("the list of parts is empty.")
 	}
+	if !ascending(listed) {
+		return nil, "", newError(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending "+
+			"order. Parts list must specified in order by part number.")
+	}
 	sum := md5.New()
 	var bytes content
 	for i, l := range listed {
-		if i > 0 && l.PartNumber <= listed[i-1].PartNumber {
-			return nil, "", newError(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending "+
-				"order. Parts list must specified in order by part number.")
-		}
 		p, ok := u.parts[l.PartNumber]
 		if !ok || !strings.EqualFold(strings.Trim(l.ETag, `"`), p.etag()) {
 			return nil, "", newError(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not "+
@@ -282,6 +282,16 @@ func (u *upload) assemble(listed []completedPart) (content, string, error) {
 		bytes = append(bytes, p.blob)
 	}
 	return bytes, fmt.Sprintf("%X-%d", sum.Sum(nil), len(listed)), nil
+}
+
+// ascending says whether each part's number is greater than the one before.
+func ascending(parts []completedPart) bool {
+	for i := 1; i < len(parts); i++ {
+		if parts[i].PartNumber <= parts[i-1].PartNumber {
+			return false
+		}
+	}
+	return true
 }
 
 type listedPart struct {
