@@ -140,8 +140,8 @@ func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) erro
 		}
 	}
 	switch {
-	case alicloud.Classify(err) == alicloud.Denied:
-		// A location that is only read from. Whoever writes to it has probed it.
+	case alicloud.Classify(err) == alicloud.Denied && !b.takesClass(ctx, key, bucketClass):
+		// Nothing at all may be written: a location that is only read from. Whoever writes to it has probed it.
 		return nil
 	case err != nil:
 		return fmt.Errorf("the bucket's storage class is %s, and it does not take objects of class %s either; use a bucket of class Standard: %w",
@@ -151,4 +151,19 @@ func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) erro
 			b.location.storageClass + "; use a bucket of class Standard")
 	}
 	return nil
+}
+
+// takesClass tells whether the bucket takes an empty object of the class, which it removes again.
+func (b *bucket) takesClass(ctx context.Context, key, class string) bool {
+	other := *b.location
+	other.storageClass = class
+	probe := *b
+	probe.location = &other
+	if err := probe.putBytes(ctx, key, nil); err != nil {
+		return false
+	}
+	if err := b.delete(ctx, key); err != nil {
+		b.log.WithField("key", key).WithError(err).Debug("Could not remove the storage class probe")
+	}
+	return true
 }

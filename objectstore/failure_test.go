@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
+)
+
+// managedPolicy is what the backup center's own role may do, from its FAQ
+// ("The components in the csdr namespace are abnormal"): nothing about multipart
+// uploads, nothing about the bucket itself.
+const managedPolicy = `{"Version":"1","Statement":[{"Effect":"Allow","Resource":"acs:oss:*:*:cnfs-oss*","Action":[
+	"oss:PutObject","oss:GetObject","oss:DeleteObject","oss:GetBucket","oss:ListObjects","oss:ListBuckets","oss:GetBucketStat"]}]}`
+
+// validate does what Velero does to see whether a location is available.
+func (f *fixture) validate() error {
+	_, err := f.ListCommonPrefixes(bucketName, testPrefix+"/", "/")
+	return err
+}
+
+func TestUnavailableLocationsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		opts  fixtureOptions
+		spoil func(t *testing.T, f *fixture)
+		want  []string
+	}{
+		{
+			name: "a bucket of somebody else",
+			opts: fixtureOptions{bucket: func(b *oss.BucketConfig) { b.Owner = strangerID }},
+			want: []string{
+				`backup vault is unavailable: oss: service returned error: StatusCode=403, ErrorCode=AccessDenied, ErrorMessage="The bucket you access does not belong to you."`,
+				"RequestId=", "in another account", `bucket "cnfs-oss-backup"`,
+			},
+		},
+		{
+			name:  "a bucket that is not there",
+			spoil: func(t *testing.T, f *fixture) { t.Helper(); must(t, f.oss.DeleteBucket(bucketName)) },
+			want:  []string{"backup vault is unavailable", "ErrorCode=NoSuchBucket", "create the bucket"},
+		},
+		{
+			name:  "a key that was disabled",
+			spoil: func(t *testing.T, f *fixture) { t.Helper(); must(t, f.accounts.DisableKey(accessKey)) },
+			want:  []string{"backup vault is unavailable", "ErrorCode=InvalidAccessKeyId", "read again without a restart"},
+		},
+		{
+			name:  "a wrong secret",
+			spoil: func(t *testing.T, f *fixture) { t.Helper(); f.writeKey(t, accessKey, "wrong") },
+			opts:  fixtureOptions{config: map[string]string{"timeout": "5s"}},
+			want:  []string{"ErrorCode=SignatureDoesNotMatch", "does not belong to the AccessKey id"},
+		},
+		{
+			name: "a policy without the bucket",
+			opts: fixtureOptions{policy: `{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"acs:oss:*:*:another"}]}`},
+			want: []string{"ErrorCode=AccessDenied", "deploy/ram/oss.json", "cnfs-oss-*"},
+		},
+		{
+			name: "a wrong region",
+			opts: fixtureOptions{bucket: func(b *oss.BucketConfig) { b.Region = "cn-beijing" }},
+			want: []string{"backup vault is unavailable", "region"},
+		},
+		{
+			name: "a clock that is wrong",
+			spoil: func(t *testing.T, f *fixture) {
+				t.Helper()
+				f.fault(t, fault.Rule{Status: 403, Code: "RequestTimeTooSkewed"})
+			},
+			want: []string{"ErrorCode=RequestTimeTooSkewed", "synchronise"},
+		},
+		{
+			name: "an account that did not pay",
+			spoil: func(t *testing.T, f *fixture) {
+				t.Helper()
+				f.fault(t, fault.Rule{Status: 403, Code: "UserDisable"})
+			},
+			want: []string{"ErrorCode=UserDisable", "overdue"},
+		},
+		{
+			name: "an endpoint that nobody listens at",
+			opts: fixtureOptions{config: map[string]string{"endpoint": "http://127.0.0.1:1"}},
+			want: []string{"backup vault is unavailable", "connection refused", "check that the cluster can reach 127.0.0.1:1"},
+		},
+		{
+			name: "no credentials anywhere",
+			opts: fixtureOptions{config: map[string]string{"credentialsFile": "", "notOnECS": "true"}},
+			want: []string{"backup vault is unavailable", "ALIBABA_CLOUD_ACCESS_KEY_ID"},
+		},
+		{
+			name: "a credentials file that is not there",
+			opts: fixtureOptions{config: map[string]string{"credentialsFile": "/nowhere/cloud"}},
+			want: []string{"backup vault is unavailable", "/nowhere/cloud"},
+		},
+		{
+			name: "no region anywhere",
+			opts: fixtureOptions{config: map[string]string{"region": "", "endpoint": "", "notOnECS": "true"}},
+			want: []string{"no region", "region: cn-hangzhou"},
+		},
+		{
+			name: "a CA certificate that is none",
+			opts: fixtureOptions{config: map[string]string{"caCert": "none"}},
+			want: []string{"caCert", "no certificate in PEM form"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, tt.opts)
+			if tt.spoil != nil {
+				tt.spoil(t, f)
+			}
+			err := f.validate()
+			wantError(t, err, tt.want...)
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("the message has several lines:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestAnInternalEndpointFromOutside(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	b, err := f.bucket(t.Context(), validating, bucketName)
+	must(t, err)
+	outside := *b
+	internal := *b.oss
+	internal.Endpoint = alicloud.OSSEndpoint(region, alicloud.NetworkInternal)
+	outside.oss = &internal
+	got := outside.remedyForSilence()
+	for _, want := range []string{
+		"oss-cn-hangzhou-internal.aliyuncs.com",
+		`--type='json' -p '[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]'`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the remedy lacks %q: %s", want, got)
+		}
+	}
+}
+
+func TestARevokedKeyIsMendedWithoutARestart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	must(t, f.validate())
+	must(t, f.accounts.CreateKey("acs:ram::"+ownerID+":user/velero", "LTAInew", "new-secret"))
+	must(t, f.accounts.DisableKey(accessKey))
+	wantError(t, f.validate(), "InvalidAccessKeyId")
+	f.writeKey(t, "LTAInew", "new-secret")
+	must(t, f.validate())
+}
+
+func TestKMSThatMayNotBeUsed(t *testing.T) {
+	t.Parallel()
+	encrypted := func(b *oss.BucketConfig) { b.Encryption = oss.Encryption{Algorithm: "KMS", KMSKeyID: "key-1"} }
+	tests := []struct {
+		name   string
+		action string
+		do     func(f *fixture) error
+		want   []string
+	}{
+		{
+			"for writing", "kms:Decrypt",
+			func(f *fixture) error { return f.PutObject(bucketName, "velero/backups/b/x", stream([]byte("x"))) },
+			[]string{"upload backup files to OSS bucket failed", "kms:GenerateDataKey, kms:Decrypt"},
+		},
+		{
+			"for reading", "kms:GenerateDataKey",
+			func(f *fixture) error {
+				if err := f.PutObject(bucketName, "velero/backups/b/x", stream([]byte("x"))); err != nil {
+					return fmt.Errorf("not expected: %w", err)
+				}
+				_, err := f.download("velero/backups/b/x")
+				return err
+			},
+			[]string{"download backup files from OSS bucket failed", "kms:GenerateDataKey, kms:Decrypt"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			policy := fmt.Sprintf(`{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:*",%q],"Resource":"*"}]}`, tt.action)
+			f := newFixture(t, fixtureOptions{bucket: encrypted, policy: policy})
+			wantError(t, tt.do(f), tt.want...)
+		})
+	}
+}
+
+func TestArchivedObjects(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"Archive", "ColdArchive", "DeepColdArchive"} {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, fixtureOptions{})
+			must(t, f.PutObject(bucketName, "velero/backups/b/b.tar.gz", stream([]byte("x"))))
+			must(t, f.oss.SetStorageClass(bucketName, "velero/backups/b/b.tar.gz", class))
+			_, err := f.download("velero/backups/b/b.tar.gz")
+			wantError(t, err, "download backup files from OSS bucket failed", "InvalidObjectState",
+				`object "velero/backups/b/b.tar.gz"`, "restore the objects of this backup", "class Standard")
+		})
+	}
+}
+
+func TestBucketsThatArchiveByDefault(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"Archive", "ColdArchive", "DeepColdArchive"} {
+		for name, policy := range map[string]string{"our policy": "", "the backup center's policy": managedPolicy} {
+			t.Run(class+" under "+name, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, fixtureOptions{policy: policy, bucket: func(b *oss.BucketConfig) { b.StorageClass = class }})
+				must(t, f.validate())
+				for _, size := range []int{10, 3 * smallParts} {
+					must(t, f.PutObject(bucketName, "velero/backups/b/x", stream(content(size))))
+					if got, err := f.download("velero/backups/b/x"); err != nil || len(got) != size {
+						t.Errorf("read %d bytes of %d: %v", len(got), size, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestABucketThatTakesNothingReadable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{bucket: func(b *oss.BucketConfig) { b.StorageClass, b.ForbidStandardWrites = "Archive", true }})
+	wantError(t, f.validate(), "backup vault is unavailable", "the bucket's storage class is Archive", "use a bucket of class Standard")
+	wantError(t, f.PutObject(bucketName, "velero/backups/b/x", stream([]byte("x"))), "upload backup files to OSS bucket failed")
+}
+
+func TestTheManagedPolicySuffices(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{policy: managedPolicy})
+	must(t, f.validate())
+	const key = "velero/backups/b/b.tar.gz"
+	must(t, f.PutObject(bucketName, key, stream(content(5*smallParts))))
+	if exists, err := f.ObjectExists(bucketName, key); !exists || err != nil {
+		t.Errorf("ObjectExists = %v, %v", exists, err)
+	}
+	if _, err := f.download(key); err != nil {
+		t.Error(err)
+	}
+	signed, err := f.CreateSignedURL(bucketName, key, time.Minute)
+	must(t, err)
+	if status, _ := request(t, "GET", signed); status != 200 {
+		t.Errorf("the signed URL answers %d", status)
+	}
+	must(t, f.DeleteObject(bucketName, key))
+	for _, entry := range f.log.AllEntries() {
+		if entry.Level <= logrus.WarnLevel { // Velero counts warnings and errors against the backup.
+			t.Errorf("logged %s: %s", entry.Level, entry.Message)
+		}
+	}
+}
