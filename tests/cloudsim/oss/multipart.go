@@ -153,6 +153,7 @@ func (s *Service) uploadPartCopy(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.writer.Header().Set(headerETag, quote(p.etag()))
 	c.writer.Header().Set(headerCRC64, formatCRC(b.crc))
 	return c.writeXML(copyPartResult{LastModified: formatTime(p.modified), ETag: quote(p.etag())})
 }
@@ -215,6 +216,7 @@ func (s *Service) completeMultipartUpload(c *call) error {
 		return err
 	}
 	o.writeEncryption(c.writer.Header())
+	c.writer.Header().Set(headerETag, quote(o.etag))
 	c.writer.Header().Set(headerCRC64, formatCRC(o.content.crc()))
 	return c.writeXML(completeResult{
 		EncodingType: c.query.Get(paramEncoding), Location: "http://" + c.request.Host + c.request.URL.EscapedPath(),

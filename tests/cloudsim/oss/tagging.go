@@ -76,7 +76,12 @@ func tagCharacters(s string) bool {
 
 type taggingBody struct {
 	XMLName xml.Name `xml:"Tagging"`
-	Tags    []Tag    `xml:"TagSet>Tag"`
+	TagSet  tagSet
+}
+
+// tagSet is in the body even where there are no tags.
+type tagSet struct {
+	Tags []Tag `xml:"Tag"`
 }
 
 func (s *Service) getObjectTagging(c *call) error {
@@ -85,7 +90,7 @@ func (s *Service) getObjectTagging(c *call) error {
 		return err
 	}
 	defer o.content.release()
-	return c.writeXML(taggingBody{Tags: o.tags})
+	return c.writeXML(taggingBody{TagSet: tagSet{o.tags}})
 }
 
 func (s *Service) putObjectTagging(c *call) error {
@@ -93,10 +98,10 @@ func (s *Service) putObjectTagging(c *call) error {
 	if err := c.readXML("Tagging", &body); err != nil {
 		return err
 	}
-	if err := checkTags(body.Tags); err != nil {
+	if err := checkTags(body.TagSet.Tags); err != nil {
 		return err
 	}
-	if err := s.setTags(c, body.Tags); err != nil {
+	if err := s.setTags(c, body.TagSet.Tags); err != nil {
 		return err
 	}
 	c.writer.WriteHeader(http.StatusOK)
