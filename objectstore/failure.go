@@ -26,9 +26,9 @@ const (
 	signing     task = "sign the URL of backup files in OSS bucket failed"
 )
 
-// failedTask is the error of every method of the Store: what was being done to
+// taskError is the error of every method of the Store: what was being done to
 // which object, what the cloud said, and what the person who reads it can do.
-type failedTask struct {
+type taskError struct {
 	task   task
 	object string
 	cause  error
@@ -37,7 +37,7 @@ type failedTask struct {
 
 // Error implements error. Velero takes an object for missing when the text
 // contains "NoSuchKey", which is the cloud's own code for it.
-func (e *failedTask) Error() string {
+func (e *taskError) Error() string {
 	text := fmt.Sprintf("%s: %s (%s)", e.task, said(e.cause), e.object)
 	if e.remedy != "" {
 		text += ": " + e.remedy
@@ -46,7 +46,7 @@ func (e *failedTask) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *failedTask) Unwrap() error { return e.cause }
+func (e *taskError) Unwrap() error { return e.cause }
 
 // said is the error's text, with the cloud's answer in the form of the backup
 // center where the SDK has one of its own, of several lines.
@@ -69,7 +69,7 @@ func (b *bucket) fail(t task, key string, err error) error {
 	if key != "" {
 		object += fmt.Sprintf(", object %q", key)
 	}
-	return &failedTask{task: t, object: object, cause: err, remedy: b.remedy(err)}
+	return &taskError{task: t, object: object, cause: err, remedy: b.remedy(err)}
 }
 
 // remedy returns what to do about an error; "" where the error itself says it.

@@ -91,31 +91,38 @@ func TestUploadUnderAPermanentFaultLeavesNothing(t *testing.T) {
 		want []string
 	}{
 		{
-			"a front end that stays broken", 10, fault.Rule{Operation: "PutObject", Status: 503, Code: "ServiceUnavailable", Message: "Please reduce your request rate."},
+			"a front end that stays broken", 10,
+			fault.Rule{Operation: "PutObject", Status: 503, Code: "ServiceUnavailable", Message: "Please reduce your request rate."},
 			[]string{"StatusCode=503", "ErrorCode=ServiceUnavailable", "try again later"},
 		},
 		{
-			"parts that are always refused", 5 * smallParts, fault.Rule{Operation: "UploadPart", Status: 500, Code: "InternalError", Skip: 2},
+			"parts that are always refused", 5 * smallParts,
+			fault.Rule{Operation: "UploadPart", Status: 500, Code: "InternalError", Skip: 2},
 			[]string{"ErrorCode=InternalError", "try again later"},
 		},
 		{
-			"parts that always arrive changed", 5 * smallParts, fault.Rule{Operation: "UploadPart", Direction: fault.Request, Corrupt: true},
+			"parts that always arrive changed", 5 * smallParts,
+			fault.Rule{Operation: "UploadPart", Direction: fault.Request, Corrupt: true},
 			[]string{"uploading part", "crc is inconsistent"},
 		},
 		{
-			"connections that are always reset", 5 * smallParts, fault.Rule{Operation: "UploadPart", Direction: fault.Request, After: 50 << 10, Reset: true},
+			"connections that are always reset", 5 * smallParts,
+			fault.Rule{Operation: "UploadPart", Direction: fault.Request, After: 50 << 10, Reset: true},
 			[]string{"uploading part"},
 		},
 		{
-			"a token that stays expired", 5 * smallParts, fault.Rule{Operation: "UploadPart", Status: 403, Code: "SecurityTokenExpired"},
+			"a token that stays expired", 5 * smallParts,
+			fault.Rule{Operation: "UploadPart", Status: 403, Code: "SecurityTokenExpired"},
 			[]string{"ErrorCode=SecurityTokenExpired", "temporary credentials"},
 		},
 		{
-			"a completion that is always refused", 5 * smallParts, fault.Rule{Operation: "CompleteMultipartUpload", Status: 500, Code: "InternalError"},
+			"a completion that is always refused", 5 * smallParts,
+			fault.Rule{Operation: "CompleteMultipartUpload", Status: 500, Code: "InternalError"},
 			[]string{"InternalError"},
 		},
 		{
-			"a clock that cannot be corrected", 10, fault.Rule{Status: 403, Code: "RequestTimeTooSkewed"},
+			"a clock that cannot be corrected", 10,
+			fault.Rule{Status: 403, Code: "RequestTimeTooSkewed"},
 			[]string{"ErrorCode=RequestTimeTooSkewed", "NTP"},
 		},
 	}
@@ -254,10 +261,10 @@ func TestReadNeverReturnsNothingWithoutAnError(t *testing.T) {
 // The stall lasts longer than a connection may be silent, so that the request is
 // repeated on another connection while the first one still hangs.
 func TestTransfersOutlastAStall(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes as long as a silent connection is borne: 15 s")
 	}
-	t.Parallel()
 	tests := []struct {
 		name string
 		rule fault.Rule

@@ -176,7 +176,7 @@ func (u *upload) send(ctx context.Context, first []byte, rest io.Reader, checksu
 
 func (u *upload) sendParts(ctx context.Context, group *errgroup.Group, first []byte, rest io.Reader) error {
 	if err := u.memory.Acquire(ctx, int64(cap(first))); err != nil {
-		return nil // The group has the reason.
+		return nil //nolint:nilerr // A part failed, and the group has the reason.
 	}
 	u.sendPart(ctx, group, 1, first)
 	for number := 2; number <= maxParts; number++ {
@@ -242,7 +242,7 @@ func (u *upload) done(number int, etag *string) {
 // goes when Velero deletes the backup's directory.
 func (u *upload) spoolPart(ctx context.Context, number int, rest io.Reader, size int64) (ended bool, err error) {
 	if err := u.freeMemory(ctx); err != nil {
-		return false, nil //nolint:nilerr // A part failed, and the group has the reason.
+		return false, nil // A part failed, and the group has the reason.
 	}
 	body := &io.LimitedReader{R: rest, N: size}
 	spool := fmt.Sprintf("%s.part-%05d-%s", u.key, number, u.id)

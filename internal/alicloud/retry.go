@@ -52,7 +52,7 @@ func (p RetryPolicy) delay(attempt int) time.Duration {
 		}
 	}
 	floor := limit / 10
-	return floor + rand.N(limit-floor+1)
+	return floor + rand.N(limit-floor+1) //nolint:gosec // Jitter keeps no secret.
 }
 
 var errAttemptsExhausted = errors.New("no further attempt")
