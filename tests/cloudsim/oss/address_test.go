@@ -107,13 +107,13 @@ func TestErrorsOfHEADAreInAHeader(t *testing.T) {
 	c := newCloud(t, nil)
 	signed, err := c.root().Presign(t.Context(), &sdk.HeadObjectRequest{Bucket: sdk.Ptr(bucket), Key: sdk.Ptr("missing")})
 	must(t, err)
-	resp, body := send(t, request(t.Context(), t, http.MethodHead, signed.URL, nil))
-	if resp.StatusCode != http.StatusNotFound || body != "" {
-		t.Errorf("status %d, body %q; want 404 and none", resp.StatusCode, body)
+	got := send(t, request(t.Context(), t, http.MethodHead, signed.URL, nil))
+	if got.status != http.StatusNotFound || got.body != "" {
+		t.Errorf("status %d, body %q; want 404 and none", got.status, got.body)
 	}
 	for _, name := range []string{"X-Oss-Err", "X-Oss-Ec", "X-Oss-Request-Id", "X-Oss-Server-Time"} {
-		if resp.Header.Get(name) == "" {
-			t.Errorf("the header %s is missing: %v", name, resp.Header)
+		if got.header.Get(name) == "" {
+			t.Errorf("the header %s is missing: %v", name, got.header)
 		}
 	}
 }

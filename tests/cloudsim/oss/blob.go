@@ -45,16 +45,16 @@ type blobDir struct {
 	seq  atomic.Int64
 }
 
-// write streams a body of at most limit bytes into a new blob, of which the caller holds the one reference. On an
+// write streams a body of at most maxPutBytes into a new blob, of which the caller holds the one reference. On an
 // error nothing is left: errBodyTooLarge and errBodyBroken blame the body, any other error the disk.
-func (d *blobDir) write(body io.Reader, limit int64) (*blob, error) {
+func (d *blobDir) write(body io.Reader) (*blob, error) {
 	b := &blob{path: filepath.Join(d.path, strconv.FormatInt(d.seq.Add(1), 10))}
 	f, err := os.Create(b.path)
 	if err != nil {
 		return nil, fmt.Errorf("creating a file for an object: %w", err)
 	}
 	b.acquire()
-	err = b.fill(f, body, limit)
+	err = b.fill(f, body)
 	if closeErr := f.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("writing %s: %w", b.path, closeErr)
 	}
@@ -65,13 +65,13 @@ func (d *blobDir) write(body io.Reader, limit int64) (*blob, error) {
 	return b, nil
 }
 
-func (b *blob) fill(f io.Writer, body io.Reader, limit int64) error {
+func (b *blob) fill(f io.Writer, body io.Reader) error {
 	md5Sum, crc := md5.New(), crc64.New(crc64.MakeTable(crc64.ECMA))
 	buf := make([]byte, copyBuffer)
 	for {
 		n, readErr := body.Read(buf)
 		b.size += int64(n)
-		if b.size > limit {
+		if b.size > maxPutBytes {
 			return errBodyTooLarge
 		}
 		md5Sum.Write(buf[:n])

@@ -108,9 +108,9 @@ func TestTheLifeOfABucket(t *testing.T) {
 
 func TestABucketNameThatIsNotValid(t *testing.T) {
 	c := newCloud(t, nil)
-	resp, body := send(t, request(t.Context(), t, http.MethodPut, c.url+"/Upper-case", nil))
-	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "<Code>InvalidBucketName</Code>") {
-		t.Errorf("status %d, body %s; want InvalidBucketName", resp.StatusCode, body)
+	got := send(t, request(t.Context(), t, http.MethodPut, c.url+"/Upper-case", nil))
+	if got.status != http.StatusBadRequest || !strings.Contains(got.body, "<Code>InvalidBucketName</Code>") {
+		t.Errorf("status %d, body %s; want InvalidBucketName", got.status, got.body)
 	}
 }
 

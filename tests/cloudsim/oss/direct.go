@@ -144,7 +144,7 @@ func (s *Service) Put(bucket, key string, data []byte) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	b, err := s.blobs.write(bytes.NewReader(data), maxPutBytes)
+	b, err := s.blobs.write(bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (s *Service) Alter(bucket, key string, edit func([]byte) []byte) error {
 	if err != nil {
 		return err
 	}
-	b, err := s.blobs.write(bytes.NewReader(edit(data)), maxPutBytes)
+	b, err := s.blobs.write(bytes.NewReader(edit(data)))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package oss_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	sdk "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -73,7 +74,7 @@ func keysOf(t *testing.T, contents []sdk.ObjectProperties) []string {
 func TestOnePageIsAHundredKeysUnlessMoreAreAskedFor(t *testing.T) {
 	c := newCloud(t, nil)
 	for i := range 1001 {
-		must(t, c.service.Put(bucket, fmt.Sprint(i), nil))
+		must(t, c.service.Put(bucket, strconv.Itoa(i), nil))
 	}
 	for limit, want := range map[int32]int{0: 100, 1000: 1000} {
 		r, err := c.root().ListObjects(t.Context(), &sdk.ListObjectsRequest{Bucket: sdk.Ptr(bucket), MaxKeys: limit})

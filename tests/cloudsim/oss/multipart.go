@@ -145,7 +145,7 @@ func (s *Service) uploadPartCopy(c *call) error {
 	}
 	body := source.content.reader(r.offset, r.length)
 	defer body.Close()
-	b, err := s.blobs.write(body, maxPutBytes)
+	b, err := s.blobs.write(body)
 	if err != nil {
 		return err
 	}

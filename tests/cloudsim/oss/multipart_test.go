@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestPartsBecomeOneObject(t *testing.T) {
 			}
 			want := []string{
 				fmt.Sprintf(`"%X-3"`, digest.Sum(nil)),
-				fmt.Sprint(crc64.Checksum(whole, crc64.MakeTable(crc64.ECMA))),
+				strconv.FormatUint(crc64.Checksum(whole, crc64.MakeTable(crc64.ECMA)), 10),
 			}
 			if diff := cmp.Diff(want, []string{*result.ETag, *result.HashCRC64}); diff != "" {
 				t.Errorf("ETag and CRC64 (-want +got):\n%s", diff)
@@ -207,7 +208,7 @@ func TestPartsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := u.client.InvokeOperation(t.Context(), &sdk.OperationInput{
 				OpName: "UploadPart", Method: "PUT", Bucket: sdk.Ptr(bucket), Key: sdk.Ptr(multipartKey),
-				Parameters: map[string]string{"partNumber": fmt.Sprint(tc.number), "uploadId": tc.id},
+				Parameters: map[string]string{"partNumber": strconv.Itoa(int(tc.number)), "uploadId": tc.id},
 				Body:       strings.NewReader("x"),
 			})
 			if got := refusalOf(t, err).Code; got != tc.code {

@@ -81,10 +81,10 @@ func (c *cloud) ask(t *testing.T, method string, header map[string]string, names
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
-	resp, body := send(t, r)
-	a := answer{Status: resp.StatusCode, Body: body, Header: map[string]string{}}
+	got := send(t, r)
+	a := answer{Status: got.status, Body: got.body, Header: map[string]string{}}
 	for _, name := range names {
-		a.Header[name] = resp.Header.Get(name)
+		a.Header[name] = got.header.Get(name)
 	}
 	return a
 }
@@ -149,9 +149,9 @@ func TestRangesOfAnObject(t *testing.T) {
 			for name, value := range tc.header {
 				r.Header.Set(name, value)
 			}
-			resp, body := send(t, r)
-			got := answer{resp.StatusCode, body, map[string]string{
-				"Content-Range": resp.Header.Get("Content-Range"), "Content-Length": resp.Header.Get("Content-Length"),
+			raw := send(t, r)
+			got := answer{raw.status, raw.body, map[string]string{
+				"Content-Range": raw.header.Get("Content-Range"), "Content-Length": raw.header.Get("Content-Length"),
 			}}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
@@ -345,11 +345,11 @@ func TestABodyOfUnknownLengthIsStored(t *testing.T) {
 	c := newCloud(t, nil)
 	signed, err := c.root().Presign(t.Context(), &sdk.PutObjectRequest{Bucket: sdk.Ptr(bucket), Key: sdk.Ptr("key")})
 	must(t, err)
-	resp, _ := send(t, request(t.Context(), t, http.MethodPut, signed.URL, io.MultiReader(strings.NewReader("chunked"))))
+	got := send(t, request(t.Context(), t, http.MethodPut, signed.URL, io.MultiReader(strings.NewReader("chunked"))))
 	data, err := c.service.Read(bucket, "key")
 	must(t, err)
-	if resp.StatusCode != http.StatusOK || string(data) != "chunked" {
-		t.Errorf("status %d, stored %q", resp.StatusCode, data)
+	if got.status != http.StatusOK || string(data) != "chunked" {
+		t.Errorf("status %d, stored %q", got.status, data)
 	}
 }
 
@@ -459,7 +459,8 @@ func TestCopies(t *testing.T) {
 		},
 		"replaces tags": {
 			func(r *sdk.CopyObjectRequest) { r.TaggingDirective, r.Tagging = sdk.Ptr("Replace"), sdk.Ptr("t=2") },
-			"", "1", []oss.Tag{{Key: "t", Value: "2"}},
+			"", "1",
+			[]oss.Tag{{Key: "t", Value: "2"}},
 		},
 		"of an object that does not exist": {
 			func(r *sdk.CopyObjectRequest) { r.SourceKey = sdk.Ptr("missing") }, "NoSuchKey", "", nil,

@@ -59,7 +59,7 @@ func (s *Service) receive(c *call) (*blob, error) {
 	if _, err := c.contentMD5(); err != nil {
 		return nil, err
 	}
-	b, err := s.blobs.write(c.request.Body, maxPutBytes)
+	b, err := s.blobs.write(c.request.Body)
 	switch {
 	case errors.Is(err, errBodyTooLarge):
 		return nil, entityTooLarge(maxPutBytes, maxPutBytes+1)

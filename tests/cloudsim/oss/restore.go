@@ -38,8 +38,9 @@ func (r *restoration) header(now time.Time) string {
 		return `ongoing-request="true"`
 	case restoreDone:
 		return `ongoing-request="false", expiry-date="` + r.expiresAt.UTC().Format(http.TimeFormat) + `"`
+	default:
+		return ""
 	}
-	return ""
 }
 
 type restoreRequest struct {

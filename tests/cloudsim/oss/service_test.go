@@ -88,6 +88,12 @@ func (c *cloud) grant(t *testing.T, policy string) {
 	must(t, c.accounts.SetPolicy(account.UserARN(ownerID, "velero"), p))
 }
 
+func (c *cloud) inject(t *testing.T, rule fault.Rule) {
+	t.Helper()
+	_, err := c.faults.Add(rule)
+	must(t, err)
+}
+
 // client returns a client of the official SDK, with path-style addresses and without retries.
 func (c *cloud) client(id, secret string, edit ...func(*sdk.Config)) *sdk.Client {
 	cfg := sdk.LoadDefaultConfig().
@@ -136,15 +142,21 @@ func refusalOf(t *testing.T, err error) refusal {
 
 func asServiceError(err error, e **sdk.ServiceError) bool { return errors.As(err, e) }
 
-// send does a raw request and returns the response and its body.
-func send(t *testing.T, r *http.Request) (*http.Response, string) {
+// reply is the answer to a raw request.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func send(t *testing.T, r *http.Request) reply {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(r)
 	must(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	must(t, err)
-	return resp, string(body)
+	return reply{resp.StatusCode, resp.Header, string(body)}
 }
 
 func request(ctx context.Context, t *testing.T, method, url string, body io.Reader) *http.Request {

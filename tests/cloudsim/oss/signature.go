@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,7 +57,7 @@ func (s *signature) verify(secret string) error {
 		with("OSSAccessKeyId", s.accessKeyID).with("SignatureProvided", s.provided).
 		with("StringToSign", s.stringToSign).with("StringToSignBytes", spacedHex(s.stringToSign))
 	if s.canonicalRequest != "" {
-		e.with("CanonicalRequest", s.canonicalRequest)
+		e = e.with("CanonicalRequest", s.canonicalRequest)
 	}
 	return e
 }
@@ -71,7 +72,7 @@ func (c *call) checkSkew(signed time.Time) error {
 	const layout = "2006-01-02T15:04:05.000Z"
 	return newError(http.StatusForbidden, "RequestTimeTooSkewed",
 		"The difference between the request time and the current time is too large.").withEC(ecTimeSkewed).
-		with("MaxAllowedSkewMilliseconds", fmt.Sprint(maxSkew.Milliseconds())).
+		with("MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10)).
 		with("RequestTime", signed.UTC().Format(layout)).
 		with("ServerTime", c.now.UTC().Format(layout))
 }
@@ -94,7 +95,7 @@ func (c *call) headerValue(name string) string {
 		return c.request.Host
 	case "content-length":
 		if c.request.ContentLength >= 0 {
-			return fmt.Sprint(c.request.ContentLength)
+			return strconv.FormatInt(c.request.ContentLength, 10)
 		}
 	}
 	values := slices.Clone(c.request.Header.Values(name))

@@ -130,12 +130,12 @@ func TestFaultsOfClockAndToken(t *testing.T) {
 		_, err := client.ListObjectsV2(t.Context(), &sdk.ListObjectsV2Request{Bucket: sdk.Ptr(bucket)})
 		return err
 	}
-	c.faults.Add(fault.Rule{Service: "oss", Operation: "ListObjectsV2", Count: 1, ExpireToken: true})
+	c.inject(t, fault.Rule{Service: "oss", Operation: "ListObjectsV2", Count: 1, ExpireToken: true})
 	want := refusal{403, "SecurityTokenExpired", "The security token you provided has expired.", ""}
 	if diff := cmp.Diff(want, refusalOf(t, list())); diff != "" {
 		t.Errorf("expired token (-want +got):\n%s", diff)
 	}
-	c.faults.Add(fault.Rule{Service: "oss", Count: 1, ClockSkew: 16 * time.Minute})
+	c.inject(t, fault.Rule{Service: "oss", Count: 1, ClockSkew: 16 * time.Minute})
 	want = refusal{
 		403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.",
 		"0002-00000504",
@@ -223,9 +223,9 @@ func TestSignedURLs(t *testing.T) {
 				&sdk.GetObjectRequest{Bucket: sdk.Ptr(bucket), Key: sdk.Ptr(key)}, sdk.PresignExpires(10*time.Minute))
 			must(t, err)
 			skew.Store(int64(tc.later))
-			resp, body := send(t, request(t.Context(), t, http.MethodGet, tc.edit(signed.URL), nil))
-			if resp.StatusCode != tc.status || !strings.Contains(body, tc.want) {
-				t.Errorf("status %d, body %q; want %d and %q", resp.StatusCode, body, tc.status, tc.want)
+			got := send(t, request(t.Context(), t, http.MethodGet, tc.edit(signed.URL), nil))
+			if got.status != tc.status || !strings.Contains(got.body, tc.want) {
+				t.Errorf("status %d, body %q; want %d and %q", got.status, got.body, tc.status, tc.want)
 			}
 		})
 	}
@@ -238,9 +238,9 @@ func TestSignedURLIsForItsMethodAlone(t *testing.T) {
 	must(t, c.service.Put(bucket, "key", []byte("content")))
 	signed, err := c.root().Presign(t.Context(), &sdk.GetObjectRequest{Bucket: sdk.Ptr(bucket), Key: sdk.Ptr("key")})
 	must(t, err)
-	resp, _ := send(t, request(t.Context(), t, http.MethodDelete, signed.URL, nil))
-	if resp.StatusCode != http.StatusForbidden || len(c.service.Objects(bucket)) != 1 {
-		t.Errorf("status = %d, objects = %v; want a refusal", resp.StatusCode, c.service.Objects(bucket))
+	got := send(t, request(t.Context(), t, http.MethodDelete, signed.URL, nil))
+	if got.status != http.StatusForbidden || len(c.service.Objects(bucket)) != 1 {
+		t.Errorf("status = %d, objects = %v; want a refusal", got.status, c.service.Objects(bucket))
 	}
 }
 
