@@ -90,40 +90,38 @@ func (b *blob) fill(f io.Writer, body io.Reader) error {
 	}
 }
 
-// content is the bytes of an object: the blobs one after the other.
-type content []*blob
+// content is the bytes of an object: the blobs one after the other. It is immutable.
+type content struct {
+	blobs []*blob
+	size  int64
+	crc   uint64
+}
+
+// newContent takes no reference to the blobs.
+func newContent(blobs ...*blob) content {
+	c := content{blobs: blobs}
+	for _, b := range blobs {
+		c.size += b.size
+		c.crc = combineCRC64(c.crc, b.crc, b.size)
+	}
+	return c
+}
 
 func (c content) acquire() {
-	for _, b := range c {
+	for _, b := range c.blobs {
 		b.acquire()
 	}
 }
 
 func (c content) release() {
-	for _, b := range c {
+	for _, b := range c.blobs {
 		b.release()
 	}
 }
 
-func (c content) size() int64 {
-	var n int64
-	for _, b := range c {
-		n += b.size
-	}
-	return n
-}
-
-func (c content) crc() uint64 {
-	var crc uint64
-	for _, b := range c {
-		crc = combineCRC64(crc, b.crc, b.size)
-	}
-	return crc
-}
-
 // copyTo writes n bytes from offset on.
 func (c content) copyTo(w io.Writer, offset, n int64) error {
-	for _, b := range c {
+	for _, b := range c.blobs {
 		if n == 0 {
 			return nil
 		}

@@ -135,7 +135,7 @@ type bucketStat struct {
 }
 
 func (b *bucketStat) add(o *object) {
-	size := o.content.size()
+	size := o.content.size
 	b.Storage += size
 	b.ObjectCount++
 	storage, count := &b.StandardStorage, &b.StandardObjectCount

@@ -34,7 +34,7 @@ func (s *Service) copyObject(c *call) error {
 	}
 	o.writeEncryption(c.writer.Header())
 	c.writer.Header().Set(headerETag, quote(o.etag))
-	c.writer.Header().Set(headerCRC64, formatCRC(o.content.crc()))
+	c.writer.Header().Set(headerCRC64, formatCRC(o.content.crc))
 	return c.writeXML(copyResult{LastModified: formatTime(o.modified), ETag: quote(o.etag)})
 }
 

@@ -112,7 +112,7 @@ func (s *Service) Objects(bucket string) []ObjectInfo {
 	for _, key := range b.objects.keys {
 		o, _ := b.objects.get(key)
 		infos = append(infos, ObjectInfo{
-			Key: o.key, Size: o.content.size(), ETag: o.etag, StorageClass: o.class, LastModified: o.modified,
+			Key: o.key, Size: o.content.size, ETag: o.etag, StorageClass: o.class, LastModified: o.modified,
 			Header: o.header.Clone(), Encryption: o.encryption, Tags: o.tags,
 		})
 	}
@@ -133,7 +133,7 @@ func (s *Service) Read(bucket, key string) ([]byte, error) {
 	}
 	defer o.content.release()
 	var data bytes.Buffer
-	if err := o.content.copyTo(&data, 0, o.content.size()); err != nil {
+	if err := o.content.copyTo(&data, 0, o.content.size); err != nil {
 		return nil, err
 	}
 	return data.Bytes(), nil
@@ -156,7 +156,7 @@ func (s *Service) Put(bucket, key string, data []byte) error {
 		return err
 	}
 	in.put(&object{
-		key: key, content: content{b}, etag: strings.ToUpper(hex.EncodeToString(b.md5[:])), kind: kindNormal,
+		key: key, content: newContent(b), etag: strings.ToUpper(hex.EncodeToString(b.md5[:])), kind: kindNormal,
 		modified: s.now(), attributes: attributes{
 			header: http.Header{headerContentType: {contentTypeDefault}}, class: in.config.StorageClass,
 			encryption: in.config.Encryption,
@@ -178,7 +178,7 @@ func (s *Service) Alter(bucket, key string, edit func([]byte) []byte) error {
 	}
 	defer b.release()
 	return s.changeObject(bucket, key, func(o *object) {
-		o.content, o.kind, o.modified = content{b}, kindNormal, s.now()
+		o.content, o.kind, o.modified = newContent(b), kindNormal, s.now()
 		o.etag = strings.ToUpper(hex.EncodeToString(b.md5[:]))
 	})
 }

@@ -42,7 +42,7 @@ func (s *Service) getObject(c *call) error {
 	if err := s.permitKMS(c, c.config, o.encryption, "kms:Decrypt"); err != nil {
 		return err
 	}
-	size := o.content.size()
+	size := o.content.size
 	header, standard := c.request.Header.Get(headerRange), c.request.Header.Get(headerRangeBehavior)
 	r, ok := rangeOf(header, strings.EqualFold(standard, "standard"), size)
 	if !ok {
@@ -76,7 +76,7 @@ func (s *Service) headObject(c *call) error {
 	}
 	h := c.writer.Header()
 	o.writeTo(h, c.now)
-	h.Set(headerContentLength, strconv.FormatInt(o.content.size(), 10))
+	h.Set(headerContentLength, strconv.FormatInt(o.content.size, 10))
 	c.writer.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -91,8 +91,8 @@ func (s *Service) getObjectMeta(c *call) error {
 	h := c.writer.Header()
 	h.Set(headerETag, quote(o.etag))
 	h.Set(headerLastModified, o.modified.UTC().Format(http.TimeFormat))
-	h.Set(headerContentLength, strconv.FormatInt(o.content.size(), 10))
-	h.Set(headerCRC64, formatCRC(o.content.crc()))
+	h.Set(headerContentLength, strconv.FormatInt(o.content.size, 10))
+	h.Set(headerCRC64, formatCRC(o.content.crc))
 	c.writer.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -107,9 +107,9 @@ func (o *object) writeTo(h http.Header, now time.Time) {
 	h.Set(headerLastModified, o.modified.UTC().Format(http.TimeFormat))
 	h.Set(headerObjectType, o.kind)
 	h.Set(headerStorageClass, o.class)
-	h.Set(headerCRC64, formatCRC(o.content.crc()))
-	if o.kind == kindNormal && len(o.content) == 1 {
-		h.Set(headerContentMD5, base64.StdEncoding.EncodeToString(o.content[0].md5[:]))
+	h.Set(headerCRC64, formatCRC(o.content.crc))
+	if o.kind == kindNormal && len(o.content.blobs) == 1 {
+		h.Set(headerContentMD5, base64.StdEncoding.EncodeToString(o.content.blobs[0].md5[:]))
 	}
 	o.writeEncryption(h)
 	if len(o.tags) > 0 {

@@ -236,7 +236,7 @@ func (s *Service) pageOf(c *call, sel selection, encode func(string) string, wit
 func (o *object) listed(encode func(string) string, now time.Time, ownerID string, withOwner bool) listedObject {
 	l := listedObject{
 		Key: encode(o.key), LastModified: formatTime(o.modified), ETag: quote(o.etag), Type: o.kind,
-		Size: o.content.size(), StorageClass: o.class, RestoreInfo: o.restored.header(now),
+		Size: o.content.size, StorageClass: o.class, RestoreInfo: o.restored.header(now),
 	}
 	if withOwner {
 		l.Owner = &owner{ID: ownerID, DisplayName: ownerID}

@@ -139,7 +139,7 @@ func (s *Service) uploadPartCopy(c *call) error {
 		return err
 	}
 	defer source.content.release()
-	r, _ := rangeOf(c.request.Header.Get(headerCopyRange), false, source.content.size())
+	r, _ := rangeOf(c.request.Header.Get(headerCopyRange), false, source.content.size)
 	if r.length > maxPutBytes {
 		return entityTooLarge(maxPutBytes, r.length)
 	}
@@ -217,7 +217,7 @@ func (s *Service) completeMultipartUpload(c *call) error {
 	}
 	o.writeEncryption(c.writer.Header())
 	c.writer.Header().Set(headerETag, quote(o.etag))
-	c.writer.Header().Set(headerCRC64, formatCRC(o.content.crc()))
+	c.writer.Header().Set(headerCRC64, formatCRC(o.content.crc))
 	return c.writeXML(completeResult{
 		EncodingType: c.query.Get(paramEncoding), Location: "http://" + c.request.Host + c.request.URL.EscapedPath(),
 		Bucket: c.bucket, Key: encode(c.key), ETag: quote(o.etag),
@@ -258,32 +258,32 @@ func (s *Service) assemble(c *call, listed []completedPart, all bool) (*object, 
 // MD5 of the parts' MD5s and how many there are.
 func (u *upload) assemble(listed []completedPart) (content, string, error) {
 	if len(listed) == 0 {
-		return nil, "", malformedXML("the list of parts is empty.")
+		return content{}, "", malformedXML("the list of parts is empty.")
 	}
 	if !ascending(listed) {
-		return nil, "", newError(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending "+
+		return content{}, "", newError(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending "+
 			"order. Parts list must specified in order by part number.")
 	}
 	sum := md5.New()
-	var bytes content
+	blobs := make([]*blob, 0, len(listed))
 	for i, l := range listed {
 		p, ok := u.parts[l.PartNumber]
 		if !ok || !strings.EqualFold(strings.Trim(l.ETag, `"`), p.etag()) {
-			return nil, "", newError(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not "+
+			return content{}, "", newError(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not "+
 				"be found or the specified entity tag might not have matched the part's entity tag.").
 				with("PartNumber", strconv.Itoa(l.PartNumber)).with("UploadId", u.id)
 		}
 		if i < len(listed)-1 && p.blob.size < minPartBytes {
-			return nil, "", newError(http.StatusBadRequest, "EntityTooSmall",
+			return content{}, "", newError(http.StatusBadRequest, "EntityTooSmall",
 				"Your proposed upload smaller than the minimum allowed size.").
 				with("MinSizeAllowed", strconv.Itoa(minPartBytes)).
 				with("ProposedSize", strconv.FormatInt(p.blob.size, 10)).
 				with("PartNumber", strconv.Itoa(l.PartNumber))
 		}
 		sum.Write(p.blob.md5[:])
-		bytes = append(bytes, p.blob)
+		blobs = append(blobs, p.blob)
 	}
-	return bytes, fmt.Sprintf("%X-%d", sum.Sum(nil), len(listed)), nil
+	return newContent(blobs...), fmt.Sprintf("%X-%d", sum.Sum(nil), len(listed)), nil
 }
 
 // ascending says whether each part's number is greater than the one before.

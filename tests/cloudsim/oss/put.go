@@ -36,7 +36,7 @@ func (s *Service) putObject(c *call) error {
 		return err
 	}
 	o := &object{
-		key: c.key, content: content{b}, etag: strings.ToUpper(hex.EncodeToString(b.md5[:])), kind: kindNormal,
+		key: c.key, content: newContent(b), etag: strings.ToUpper(hex.EncodeToString(b.md5[:])), kind: kindNormal,
 		modified: c.now, attributes: a,
 	}
 	if err := s.commit(c, o); err != nil {
