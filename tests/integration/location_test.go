@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
+)
+
+func testPluginIsListed(t *testing.T, s *suite) {
+	var listed []string
+	for line := range strings.Lines(s.cli(t, "plugin", "get")) {
+		if fields := strings.Fields(line); len(fields) == 2 && strings.Contains(fields[0], "alibabacloud") {
+			listed = append(listed, strings.Join(fields, " "))
+		}
+	}
+	wantEqual(t, "our plugins in the output of velero plugin get", listed, []string{"velero.io/alibabacloud ObjectStore"})
+}
+
+// realEndpoints makes a location use the endpoints of its region, which the server reaches through the proxy.
+func realEndpoints(extra map[string]string) map[string]string {
+	config := map[string]string{"endpoint": ""}
+	for key, value := range extra {
+		config[key] = value
+	}
+	return config
+}
+
+func testWrongLocations(t *testing.T, s *suite) {
+	for _, c := range []struct {
+		name    string
+		options vaultOptions
+		// spoil makes wrong what options cannot.
+		spoil func(*testing.T, *vault)
+		want  []string
+	}{
+		{
+			name:    "unknown-key",
+			options: vaultOptions{config: map[string]string{"regoin": region}},
+			want:    []string{`unknown key "regoin": allowed are addressingStyle, bucket,`},
+		},
+		{
+			name:    "malformed-value",
+			options: vaultOptions{config: map[string]string{"partSize": "1Ki"}},
+			want:    []string{`key "partSize" has the value "1Ki": allowed is a size from 100Ki to 512Mi, such as 16Mi`},
+		},
+		{
+			name: "unknown-access-key",
+			spoil: func(t *testing.T, v *vault) {
+				v.writeSecret(t, dotenv(cloudsim.AccessKey{ID: "LTAInobody", Secret: v.secrets.keep("nobodys-secret-key")}))
+			},
+			want: []string{"backup vault is unavailable: ", "ErrorCode=InvalidAccessKeyId", "the AccessKey was deleted, disabled or mistyped"},
+		},
+		{
+			name:  "disabled-access-key",
+			spoil: func(t *testing.T, v *vault) { must(t, v.cloud.Accounts().DisableKey(v.key.ID)) },
+			want:  []string{"backup vault is unavailable: ", "the AccessKey was deleted, disabled or mistyped"},
+		},
+		{
+			name: "wrong-secret",
+			spoil: func(t *testing.T, v *vault) {
+				v.writeSecret(t, dotenv(cloudsim.AccessKey{ID: v.key.ID, Secret: v.secrets.keep("not-the-secret-key")}))
+			},
+			want: []string{"ErrorCode=SignatureDoesNotMatch", "the AccessKey secret does not belong to the AccessKey id"},
+		},
+		{
+			name:  "missing-bucket",
+			spoil: func(t *testing.T, v *vault) { must(t, v.cloud.OSS().DeleteBucket(v.bucket)) },
+			want:  []string{"ErrorCode=NoSuchBucket", "create the bucket in the OSS console"},
+		},
+		{
+			name:    "wrong-region",
+			options: vaultOptions{bucket: oss.BucketConfig{Region: "cn-beijing"}, config: realEndpoints(nil)},
+			want: []string{
+				"the bucket is in another region than the location says",
+				"OSS names the endpoint oss-cn-beijing.aliyuncs.com",
+			},
+		},
+		{
+			name: "insufficient-policy",
+			options: vaultOptions{
+				policy: `{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:GetObject","Resource":"*"}]}`,
+			},
+			want: []string{"ErrorCode=AccessDenied", "attach the policy in deploy/ram/oss.json"},
+		},
+		{
+			name:    "foreign-bucket",
+			options: vaultOptions{bucket: oss.BucketConfig{Owner: strangerID}},
+			want: []string{
+				`backup vault is unavailable: oss: service returned error: StatusCode=403, ErrorCode=AccessDenied, ` +
+					`ErrorMessage="The bucket you access does not belong to you."`,
+				"in another account",
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := &vault{suite: s, name: c.name, bucket: "cnfs-oss-" + c.name}
+			v.createBucket(t, c.options.bucket)
+			v.createUser(t, c.options.policy)
+			v.key = v.newKey(t)
+			v.writeSecret(t, dotenv(v.key))
+			if c.spoil != nil {
+				c.spoil(t, v)
+			}
+			v.createLocation(t, c.options)
+			v.waitUnavailableAtOnce(t, c.want...)
+		})
+	}
+}
+
+// faqPatch is the patch of the backup center's FAQ for a vault that must be accessed over the public network
+// ("VaultError: xxx", solution 3), word for word but for the region that the reader is to put in.
+const faqPatch = `[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]`
+
+func testUnreachableEndpointIsMended(t *testing.T, s *suite) {
+	v := s.newVault(t, "unreachable", vaultOptions{config: realEndpoints(map[string]string{"network": "internal"})})
+	v.waitUnavailableAtOnce(t,
+		"backup vault is unavailable: ",
+		"the internal endpoint oss-cn-hangzhou-internal.aliyuncs.com is reachable only from the bucket's own region",
+		"kubectl patch", faqPatch,
+	)
+	patch := strings.ReplaceAll(faqPatch, "<region-id>", region)
+	location := &velerov1.BackupStorageLocation{ObjectMeta: inVelero(v.name)}
+	must(t, s.cp.Client.Patch(t.Context(), location, client.RawPatch(types.JSONPatchType, []byte(patch))))
+	v.waitAvailable(t)
+
+	s.newNamespace(t, "unreachable")
+	v.completedBackup(t, "mended", "unreachable")
+	for _, request := range v.requests() {
+		if want := v.bucket + ".oss-cn-hangzhou.aliyuncs.com"; request.Host != want || !request.TLS {
+			t.Fatalf("a %s was for host %s (TLS %t), want %s over TLS", request.Operation, request.Host, request.TLS, want)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+)
+
+// secrets are what must appear in no log. It is safe for concurrent use.
+type secrets struct {
+	mu     sync.Mutex
+	values []string
+}
+
+// keep remembers a secret, and returns it.
+func (s *secrets) keep(value string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = append(s.values, value)
+	return value
+}
+
+// signature matches what makes a signed URL or an Authorization header valid, in all versions of OSS's signatures.
+var signature = regexp.MustCompile(`(?i)(x-oss-signature=|[?&]Signature=|OSS4-HMAC-SHA256 Credential=|Authorization:|x-oss-security-token=)[^&\s"]{8,}`)
+
+// in returns an error that says where in a text a secret or a signature is. It does not quote it.
+func (s *secrets) in(name, text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, value := range s.values {
+		if at := strings.Index(text, value); at >= 0 {
+			return fmt.Errorf("%s holds secret %d of the test behind %q", name, i, text[max(0, at-200):at])
+		}
+	}
+	if at := signature.FindStringIndex(text); at != nil {
+		return fmt.Errorf("%s holds a signature behind %q", name, text[max(0, at[0]-200):at[0]])
+	}
+	return nil
+}
+
+// testNoSecretInAnyLog looks through everything that the other tests have made the plugin and Velero write.
+func testNoSecretInAnyLog(t *testing.T, s *suite) {
+	if len(s.secrets.values) == 0 {
+		t.Fatal("the tests have used no secret, so there is nothing to look for")
+	}
+	serverLog, err := s.velero.Logs()
+	must(t, err)
+	texts := map[string]string{"the server's log": serverLog, "the CLI's output": s.said.String(), "a status": s.statuses(t)}
+	for key, text := range s.logsInBuckets(t) {
+		texts[key] = text
+	}
+	for name, text := range texts {
+		if text == "" {
+			t.Errorf("%s is empty, so there is nothing to look into", name)
+		}
+		if err := s.secrets.in(name, text); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// statuses returns the statuses of what Velero keeps in the cluster.
+func (s *suite) statuses(t *testing.T) string {
+	t.Helper()
+	var text strings.Builder
+	var locations velerov1.BackupStorageLocationList
+	var backups velerov1.BackupList
+	var restores velerov1.RestoreList
+	must(t, s.cp.Client.List(t.Context(), &locations))
+	must(t, s.cp.Client.List(t.Context(), &backups))
+	must(t, s.cp.Client.List(t.Context(), &restores))
+	for _, location := range locations.Items {
+		fmt.Fprintf(&text, "%+v\n", location.Status)
+	}
+	for _, backup := range backups.Items {
+		fmt.Fprintf(&text, "%+v\n", backup.Status)
+	}
+	for _, restore := range restores.Items {
+		fmt.Fprintf(&text, "%+v\n", restore.Status)
+	}
+	return text.String()
+}
+
+// logsInBuckets returns the logs of backups and restores that are left in the buckets.
+func (s *suite) logsInBuckets(t *testing.T) map[string]string {
+	t.Helper()
+	logs := map[string]string{}
+	for _, bucket := range s.buckets.all() {
+		for _, object := range s.cloud.OSS().Objects(bucket) {
+			if !strings.HasSuffix(object.Key, "-logs.gz") {
+				continue
+			}
+			content, err := s.cloud.OSS().Read(bucket, object.Key)
+			must(t, err)
+			logs[bucket+"/"+object.Key] = string(gunzip(t, content))
+		}
+	}
+	return logs
+}
+
+func gunzip(t *testing.T, content []byte) []byte {
+	t.Helper()
+	reader, err := gzip.NewReader(bytes.NewReader(content))
+	must(t, err)
+	text, err := io.ReadAll(reader)
+	must(t, err)
+	return text
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package integration tests the plugin as a user runs it: the real Velero server loads the built binary and works
+// against the simulated cloud. Nothing but loopback addresses is contacted.
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+)
+
+const (
+	accountID  = "1000000000000001"
+	strangerID = "1000000000000002"
+	region     = "cn-hangzhou"
+
+	// timeout bounds the wait for anything that Velero does by itself: its slowest timer is that of backup sync, a
+	// minute (backupSyncReconcilePeriod).
+	timeout = 2 * time.Minute
+
+	// nowhere is where the instance metadata service of a machine outside of the cloud is: port 1 of loopback, which
+	// refuses.
+	nowhere = "http://127.0.0.1:1"
+)
+
+// suite is a simulated cloud and a control plane whose Velero server has the plugin. Tests share it, and have
+// locations, buckets and namespaces of their own.
+type suite struct {
+	cloud     *cloudsim.Cloud
+	cp        *controlplane.ControlPlane
+	velero    *controlplane.Velero
+	pluginDir string
+	secrets   *secrets
+	// buckets are the names of all that the tests have made.
+	buckets *names
+	// said is what the Velero CLI has written.
+	said *transcript
+}
+
+// startSuite builds the plugin and starts everything. It ends with the test.
+func startSuite(t *testing.T) *suite {
+	t.Helper()
+	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
+	unreachable := false
+	s.cloud = startCloud(t, cloudsim.Config{
+		Region:   region,
+		Accounts: []cloudsim.Account{{ID: accountID}, {ID: strangerID}},
+		Network:  cloudsim.Network{InternalReachable: &unreachable},
+	})
+	s.cp, s.velero = s.startCluster(t)
+	return s
+}
+
+// skipShort skips a test that runs other programs.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: -short, and this test runs the real plugin")
+	}
+}
+
+// buildPlugin builds the plugin into a folder that holds nothing else, and returns the folder.
+func buildPlugin(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(dir, "velero-plugin-alibabacloud"), "../..")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the plugin: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func startCloud(t *testing.T, config cloudsim.Config) *cloudsim.Cloud {
+	t.Helper()
+	cloud, err := cloudsim.Start(config, cloudsim.WithStateDir(t.TempDir()))
+	must(t, err)
+	t.Cleanup(func() {
+		if err := cloud.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return cloud
+}
+
+// startCluster starts a control plane with a Velero server of its own.
+func (s *suite) startCluster(t *testing.T) (*controlplane.ControlPlane, *controlplane.Velero) {
+	t.Helper()
+	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
+	must(t, err)
+	dir := t.TempDir()
+	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: dir})
+	must(t, err)
+	t.Cleanup(func() {
+		if err := cp.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	velero, err := cp.StartVelero(t.Context(), controlplane.VeleroOptions{
+		PluginDir: s.pluginDir,
+		Env: []string{
+			// Behind the proxy the cloud's endpoints have their real names. Go never uses it for loopback addresses.
+			"HTTPS_PROXY=" + s.cloud.ProxyURL(),
+			"SSL_CERT_FILE=" + s.cloud.Addresses().CAFile,
+			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
+		},
+		// Tests of different buckets run side by side, and one slow upload must not hold up the others.
+		Args: []string{"--concurrent-backups=4"},
+	})
+	must(t, err)
+	return cp, velero
+}
+
+// other returns the suite with another cluster, which shares its cloud.
+func (s *suite) other(cp *controlplane.ControlPlane, velero *controlplane.Velero) *suite {
+	return &suite{cloud: s.cloud, cp: cp, velero: velero, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
+}
+
+// cli runs the Velero CLI and returns its standard output.
+func (s *suite) cli(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := s.tryCLI(t.Context(), args...)
+	must(t, err)
+	return out
+}
+
+func (s *suite) tryCLI(ctx context.Context, args ...string) (string, error) {
+	out, err := s.velero.CLI(ctx, args...)
+	s.said.add(out)
+	if err != nil {
+		s.said.add(err.Error())
+	}
+	return out, err
+}
+
+// create creates objects in the cluster.
+func (s *suite) create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		must(t, s.cp.Client.Create(t.Context(), object))
+	}
+}
+
+// get reads an object of Velero's namespace anew.
+func (s *suite) get(ctx context.Context, name string, object client.Object) error {
+	return s.cp.Client.Get(ctx, client.ObjectKey{Namespace: controlplane.VeleroNamespace, Name: name}, object)
+}
+
+// eventually waits until check returns nil.
+func eventually(t *testing.T, what string, check func(context.Context) error) {
+	t.Helper()
+	must(t, poll.Until(t.Context(), timeout, what, check))
+}
+
+// inVelero is the metadata of an object in Velero's namespace.
+func inVelero(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: controlplane.VeleroNamespace, Name: name}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantEqual fails unless both are equal.
+func wantEqual(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// wantText returns an error unless text contains all of the parts.
+func wantText(text string, parts ...string) error {
+	var missing []error
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			missing = append(missing, fmt.Errorf("%q is missing", part))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w in:\n%s", errors.Join(missing...), text)
+	}
+	return nil
+}
+
+// transcript collects text. It is safe for concurrent use.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *transcript) add(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.WriteString(text)
+	l.text.WriteByte('\n')
+}
+
+// Write implements io.Writer.
+func (l *transcript) Write(p []byte) (int, error) {
+	l.add(string(p))
+	return len(p), nil
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// names is a list of names. It is safe for concurrent use.
+type names struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (n *names) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, name)
+}
+
+func (n *names) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.list)
+}

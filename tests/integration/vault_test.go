@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+)
+
+const (
+	// prefix is the folder of every location in its bucket.
+	prefix = "velero"
+	// secretKey is the key of the credentials file in a location's Secret.
+	secretKey = "cloud"
+)
+
+// vault is a backup storage location with a bucket and a RAM user of its own. The location, its Secret and the user
+// have the vault's name.
+type vault struct {
+	*suite
+
+	name   string
+	bucket string
+	key    cloudsim.AccessKey
+}
+
+// vaultOptions say what is not as in every vault.
+type vaultOptions struct {
+	bucket oss.BucketConfig
+	// policy is the user's, by default deploy/ram/oss.json for the vault's bucket.
+	policy string
+	// config replaces keys of the location's config. An empty value removes one.
+	config map[string]string
+	// location changes the location before it is created.
+	location func(*velerov1.BackupStorageLocation)
+}
+
+// newVault creates the bucket, the user, the Secret and the location. The location ends with the test, so that Velero
+// need not check it any more.
+func (s *suite) newVault(t *testing.T, name string, options vaultOptions) *vault {
+	t.Helper()
+	v := &vault{suite: s, name: name, bucket: "cnfs-oss-" + name}
+	v.createBucket(t, options.bucket)
+	v.createUser(t, options.policy)
+	v.key = v.newKey(t)
+	v.writeSecret(t, dotenv(v.key))
+	v.createLocation(t, options)
+	return v
+}
+
+// newAvailableVault is newVault, and waits until Velero says that it is available.
+func (s *suite) newAvailableVault(t *testing.T, name string, options vaultOptions) *vault {
+	t.Helper()
+	v := s.newVault(t, name, options)
+	v.waitAvailable(t)
+	return v
+}
+
+func (v *vault) createBucket(t *testing.T, config oss.BucketConfig) {
+	t.Helper()
+	config.Name = v.bucket
+	if config.Region == "" {
+		config.Region = region
+	}
+	if config.Owner == "" {
+		config.Owner = accountID
+	}
+	must(t, v.cloud.OSS().CreateBucket(config))
+	v.buckets.add(v.bucket)
+}
+
+func (v *vault) createUser(t *testing.T, policy string) {
+	t.Helper()
+	if policy == "" {
+		policy = shippedPolicy(t, v.bucket)
+	}
+	parsed, err := account.ParsePolicy([]byte(policy))
+	must(t, err)
+	must(t, v.cloud.Accounts().AddUser(accountID, v.name, parsed))
+}
+
+// shippedPolicy is deploy/ram/oss.json with the bucket's name in it.
+func shippedPolicy(t *testing.T, bucket string) string {
+	t.Helper()
+	content, err := os.ReadFile("../../deploy/ram/oss.json")
+	must(t, err)
+	return strings.ReplaceAll(string(content), "cnfs-oss-backup", bucket)
+}
+
+// newKey gives the vault's user one more access key.
+func (v *vault) newKey(t *testing.T) cloudsim.AccessKey {
+	t.Helper()
+	key := cloudsim.AccessKey{ID: "LTAI" + rand.Text(), Secret: v.secrets.keep(rand.Text())}
+	must(t, v.cloud.Accounts().CreateKey(account.UserARN(accountID, v.name), key.ID, key.Secret))
+	return key
+}
+
+// dotenv is a credentials file as "velero install --secret-file" takes it.
+func dotenv(key cloudsim.AccessKey) string {
+	return fmt.Sprintf("ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\n", key.ID, key.Secret)
+}
+
+// writeSecret creates or replaces the Secret that the location names.
+func (v *vault) writeSecret(t *testing.T, credentialsFile string) {
+	t.Helper()
+	secret := &corev1.Secret{ObjectMeta: inVelero(v.name), StringData: map[string]string{secretKey: credentialsFile}}
+	err := v.cp.Client.Create(t.Context(), secret)
+	if err != nil && client.IgnoreAlreadyExists(err) == nil {
+		err = v.cp.Client.Update(t.Context(), secret)
+	}
+	must(t, err)
+}
+
+func (v *vault) createLocation(t *testing.T, options vaultOptions) {
+	t.Helper()
+	config := map[string]string{"region": region, "endpoint": v.cloud.OSSURL()}
+	maps.Copy(config, options.config)
+	maps.DeleteFunc(config, func(_, value string) bool { return value == "" })
+	location := &velerov1.BackupStorageLocation{
+		ObjectMeta: inVelero(v.name),
+		Spec: velerov1.BackupStorageLocationSpec{
+			Provider:    "alibabacloud",
+			Config:      config,
+			StorageType: velerov1.StorageType{ObjectStorage: &velerov1.ObjectStorageLocation{Bucket: v.bucket, Prefix: prefix}},
+			Credential: &corev1.SecretKeySelector{
+				LocalObjectReference: corev1.LocalObjectReference{Name: v.name}, Key: secretKey,
+			},
+		},
+	}
+	if options.location != nil {
+		options.location(location)
+	}
+	v.create(t, location)
+	t.Cleanup(func() {
+		if err := v.cp.Client.Delete(context.WithoutCancel(t.Context()), location); err != nil {
+			t.Errorf("deleting the location %s: %v", v.name, err)
+		}
+	})
+}
+
+func (v *vault) location(ctx context.Context) (*velerov1.BackupStorageLocation, error) {
+	location := &velerov1.BackupStorageLocation{}
+	return location, v.get(ctx, v.name, location)
+}
+
+// waitAvailable waits until Velero says that the location is available.
+func (v *vault) waitAvailable(t *testing.T) {
+	t.Helper()
+	eventually(t, "the location "+v.name+" to be Available", func(ctx context.Context) error {
+		location, err := v.location(ctx)
+		if err != nil {
+			return err
+		}
+		if phase := location.Status.Phase; phase != velerov1.BackupStorageLocationPhaseAvailable {
+			return fmt.Errorf("it is %q: %s", phase, location.Status.Message)
+		}
+		return nil
+	})
+}
+
+// waitUnavailable waits until Velero says that the location is unavailable, and why in all of the words.
+func (v *vault) waitUnavailable(t *testing.T, why ...string) {
+	t.Helper()
+	eventually(t, "the location "+v.name+" to be Unavailable", func(ctx context.Context) error {
+		location, err := v.location(ctx)
+		if err != nil {
+			return err
+		}
+		switch location.Status.Phase {
+		case velerov1.BackupStorageLocationPhaseUnavailable:
+			return wantText(location.Status.Message, why...)
+		case velerov1.BackupStorageLocationPhaseAvailable:
+			return errors.New("it is Available")
+		}
+		return errors.New("it has not been checked")
+	})
+}
+
+// waitUnavailableAtOnce is waitUnavailable for a location that must never have been Available.
+func (v *vault) waitUnavailableAtOnce(t *testing.T, why ...string) {
+	t.Helper()
+	eventually(t, "the location "+v.name+" to be checked", func(ctx context.Context) error {
+		location, err := v.location(ctx)
+		switch {
+		case err != nil:
+			return err
+		case location.Status.Phase == "":
+			return errors.New("it has no phase")
+		case location.Status.Phase != velerov1.BackupStorageLocationPhaseUnavailable:
+			return poll.Permanent(fmt.Errorf("it is %s", location.Status.Phase))
+		}
+		if err := wantText(location.Status.Message, why...); err != nil {
+			return poll.Permanent(err)
+		}
+		return nil
+	})
+}
+
+// change changes the location.
+func (v *vault) change(t *testing.T, edit func(*velerov1.BackupStorageLocation)) {
+	t.Helper()
+	location, err := v.location(t.Context())
+	must(t, err)
+	before := location.DeepCopy()
+	edit(location)
+	must(t, v.cp.Client.Patch(t.Context(), location, client.MergeFrom(before)))
+}
+
+// keys are the keys of the bucket's objects below the location's prefix and dir.
+func (v *vault) keys(dir string) []string {
+	keys := []string{}
+	for _, object := range v.cloud.OSS().Objects(v.bucket) {
+		if key, ok := strings.CutPrefix(object.Key, prefix+"/"+dir); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// requests are the requests for the vault's bucket or its objects.
+func (v *vault) requests() []journal.Entry {
+	var requests []journal.Entry
+	for _, entry := range v.cloud.Journal().Entries() {
+		if entry.Service == "oss" && (entry.Resource == v.bucket || strings.HasPrefix(entry.Resource, v.bucket+"/")) {
+			requests = append(requests, entry)
+		}
+	}
+	return requests
+}
