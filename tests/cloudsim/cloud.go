@@ -38,7 +38,7 @@ type Cloud struct {
 	oss       *oss.Service
 	authority *ca.Authority
 	issuers   map[string]*sts.Issuer
-	servers   servers
+	servers   *servers
 	addresses Addresses
 	// stateDir holds the bytes of objects. It is removed by Close when the simulator has made it.
 	stateDir       string
@@ -95,7 +95,7 @@ func Start(config Config, opts ...Option) (*Cloud, error) {
 	if config.Region == "" {
 		config.Region = defaultRegion
 	}
-	c := &Cloud{now: o.now, journal: journal.New(), faults: fault.NewInjector(config.Seed)}
+	c := &Cloud{now: o.now, journal: journal.New(), faults: fault.NewInjector(config.Seed), servers: newServers()}
 	if err := c.start(config, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the simulated cloud: %w", err), c.Close())
 	}

@@ -228,7 +228,7 @@ func TestFaultsReachClientsBehindTheProxy(t *testing.T) {
 	}
 	_, err = roundTrip(t.Context(), client, "refused", data)
 	var failure *ossclient.ServiceError
-	if !errors.As(err, &failure) || failure.StatusCode != 503 || failure.Code != "ServiceUnavailable" {
+	if !errors.As(err, &failure) || failure.StatusCode != http.StatusServiceUnavailable || failure.Code != "ServiceUnavailable" {
 		t.Errorf("error %v, want the service's own 503", err)
 	}
 }
@@ -253,6 +253,32 @@ func TestJournalOfAnObject(t *testing.T) {
 	ignore := cmpopts.IgnoreFields(journal.Entry{}, "Time", "RequestID", "Connection")
 	if diff := cmp.Diff([]journal.Entry{put, get}, c.Journal().Entries(), ignore); diff != "" {
 		t.Errorf("journal (-want +got):\n%s", diff)
+	}
+}
+
+func TestCloseEndsRequestsThatWait(t *testing.T) {
+	t.Parallel()
+	c := start(t, withoutOIDC)
+	rule, err := c.Faults().Add(fault.Rule{Service: "oss", Direction: fault.Request, Stall: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ossclient.NewClient(ossConfig("oss-cn-hangzhou.aliyuncs.com").WithHttpClient(proxied(t, c)))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := roundTrip(t.Context(), client, "stalled", []byte("a"))
+		failed <- err
+	}()
+	for deadline := time.Now().Add(time.Minute); rule.Hits() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the request never came")
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the request succeeded")
 	}
 }
 

@@ -324,6 +324,7 @@ func post(t *testing.T, c *cloudsim.Cloud, query, form url.Values) (status int, 
 
 func TestAssumeRoleWithOIDC(t *testing.T) {
 	t.Parallel()
+	c := start(t, nil)
 	const subject, audience = "system:serviceaccount:velero:velero", "sts.aliyuncs.com"
 	token := func(c *cloudsim.Cloud, subject, audience string, lifetime time.Duration) (string, error) {
 		return c.MintToken(provider, subject, audience, lifetime)
@@ -394,7 +395,6 @@ func TestAssumeRoleWithOIDC(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := start(t, nil)
 			minted, err := tt.token(c)
 			if err != nil {
 				t.Fatal(err)

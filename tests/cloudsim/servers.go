@@ -3,6 +3,7 @@
 package cloudsim
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -22,10 +23,22 @@ const headerTimeout = time.Minute
 // servers are HTTP servers that are ended together.
 type servers struct {
 	all     []*http.Server
+	base    func(net.Listener) context.Context
+	cancel  context.CancelFunc
 	running sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	requests sync.WaitGroup
 }
 
-// listen serves at an address, by default a free port on 127.0.0.1. It returns the address.
+func newServers() *servers {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &servers{base: func(net.Listener) context.Context { return ctx }, cancel: cancel}
+}
+
+// listen serves at an address, by default a free port on 127.0.0.1, with TLS when there is a configuration for it.
+// It returns the address.
 func (s *servers) listen(address string, h http.Handler, config *tls.Config) (string, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
@@ -39,7 +52,8 @@ func (s *servers) listen(address string, h http.Handler, config *tls.Config) (st
 		listener = tls.NewListener(listener, config)
 	}
 	server := &http.Server{
-		Handler:           h,
+		Handler:           s.counted(h),
+		BaseContext:       s.base,
 		ConnContext:       front.ConnContext,
 		ReadHeaderTimeout: headerTimeout,
 		// What it would log is connections that clients and faults have broken.
@@ -53,12 +67,38 @@ func (s *servers) listen(address string, h http.Handler, config *tls.Config) (st
 	return bound, nil
 }
 
-// close ends all connections.
+// counted lets close wait for the requests that are being served.
+func (s *servers) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.enter() {
+			return // the connection is about to be closed
+		}
+		defer s.requests.Done()
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *servers) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.requests.Add(1)
+	return true
+}
+
+// close ends all connections and waits for what served them.
 func (s *servers) close() error {
-	var errs []error
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel() // ends requests that wait, such as one that a fault stalls
+	errs := make([]error, 0, len(s.all))
 	for _, server := range s.all {
 		errs = append(errs, server.Close())
 	}
 	s.running.Wait()
+	s.requests.Wait()
 	return errors.Join(errs...)
 }

@@ -345,7 +345,7 @@ func TestWithRequest(t *testing.T) {
 	r, c := newCaller(t, mustPolicy(t,
 		`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"acs:SecureTransport":"true"},`+
 			`"IpAddress":{"acs:SourceIp":"192.0.2.0/24"}}}`))
-	plain := httptest.NewRequest(http.MethodGet, "/", nil) // from 192.0.2.1
+	plain := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil) // from 192.0.2.1
 	secure := plain.Clone(t.Context())
 	secure.TLS = &tls.ConnectionState{}
 	if r.Allows(c.WithRequest(plain), "oss:GetObject", object) {

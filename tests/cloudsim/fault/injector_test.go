@@ -104,7 +104,7 @@ func TestRulesOverHTTP(t *testing.T) {
 	i := fault.NewInjector(1)
 	call := func(method, body string) (int, string) {
 		w := httptest.NewRecorder()
-		i.ServeHTTP(w, httptest.NewRequest(method, "/faults", strings.NewReader(body)))
+		i.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/faults", strings.NewReader(body)))
 		return w.Code, strings.TrimSpace(w.Body.String())
 	}
 	type answer struct {

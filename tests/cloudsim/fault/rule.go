@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,14 +110,14 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 
 // validate refuses a rule that could never do what it says.
 func (r Rule) validate() error {
+	// Durations are numbers of nanoseconds.
+	if min(int64(r.Skip), int64(r.Count), r.After, r.Bandwidth, int64(r.Latency), int64(r.Stall)) < 0 {
+		return errors.New("skip, count, after, bandwidth, latency and stall must not be negative")
+	}
 	switch {
-	case r.Skip < 0 || r.Count < 0 || r.After < 0 || r.Bandwidth < 0:
-		return errors.New("skip, count, after and bandwidth must not be negative")
-	case r.Latency < 0 || r.Stall < 0:
-		return errors.New("latency and stall must not be negative")
 	case r.Probability < 0 || r.Probability > 1:
 		return fmt.Errorf("probability %v is not within 0 and 1", r.Probability)
-	case r.Direction != "" && r.Direction != Request && r.Direction != Response:
+	case !slices.Contains([]Direction{"", Request, Response}, r.Direction):
 		return fmt.Errorf("direction %q is neither %s nor %s", r.Direction, Request, Response)
 	case r.Truncate && r.Direction == Request:
 		return errors.New("a request can not be truncated by the server, only reset")

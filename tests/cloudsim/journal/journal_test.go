@@ -70,7 +70,7 @@ func TestJournalOverHTTP(t *testing.T) {
 	want := []journal.Entry{{Service: "oss", Operation: "PutObject", Resource: "b/k", Status: 200, RequestBytes: 5}}
 	j.Add(want[0])
 	w := httptest.NewRecorder()
-	j.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/journal", nil))
+	j.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/journal", nil))
 	var got []journal.Entry
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -78,9 +78,9 @@ func TestJournalOverHTTP(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("journal (-want +got):\n%s", diff)
 	}
-	j.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodDelete, "/journal", nil))
+	j.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/journal", nil))
 	w = httptest.NewRecorder()
-	j.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/journal", nil))
+	j.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/journal", nil))
 	if got := w.Body.String(); got != "[]\n" {
 		t.Errorf("the journal after DELETE is %q", got)
 	}

@@ -5,6 +5,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -127,6 +128,12 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request, address string) {
 		return
 	}
 	defer client.Close()
+	// The server that the client's connection was taken from ends it no more.
+	stop := context.AfterFunc(r.Context(), func() {
+		abort(client)
+		abort(server)
+	})
+	defer stop()
 	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}

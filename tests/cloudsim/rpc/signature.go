@@ -4,7 +4,7 @@ package rpc
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the classic signature of the RPC style is made with it
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
