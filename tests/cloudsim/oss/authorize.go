@@ -3,6 +3,7 @@
 package oss
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -37,26 +38,26 @@ func (s *Service) authenticate(c *call) error {
 }
 
 func refuseKey(signed *signature, err error) error {
-	forbidden := func(code, message string) *apiError {
+	refuse := func(code, message string) *apiError {
 		return newError(http.StatusForbidden, code, message)
 	}
 	const unknown = "The OSS Access Key Id you provided does not exist in our records."
 	var refusal *apiError
 	switch {
 	case errors.Is(err, account.ErrExpiredToken):
-		return forbidden("SecurityTokenExpired", "The security token you provided has expired.")
+		return refuse("SecurityTokenExpired", "The security token you provided has expired.")
 	case errors.Is(err, account.ErrInvalidToken) && signed.securityToken == "":
 		// A temporary key without its token is documented as a key that does not exist.
-		refusal = forbidden("InvalidAccessKeyId", unknown).withEC(ecUnknownKey)
+		refusal = refuse("InvalidAccessKeyId", unknown).withEC(ecUnknownKey)
 	case errors.Is(err, account.ErrInvalidToken) && !strings.HasPrefix(signed.accessKeyID, "STS."):
 		// A key of a RAM user with a token is looked up, in vain, among the keys of STS.
-		refusal = forbidden("InvalidAccessKeyId", unknown).withEC(ecTokenWithoutSTS)
+		refusal = refuse("InvalidAccessKeyId", unknown).withEC(ecTokenWithoutSTS)
 	case errors.Is(err, account.ErrInvalidToken):
-		return forbidden("InvalidSecurityToken", "The security token you provided is invalid.")
+		return refuse("InvalidSecurityToken", "The security token you provided is invalid.")
 	case errors.Is(err, account.ErrInactiveKey):
-		refusal = forbidden("InvalidAccessKeyId", "The OSS Access Key Id you provided is disabled.")
+		refusal = refuse("InvalidAccessKeyId", "The OSS Access Key Id you provided is disabled.")
 	case errors.Is(err, account.ErrUnknownKey):
-		refusal = forbidden("InvalidAccessKeyId", unknown).withEC(ecUnknownKey)
+		refusal = refuse("InvalidAccessKeyId", unknown).withEC(ecUnknownKey)
 	default:
 		return err
 	}
@@ -65,58 +66,79 @@ func refuseKey(signed *signature, err error) error {
 
 // authorize decides whether the caller may do what the request asks for.
 func (s *Service) authorize(c *call) error {
-	if c.op.scope == onService {
-		if c.anonymous || !s.allowsAny(c.caller, c.op.actions, "acs:oss:*:"+c.caller.AccountID+":*") {
+	switch {
+	case c.op.scope == onService, c.op.creates:
+		// There is no bucket whose owner counts: the caller acts in its own account.
+		resource := objectARN(c.caller.AccountID, cmp.Or(c.bucket, "*"), "")
+		if c.anonymous || s.decide(c.caller, c.op.actions, resource) != allowed {
 			return accessDenied("AccessDenied")
 		}
 		return nil
-	}
-	if c.op.creates {
-		if c.anonymous || !s.allowsAny(c.caller, c.op.actions, objectARN(c.caller.AccountID, c.bucket, "")) {
-			return accessDenied("AccessDenied")
-		}
-		return nil
-	}
-	if len(c.op.actions) == 0 {
+	case len(c.op.actions) == 0:
 		return nil
 	}
 	return s.permit(c, c.config, c.key, c.op.actions...)
 }
 
 // permit says whether the caller may do any of the actions on an object of a bucket, or on the bucket where the
-// key is empty.
+// key is empty. The policies of the bucket's own account come first, then the bucket's ACL.
 func (s *Service) permit(c *call, bucket BucketConfig, key string, actions ...string) error {
-	if aclPermits(bucket.ACL, actions) {
-		return nil
+	own := !c.anonymous && c.caller.AccountID == bucket.Owner
+	if own {
+		caller := c.caller
+		if key == "" {
+			caller = caller.With("oss:Prefix", c.query.Get(paramPrefix)).With("oss:Delimiter", c.query.Get(paramDelimiter))
+		}
+		switch s.decide(caller, actions, objectARN(bucket.Owner, bucket.Name, key)) {
+		case allowed:
+			return nil
+		case forbidden:
+			return c.refuse(bucket.Name)
+		case undecided:
+		}
 	}
 	switch {
-	case c.anonymous && key == "":
-		return accessDenied("Anonymous user has no right to access this bucket.").with("Bucket", bucket.Name)
-	case c.anonymous:
-		return accessDenied("Anonymous user has no right to access this object.").with("Bucket", bucket.Name)
-	case c.caller.AccountID != bucket.Owner:
-		return notYourBucket(bucket.Name)
-	}
-	caller := c.caller
-	if key == "" {
-		caller = caller.With("oss:Prefix", c.query.Get(paramPrefix)).With("oss:Delimiter", c.query.Get(paramDelimiter))
-	}
-	if s.allowsAny(caller, actions, objectARN(bucket.Owner, bucket.Name, key)) {
+	case aclPermits(bucket.ACL, actions):
 		return nil
-	}
-	if c.op.admin {
+	case own:
+		return c.refuse(bucket.Name)
+	case !c.anonymous:
 		return notYourBucket(bucket.Name)
+	case key == "":
+		return accessDenied("Anonymous user has no right to access this bucket.").with("Bucket", bucket.Name)
+	}
+	return accessDenied("Anonymous user has no right to access this object.").with("Bucket", bucket.Name)
+}
+
+// refuse is the answer to a caller of the bucket's own account.
+func (c *call) refuse(bucket string) error {
+	if c.op.admin {
+		return notYourBucket(bucket)
 	}
 	return noRight()
 }
 
-func (s *Service) allowsAny(caller account.Caller, actions []string, resource string) bool {
+// verdict is what the policies of a caller say about several names of one permission.
+type verdict int
+
+const (
+	undecided verdict = iota
+	allowed
+	forbidden
+)
+
+// decide asks for any of the actions. One that is denied explicitly is denied by all its names.
+func (s *Service) decide(caller account.Caller, actions []string, resource string) verdict {
+	v := undecided
 	for _, action := range actions {
-		if s.accounts.Allows(caller, action, resource) {
-			return true
+		switch d := s.accounts.Decide(caller, action, resource); {
+		case d.NoPermissionType == "ExplicitDeny":
+			return forbidden
+		case d.Allowed:
+			v = allowed
 		}
 	}
-	return false
+	return v
 }
 
 // objectARN names a bucket or an object for RAM. The region is always the asterisk: OSS accepts no other there.
@@ -155,7 +177,8 @@ func (s *Service) permitKMS(c *call, bucket BucketConfig, e Encryption, action s
 	if key == "" {
 		key = "alias/acs/oss"
 	}
-	if c.anonymous || !s.accounts.Allows(c.caller, action, "acs:kms:"+bucket.Region+":"+bucket.Owner+":key/"+key) {
+	resource := "acs:kms:" + bucket.Region + ":" + bucket.Owner + ":key/" + key
+	if c.anonymous || s.decide(c.caller, []string{action}, resource) != allowed {
 		return forbiddenByKMS()
 	}
 	return nil

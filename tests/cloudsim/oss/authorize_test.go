@@ -156,6 +156,28 @@ func TestResourcesOfPolicies(t *testing.T) {
 	}
 }
 
+func TestAnExplicitDenyWins(t *testing.T) {
+	for name, tc := range map[string]struct {
+		denied  string
+		attempt attempt
+	}{
+		"over what is allowed":                   {"oss:PutObject", put(nil)},
+		"under the newer name of the permission": {"oss:ListObjects", list},
+		"under the older name of the permission": {"oss:GetBucket", list},
+		"over the bucket's ACL":                  {"oss:GetObject", get},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t, func(cfg *oss.Config) { cfg.Buckets[0].ACL = oss.ACLPublicReadWrite })
+			must(t, c.service.Put(bucket, "present", []byte("x")))
+			c.grant(t, `{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"},
+				{"Effect":"Deny","Action":"`+tc.denied+`","Resource":"*"}]}`)
+			if diff := cmp.Diff(noRight, refusalOf(t, tc.attempt(t, c.client(userKey, userWord)))); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTheBucketsEncryptionTakesPermissions(t *testing.T) {
 	c := newCloud(t, func(cfg *oss.Config) {
 		cfg.Buckets[0].Encryption = oss.Encryption{Algorithm: oss.EncryptionKMS, KMSKeyID: "key-1"}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -251,4 +252,29 @@ func FuzzRange(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestARestoredObjectIsReadableForAWhile(t *testing.T) {
+	ready := time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
+	r := &restoration{readyAt: ready, expiresAt: ready.Add(24 * time.Hour)}
+	for name, tc := range map[string]struct {
+		restored *restoration
+		at       time.Time
+		want     restoreState
+		header   string
+	}{
+		"never restored":  {nil, ready, restoreNone, ""},
+		"being restored":  {r, ready.Add(-time.Second), restoreOngoing, `ongoing-request="true"`},
+		"restored":        {r, ready, restoreDone, `ongoing-request="false", expiry-date="Thu, 02 Jan 2025 12:00:00 GMT"`},
+		"after its while": {r, ready.Add(25 * time.Hour), restoreNone, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.restored.state(tc.at); got != tc.want {
+				t.Errorf("state = %v, want %v", got, tc.want)
+			}
+			if got := tc.restored.header(tc.at); got != tc.header {
+				t.Errorf("header = %q, want %q", got, tc.header)
+			}
+		})
+	}
 }

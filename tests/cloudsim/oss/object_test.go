@@ -566,7 +566,6 @@ func TestArchivedObjectsMustBeRestored(t *testing.T) {
 		t.Errorf("state = %s", got)
 	}
 	expect("prolonging it", refusal{}, restore())
-	// Clients' clocks may differ by less than this, so the object's own time is moved instead of theirs.
 	must(t, c.service.SetStorageClass(bucket, "present", oss.ClassColdArchive))
 	expect("reading it after it was archived again", invalid, get(t, c.root()))
 }

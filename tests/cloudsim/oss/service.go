@@ -25,7 +25,7 @@ const defaultRegion = "cn-hangzhou"
 // Accounts knows who may sign requests and what they may do. account.Registry is one.
 type Accounts interface {
 	Key(accessKeyID, securityToken string) (secret string, caller account.Caller, err error)
-	Allows(caller account.Caller, action, resource string) bool
+	Decide(caller account.Caller, action, resource string) account.Decision
 }
 
 // Service is a simulated OSS. It is safe for concurrent use.
