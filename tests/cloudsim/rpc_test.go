@@ -4,11 +4,15 @@ package cloudsim_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +27,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/sts"
 )
 
 const (
@@ -415,6 +420,41 @@ func TestAssumeRoleWithOIDC(t *testing.T) {
 				t.Errorf("the credentials of the answer: %v", err)
 			}
 		})
+	}
+}
+
+func TestTokensOfAClustersOwnKey(t *testing.T) {
+	t.Parallel()
+	const issuerURL, subject, audience = "https://cluster.example.com", "system:serviceaccount:velero:velero", "sts.aliyuncs.com"
+	issuer, err := sts.NewIssuer(issuerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(issuer.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(t.TempDir(), "sa.pub")
+	data := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	if err := os.WriteFile(keyFile, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, func(config *cloudsim.Config) {
+		p := &config.Accounts[0].OIDCProviders[0]
+		p.Issuer, p.PublicKeyFile = issuerURL, keyFile
+	})
+	token, err := issuer.Mint(subject, audience, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, body := post(t, c, url.Values{"Action": {"AssumeRoleWithOIDC"}, "Version": {stsVersion}}, url.Values{
+		"RoleArn": {roleARN}, "OIDCProviderArn": {provider}, "OIDCToken": {token}, "RoleSessionName": {"velero"},
+	})
+	if status != http.StatusOK {
+		t.Errorf("status %d: %v", status, body)
+	}
+	if _, err := c.MintToken(provider, subject, audience, time.Hour); err == nil {
+		t.Error("the simulator mints a token without the key")
 	}
 }
 

@@ -23,18 +23,16 @@ const headerTimeout = time.Minute
 // servers are HTTP servers that are ended together.
 type servers struct {
 	all     []*http.Server
-	base    func(net.Listener) context.Context
-	cancel  context.CancelFunc
 	running sync.WaitGroup
 
 	mu       sync.Mutex
 	closed   bool
+	cancels  map[*http.Request]context.CancelFunc // of the requests that are being served
 	requests sync.WaitGroup
 }
 
 func newServers() *servers {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &servers{base: func(net.Listener) context.Context { return ctx }, cancel: cancel}
+	return &servers{cancels: map[*http.Request]context.CancelFunc{}}
 }
 
 // listen serves at an address, by default a free port on 127.0.0.1, with TLS when there is a configuration for it.
@@ -53,7 +51,6 @@ func (s *servers) listen(address string, h http.Handler, config *tls.Config) (st
 	}
 	server := &http.Server{
 		Handler:           s.counted(h),
-		BaseContext:       s.base,
 		ConnContext:       front.ConnContext,
 		ReadHeaderTimeout: headerTimeout,
 		// What it would log is connections that clients and faults have broken.
@@ -67,33 +64,50 @@ func (s *servers) listen(address string, h http.Handler, config *tls.Config) (st
 	return bound, nil
 }
 
-// counted lets close wait for the requests that are being served.
+// counted lets close end the requests that are being served, and wait for them.
 func (s *servers) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.enter() {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		if !s.enter(r, cancel) {
 			return // the connection is about to be closed
 		}
-		defer s.requests.Done()
-		h.ServeHTTP(w, r)
+		defer s.leave(r)
+		h.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-func (s *servers) enter() bool {
+func (s *servers) enter(r *http.Request, cancel context.CancelFunc) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
 	s.requests.Add(1)
+	s.cancels[r] = cancel
 	return true
+}
+
+func (s *servers) leave(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests.Done()
+	delete(s.cancels, r)
+}
+
+// cancelAll lets no more requests in and ends those that wait, such as one that a fault stalls.
+func (s *servers) cancelAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, cancel := range s.cancels {
+		cancel()
+	}
 }
 
 // close ends all connections and waits for what served them.
 func (s *servers) close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.cancel() // ends requests that wait, such as one that a fault stalls
+	s.cancelAll()
 	errs := make([]error, 0, len(s.all))
 	for _, server := range s.all {
 		errs = append(errs, server.Close())

@@ -289,3 +289,26 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 	})
 }
+
+func TestParseTrustPolicyRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ statement, want string }{
+		"no principal":         {`{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{}}`, "Principal"},
+		"another action":       {`{"Effect":"Allow","Action":"sts:*","Principal":{"Service":"a"}}`, "sts:AssumeRole"},
+		"an unknown principal": {`{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"a"}}`, "AWS"},
+		"an unknown effect":    {`{"Effect":"Maybe","Action":"sts:AssumeRole","Principal":{"Service":"a"}}`, "Maybe"},
+		"a condition that is not evaluated": {
+			`{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"a"},"Condition":{"StringEquals":{"x":"y"}}}`,
+			`"x"`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := account.ParseTrustPolicy([]byte(`{"Version":"1","Statement":[` + tt.statement + `]}`))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not contain %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -58,6 +58,10 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	if r.URL.Query().Has("copy") {
+		_, _ = io.Copy(w, io.LimitReader(bytes.NewReader(data), int64(len(data)))) // by ReadFrom
+		return
+	}
 	_, _ = w.Write(data)
 }
 
@@ -103,7 +107,12 @@ type outcome struct {
 
 func (g rig) send(t *testing.T, payload []byte) outcome {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/x", bytes.NewReader(payload))
+	return g.sendTo(t, "/x", payload)
+}
+
+func (g rig) sendTo(t *testing.T, path string, payload []byte) outcome {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+path, bytes.NewReader(payload))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,5 +319,29 @@ func TestResetIsAReset(t *testing.T) {
 	}
 	if errors.Is(err, io.EOF) {
 		t.Errorf("the connection ended in order: %v", err)
+	}
+}
+
+func TestCopiedAnswersAreCountedAndCut(t *testing.T) {
+	t.Parallel()
+	payload := bytes.Repeat([]byte("a"), 100_000)
+	g := newRig(t)
+	whole := g.sendTo(t, "/x?copy", payload)
+	g.add(t, fault.Rule{Truncate: true, After: 40_000})
+	truncated := g.sendTo(t, "/x?copy", payload)
+	want := []outcome{
+		{Status: 200, Body: digestOf(payload)},
+		{Status: 200, Body: digestOf(payload[:40_000]), Failed: true},
+	}
+	if diff := cmp.Diff(want, []outcome{whole, truncated}); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	g.Close()
+	var counted []int64
+	for _, e := range g.journal.Entries() {
+		counted = append(counted, e.ResponseBytes)
+	}
+	if diff := cmp.Diff([]int64{100_000, 40_000}, counted); diff != "" {
+		t.Errorf("response bytes (-want +got):\n%s", diff)
 	}
 }

@@ -10,10 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
@@ -239,9 +237,6 @@ func writeJSON(w http.ResponseWriter, status int, requestID string, body any) {
 	// The types that come here can all be encoded: an error means that the client has gone.
 	_ = json.NewEncoder(w).Encode(body)
 }
-
-// Actions returns the names of the operations, sorted.
-func (s *Service) Actions() []string { return slices.Sorted(maps.Keys(s.operations)) }
 
 // NewNowhere returns the service for calls that belong to no product: it has no operation.
 func NewNowhere() *Service { return &Service{config: Config{Product: "rpc"}} }
