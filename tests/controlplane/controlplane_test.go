@@ -28,8 +28,8 @@ import (
 
 const timeout = time.Minute
 
-// start starts a control plane that ends with the test.
-func start(t *testing.T) *controlplane.ControlPlane {
+// findTools returns the programs, in a test that runs them.
+func findTools(t *testing.T) controlplane.Tools {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
@@ -38,6 +38,17 @@ func start(t *testing.T) *controlplane.ControlPlane {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tools
+}
+
+// start starts a control plane that ends with the test.
+func start(t *testing.T) *controlplane.ControlPlane {
+	t.Helper()
+	return startWith(t, findTools(t))
+}
+
+func startWith(t *testing.T, tools controlplane.Tools) *controlplane.ControlPlane {
+	t.Helper()
 	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -275,9 +286,21 @@ func TestVelero(t *testing.T) {
 	})
 }
 
-func TestStartVeleroWaitsForAnotherServerToEnd(t *testing.T) {
-	first := startVelero(t, start(t))
-	cp := start(t)
+func TestVeleroServersOfTwoControlPlanesRunSideBySide(t *testing.T) {
+	tools := findTools(t)
+	if !tools.VeleroMoves {
+		t.Skip("skipped: VELERO_BIN names a server that binds a fixed port")
+	}
+	first, second := startVelero(t, startWith(t, tools)), startVelero(t, startWith(t, tools))
+	wantSameVersions(t, first)
+	wantSameVersions(t, second)
+}
+
+func TestAServerThatDoesNotMoveWaitsForAnotherToEnd(t *testing.T) {
+	tools := findTools(t)
+	tools.VeleroMoves = false // ours is upstream's then
+	first := startVelero(t, startWith(t, tools))
+	cp := startWith(t, tools)
 
 	second := make(chan error, 1)
 	go func() {
@@ -321,15 +344,9 @@ func wantSameVersions(t *testing.T, velero *controlplane.Velero) {
 
 func TestStartTellsTheLastWordsOfAProgramThatEnds(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
-	}
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tools := findTools(t)
 	tools.APIServer = tools.Etcd // it knows none of the flags
-	_, err = controlplane.Start(t.Context(), controlplane.Options{Tools: tools})
+	_, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools})
 	if err == nil {
 		t.Fatal("got no error")
 	}

@@ -17,6 +17,9 @@ type Tools struct {
 	ControllerManager string
 	// Velero is both the server and the CLI.
 	Velero string
+	// VeleroMoves says that the server obeys tools.VeleroBindAddressVariable, as one from package tools does, so that
+	// several can run side by side. Of any other, one runs at a time.
+	VeleroMoves bool
 }
 
 // FindTools returns the programs of package tools, which it builds first if need be: that takes minutes, and is said
@@ -26,7 +29,7 @@ func FindTools(ctx context.Context, progress io.Writer) (Tools, error) {
 	if err != nil {
 		return Tools{}, err
 	}
-	var found Tools
+	found := Tools{VeleroMoves: !builder.Overridden(tools.Velero)}
 	for _, tool := range []struct {
 		name string
 		path *string

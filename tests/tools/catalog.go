@@ -20,13 +20,17 @@ const (
 	GolangCILint          = "golangci-lint"
 )
 
+// VeleroBindAddressVariable is the environment variable that moves the metrics of the controller manager of a Velero
+// server from :8080, which upstream's always binds. Only a server that a Builder has built obeys it (velero/main.go).
+const VeleroBindAddressVariable = "VELERO_TEST_METRICS_BIND_ADDRESS"
+
 // tool says how a program is built.
 type tool struct {
 	// dir is the folder below tests/tools whose go.mod pins the program.
 	dir string
 	// module is the module in that go.mod whose version is the program's.
 	module string
-	// pkg is the main package.
+	// pkg is the main package, as the go command takes it in dir.
 	pkg string
 	// variables are the linker variables from which the program learns its version, which it would otherwise
 	// not know: only its own release build sets them.
@@ -52,7 +56,7 @@ func catalog() map[string]tool {
 		Velero: {
 			dir:    "velero",
 			module: "github.com/vmware-tanzu/velero",
-			pkg:    "github.com/vmware-tanzu/velero/cmd/velero",
+			pkg:    ".", // a main of ours: see VeleroBindAddressVariable
 			variables: func(version string) map[string]string {
 				return map[string]string{"github.com/vmware-tanzu/velero/pkg/buildinfo.Version": version}
 			},

@@ -92,6 +92,12 @@ func (b *Builder) Path(ctx context.Context, name string) (string, error) {
 	return path, nil
 }
 
+// Overridden says whether the environment names the program, so that Path returns one that was not built here.
+func (b *Builder) Overridden(name string) bool {
+	path, err := b.override(name, b.catalog[name])
+	return path != "" || err != nil
+}
+
 // Names returns the names of all tools, sorted.
 func Names() []string {
 	return slices.Sorted(maps.Keys(catalog()))
@@ -120,14 +126,11 @@ type revision struct {
 	key     string
 }
 
-// revision reads it from the tool's go.mod and go.sum, its linker flags and the Go toolchain.
+// revision reads it from the files of the tool's folder (go.mod, go.sum, and a main.go where the main package is
+// ours), its linker flags and the Go toolchain.
 func (b *Builder) revision(ctx context.Context, t tool) (revision, error) {
 	dir := filepath.Join(b.modules, t.dir)
 	goMod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-	if err != nil {
-		return revision{}, err
-	}
-	goSum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 	if err != nil {
 		return revision{}, err
 	}
@@ -139,8 +142,12 @@ func (b *Builder) revision(ctx context.Context, t tool) (revision, error) {
 	if err != nil {
 		return revision{}, err
 	}
+	inputs, err := buildInputs(dir)
+	if err != nil {
+		return revision{}, err
+	}
 	hash := sha256.New()
-	for _, part := range []string{string(goMod), string(goSum), t.ldflags(version)} {
+	for _, part := range append(inputs, t.ldflags(version)) {
 		fmt.Fprintf(hash, "%d\n%s", len(part), part)
 	}
 	key := strings.Join([]string{
@@ -148,6 +155,23 @@ func (b *Builder) revision(ctx context.Context, t tool) (revision, error) {
 		hex.EncodeToString(hash.Sum(nil))[:12],
 	}, "-")
 	return revision{version: version, key: key}, nil
+}
+
+// buildInputs returns the content of go.mod, go.sum and the Go files of a tool's folder.
+func buildInputs(dir string) ([]string, error) {
+	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	var inputs []string
+	for _, file := range append([]string{filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum")}, sources...) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, string(data))
+	}
+	return inputs, nil
 }
 
 // build makes the program at path. It is written elsewhere in the same folder and renamed, so that whoever finds

@@ -132,20 +132,32 @@ func TestPathBuildsOnceForAllWhoAsk(t *testing.T) {
 	}
 }
 
-func TestPathBuildsAgainWhenTheModuleChanges(t *testing.T) {
+func TestPathBuildsAgainWhenWhatItIsBuiltFromChanges(t *testing.T) {
 	t.Parallel()
-	builder := newBuilder(t, nil, io.Discard)
-	before, err := builder.Path(t.Context(), "hello")
-	if err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name  string
+		files map[string]string
+	}{
+		{name: "the module", files: map[string]string{"hello/go.sum": "\n"}},
+		{name: "a main package of ours", files: map[string]string{"hello/main.go": "package main\n"}},
 	}
-	writeFiles(t, builder.modules, map[string]string{"hello/go.sum": "\n"})
-	after, err := builder.Path(t.Context(), "hello")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if before == after {
-		t.Errorf("got the same path %s for different modules", after)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			builder := newBuilder(t, nil, io.Discard)
+			before, err := builder.Path(t.Context(), "hello")
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFiles(t, builder.modules, tt.files)
+			after, err := builder.Path(t.Context(), "hello")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before == after {
+				t.Errorf("got the same path %s for different sources", after)
+			}
+		})
 	}
 }
 
@@ -190,7 +202,11 @@ func TestPathTakesWhatTheEnvironmentNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newBuilder(t, tt.env, io.Discard).Path(t.Context(), "hello")
+			builder := newBuilder(t, tt.env, io.Discard)
+			if !builder.Overridden("hello") {
+				t.Error("Overridden says that the program is built here")
+			}
+			got, err := builder.Path(t.Context(), "hello")
 			if got != tt.want {
 				t.Errorf("got path %q, want %q", got, tt.want)
 			}
@@ -204,6 +220,9 @@ func TestPathTakesWhatTheEnvironmentNames(t *testing.T) {
 func TestPathBuildsWhatAFolderOfAssetsLacks(t *testing.T) {
 	t.Parallel()
 	builder := newBuilder(t, map[string]string{"HELLO_ASSETS": t.TempDir()}, io.Discard)
+	if builder.Overridden("hello") {
+		t.Error("Overridden says that the program is not built here")
+	}
 	path, err := builder.Path(t.Context(), "hello")
 	if err != nil {
 		t.Fatal(err)
