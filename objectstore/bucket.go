@@ -11,6 +11,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 const (
@@ -32,7 +34,7 @@ type bucket struct {
 
 // internal tells whether requests go over Alibaba Cloud's own network.
 func (b *bucket) internal() bool {
-	_, internal := alicloud.RegionOfOSSEndpoint(b.oss.Endpoint)
+	_, internal := endpoint.RegionOfOSS(b.oss.Endpoint)
 	return internal
 }
 
@@ -62,8 +64,8 @@ func (b *bucket) head(ctx context.Context, key string) (*oss.HeadObjectResult, e
 
 // isMissingObject tells an object that is not there from a bucket that is not there.
 func isMissingObject(err error) bool {
-	failure, ok := alicloud.FailureOf(err)
-	return ok && failure.StatusCode == http.StatusNotFound && failure.Code != "NoSuchBucket"
+	answer, ok := failure.Of(err)
+	return ok && answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket"
 }
 
 // list returns all keys and all common prefixes below prefix.

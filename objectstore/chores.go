@@ -13,7 +13,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 // chores remembers what is done once for each location in the life of a process.
@@ -100,7 +100,7 @@ func (b *bucket) isAbandoned(upload *oss.Upload, limit time.Time) bool {
 
 func (b *bucket) abort(ctx context.Context, key, uploadID string) error {
 	_, err := b.oss.Client.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{Bucket: &b.name, Key: &key, UploadId: &uploadID})
-	if err != nil && alicloud.Classify(err) != alicloud.NotFound {
+	if err != nil && failure.Classify(err) != failure.NotFound {
 		return fmt.Errorf("aborting the upload of %s: %w", key, err)
 	}
 	return nil
@@ -140,7 +140,7 @@ func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) erro
 		}
 	}
 	switch {
-	case alicloud.Classify(err) == alicloud.Denied && !b.takesClass(ctx, key, bucketClass):
+	case failure.Classify(err) == failure.Denied && !b.takesClass(ctx, key, bucketClass):
 		// Nothing at all may be written: a location that is only read from. Whoever writes to it has probed it.
 		return nil
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 )
 
 const (
@@ -52,46 +53,41 @@ type location struct {
 	timeout time.Duration
 }
 
-// option is one key of a location's config.
-type option struct {
-	// set reads value into the location. Its error says what is allowed.
-	set func(l *location, value string) error
-}
+// option reads the value of one key into the location. Its error says what is allowed.
+type option func(l *location, value string) error
 
 // options are the keys that a location may have. docs/objectstore.md describes them.
 func options() map[string]option {
 	return map[string]option{
-		"bucket":               {text(func(l *location) *string { return &l.bucket })},
-		"prefix":               {setPrefix},
-		"caCert":               {text(func(l *location) *string { return &l.oss.CACert })},
-		"region":               {setRegion},
-		"network":              {setNetwork},
-		"endpoint":             {endpoint(func(l *location) *string { return &l.oss.Endpoint })},
-		"publicEndpoint":       {endpoint(func(l *location) *string { return &l.oss.PublicEndpoint })},
-		"addressingStyle":      {setAddressingStyle},
-		"serverSideEncryption": {oneOf(func(l *location) *string { return &l.serverSideEncryption }, "AES256", "KMS", "SM4")},
-		"kmsKeyId":             {text(func(l *location) *string { return &l.kmsKeyID })},
-		"storageClass":         {setStorageClass},
-		"tagging":              {setTagging},
-		"partSize":             {setPartSize},
-		"uploadConcurrency":    {count(func(l *location) *int { return &l.uploadConcurrency })},
-		"downloadConcurrency":  {count(func(l *location) *int { return &l.downloadConcurrency })},
-		"timeout":              {setTimeout},
-		"insecureSkipTLSVerify": {flag(func(l *location) *bool {
-			return &l.oss.InsecureSkipVerify
-		})},
-		"credentialsFile": {text(func(l *location) *string { return &l.oss.Credentials.File })},
-		"profile":         {text(func(l *location) *string { return &l.oss.Credentials.Profile })},
-		"roleArn":         {setRoleARN},
-		"roleSessionName": {text(func(l *location) *string { return &l.oss.Credentials.RoleSessionName })},
-		"notOnECS":        {flag(func(l *location) *bool { return &l.oss.NotOnECS })},
+		"bucket":                text(func(l *location) *string { return &l.bucket }),
+		"prefix":                setPrefix,
+		"caCert":                text(func(l *location) *string { return &l.oss.CACert }),
+		"region":                setRegion,
+		"network":               setNetwork,
+		"endpoint":              endpointURL(func(l *location) *string { return &l.oss.Endpoint }),
+		"publicEndpoint":        endpointURL(func(l *location) *string { return &l.oss.PublicEndpoint }),
+		"addressingStyle":       setAddressingStyle,
+		"serverSideEncryption":  oneOf(func(l *location) *string { return &l.serverSideEncryption }, "AES256", "KMS", "SM4"),
+		"kmsKeyId":              text(func(l *location) *string { return &l.kmsKeyID }),
+		"storageClass":          setStorageClass,
+		"tagging":               setTagging,
+		"partSize":              setPartSize,
+		"uploadConcurrency":     count(func(l *location) *int { return &l.uploadConcurrency }),
+		"downloadConcurrency":   count(func(l *location) *int { return &l.downloadConcurrency }),
+		"timeout":               setTimeout,
+		"insecureSkipTLSVerify": flag(func(l *location) *bool { return &l.oss.InsecureSkipVerify }),
+		"credentialsFile":       text(func(l *location) *string { return &l.oss.Credentials.File }),
+		"profile":               text(func(l *location) *string { return &l.oss.Credentials.Profile }),
+		"roleArn":               setRoleARN,
+		"roleSessionName":       text(func(l *location) *string { return &l.oss.Credentials.RoleSessionName }),
+		"notOnECS":              flag(func(l *location) *bool { return &l.oss.NotOnECS }),
 
 		// The official plugin accepts a zone in every location, and uses it for disks alone.
-		"zone": {ignored},
+		"zone": ignored,
 		// Velero's own file-system backup reads these from the location, not from the plugin.
-		"s3Url":            {ignored},
-		"s3ForcePathStyle": {ignored},
-		"resticRepoPrefix": {ignored},
+		"s3Url":            ignored,
+		"s3ForcePathStyle": ignored,
+		"resticRepoPrefix": ignored,
 	}
 }
 
@@ -106,19 +102,19 @@ func parseLocation(config map[string]string) (location, error) {
 		downloadConcurrency: defaultDownloadConcurrency,
 		timeout:             defaultTimeout,
 		oss: alicloud.OSSConfig{
-			Network:         alicloud.NetworkPublic,
+			Network:         endpoint.Public,
 			AddressingStyle: alicloud.AddressingAuto,
 		},
 	}
 	known := options()
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(config)) {
-		opt, ok := known[key]
+		set, ok := known[key]
 		if !ok {
 			problems = append(problems, fmt.Errorf("unknown key %q: allowed are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
 			continue
 		}
-		if err := opt.set(&l, config[key]); err != nil {
+		if err := set(&l, config[key]); err != nil {
 			problems = append(problems, fmt.Errorf("key %q has the value %q: %w", key, config[key], err))
 		}
 	}
@@ -151,20 +147,20 @@ func (l *location) contradictions() []error {
 
 // isPlainHTTP tells whether an endpoint is another machine's over plain HTTP.
 func isPlainHTTP(text string) bool {
-	endpoint, err := url.Parse(text)
-	return err == nil && endpoint.Scheme == "http" && !alicloud.IsLoopback(endpoint)
+	parsed, err := url.Parse(text)
+	return err == nil && parsed.Scheme == "http" && !endpoint.IsLoopback(parsed)
 }
 
 func ignored(*location, string) error { return nil }
 
-func text(field func(*location) *string) func(*location, string) error {
+func text(field func(*location) *string) option {
 	return func(l *location, value string) error {
 		*field(l) = value
 		return nil
 	}
 }
 
-func oneOf(field func(*location) *string, allowed ...string) func(*location, string) error {
+func oneOf(field func(*location) *string, allowed ...string) option {
 	return func(l *location, value string) error {
 		if !slices.Contains(allowed, value) {
 			return fmt.Errorf("allowed are %s", strings.Join(allowed, ", "))
@@ -174,7 +170,7 @@ func oneOf(field func(*location) *string, allowed ...string) func(*location, str
 	}
 }
 
-func flag(field func(*location) *bool) func(*location, string) error {
+func flag(field func(*location) *bool) option {
 	return func(l *location, value string) error {
 		parsed, err := strconv.ParseBool(value)
 		if err != nil {
@@ -185,7 +181,7 @@ func flag(field func(*location) *bool) func(*location, string) error {
 	}
 }
 
-func count(field func(*location) *int) func(*location, string) error {
+func count(field func(*location) *int) option {
 	return func(l *location, value string) error {
 		parsed, err := strconv.Atoi(value)
 		if err != nil || parsed < 1 || parsed > maxConcurrency {
@@ -196,11 +192,11 @@ func count(field func(*location) *int) func(*location, string) error {
 	}
 }
 
-// endpoint accepts plain HTTP where the value itself begins with http://: the
+// endpointURL accepts plain HTTP where the value itself begins with http://: the
 // store warns of it, unless it is this machine.
-func endpoint(field func(*location) *string) func(*location, string) error {
+func endpointURL(field func(*location) *string) option {
 	return func(l *location, value string) error {
-		parsed, err := alicloud.ParseEndpoint(value)
+		parsed, err := endpoint.Parse(value)
 		if err != nil {
 			return err
 		}
@@ -227,11 +223,11 @@ func setRegion(l *location, value string) error {
 }
 
 func setNetwork(l *location, value string) error {
-	allowed := []alicloud.Network{alicloud.NetworkPublic, alicloud.NetworkInternal, alicloud.NetworkAccelerate, alicloud.NetworkAuto}
-	if !slices.Contains(allowed, alicloud.Network(value)) {
+	allowed := []endpoint.Network{endpoint.Public, endpoint.Internal, endpoint.Accelerate, endpoint.Auto}
+	if !slices.Contains(allowed, endpoint.Network(value)) {
 		return fmt.Errorf("allowed are %v", allowed)
 	}
-	l.oss.Network = alicloud.Network(value)
+	l.oss.Network = endpoint.Network(value)
 	return nil
 }
 

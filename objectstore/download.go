@@ -16,7 +16,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 const (
@@ -72,7 +72,8 @@ func (b *bucket) open(ctx context.Context, key string) (*object, error) {
 	if err != nil {
 		cancel()
 		if isEmptyRange(err) {
-			return o.openEmpty(ctx)
+			close(o.chunks) // The object has no bytes.
+			return o, nil
 		}
 		return nil, err
 	}
@@ -90,14 +91,8 @@ func (b *bucket) open(ctx context.Context, key string) (*object, error) {
 
 // isEmptyRange tells that a range begins behind the end of the object: it has no bytes.
 func isEmptyRange(err error) bool {
-	failure, ok := alicloud.FailureOf(err)
-	return ok && failure.StatusCode == http.StatusRequestedRangeNotSatisfiable
-}
-
-// openEmpty returns a reader that is at its end.
-func (o *object) openEmpty(context.Context) (*object, error) {
-	close(o.chunks)
-	return o, nil
+	answer, ok := failure.Of(err)
+	return ok && answer.StatusCode == http.StatusRequestedRangeNotSatisfiable
 }
 
 // request asks for the bytes from offset up to length of them.
@@ -111,7 +106,7 @@ func (o *object) request(ctx context.Context, offset, length int64) (*oss.GetObj
 		request.IfMatch = &o.etag
 	}
 	result, err := o.oss.Client.GetObject(ctx, request)
-	if failure, ok := alicloud.FailureOf(err); ok && failure.Code == "PreconditionFailed" {
+	if answer, ok := failure.Of(err); ok && answer.Code == "PreconditionFailed" {
 		return nil, fmt.Errorf("the object was replaced while it was read: %w", err)
 	}
 	return result, err

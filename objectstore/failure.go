@@ -11,6 +11,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 // task is what was being done, in the words of the backup center's FAQ.
@@ -53,8 +54,8 @@ func (e *taskError) Unwrap() error { return e.cause }
 func said(err error) string {
 	text := err.Error()
 	var operation *oss.OperationError
-	if failure, ok := alicloud.FailureOf(err); ok && errors.As(err, &operation) {
-		text = strings.Replace(text, operation.Error(), "oss: "+failure.String(), 1)
+	if answer, ok := failure.Of(err); ok && errors.As(err, &operation) {
+		text = strings.Replace(text, operation.Error(), "oss: "+answer.String(), 1)
 	}
 	return alicloud.Redact(strings.ReplaceAll(text, "\n", "; "))
 }
@@ -74,8 +75,8 @@ func (b *bucket) fail(t task, key string, err error) error {
 
 // remedy returns what to do about an error; "" where the error itself says it.
 func (b *bucket) remedy(err error) string {
-	if failure, ok := alicloud.FailureOf(err); ok {
-		return b.remedyForAnswer(failure)
+	if answer, ok := failure.Of(err); ok {
+		return b.remedyForAnswer(answer)
 	}
 	var unknownAuthority x509.UnknownAuthorityError
 	var wrongHost x509.HostnameError
@@ -85,7 +86,7 @@ func (b *bucket) remedy(err error) string {
 	case errors.As(err, &wrongHost):
 		return "the endpoint's certificate is for another name: check the config keys endpoint and addressingStyle"
 	}
-	if class := alicloud.Classify(err); class == alicloud.Unreachable || class == alicloud.Canceled {
+	if class := failure.Classify(err); class == failure.Unreachable || class == failure.Canceled {
 		return b.remedyForSilence()
 	}
 	return ""
@@ -103,23 +104,23 @@ func (b *bucket) remedyForSilence() string {
 		"from within the bucket's region, network: internal needs no way to the Internet", b.oss.Endpoint.Host)
 }
 
-// answer is a rule: what the cloud says, and what to do about it.
-type answer struct {
+// rule is what the cloud may answer, and what to do about it.
+type rule struct {
 	code    string
 	message string
-	class   alicloud.Class
+	class   failure.Class
 	remedy  string
 }
 
-func (a answer) matches(f alicloud.Failure) bool {
-	return (a.code == "" || a.code == f.Code) &&
-		(a.class == alicloud.Unknown || a.class == f.Class()) &&
-		strings.Contains(strings.ToLower(f.Message), strings.ToLower(a.message))
+func (r rule) matches(a failure.Answer) bool {
+	return (r.code == "" || r.code == a.Code) &&
+		(r.class == failure.Unknown || r.class == a.Class()) &&
+		strings.Contains(strings.ToLower(a.Message), strings.ToLower(r.message))
 }
 
-// answers are tried in this order. Where the backup center's FAQ has a solution, this is it.
-func answers() []answer {
-	return []answer{
+// rules are tried in this order. Where the backup center's FAQ has a solution, this is it.
+func rules() []rule {
+	return []rule{
 		{
 			code: "AccessDenied", message: "does not belong to you",
 			remedy: "the bucket exists, but in another account, for bucket names are shared by all of OSS: check the name in spec.objectStorage.bucket, " +
@@ -144,29 +145,29 @@ func answers() []answer {
 		{code: "SecondLevelDomainForbidden", remedy: "OSS refuses path style on this endpoint: remove the config key addressingStyle, or set it to virtual"},
 		{code: "SignatureDoesNotMatch", remedy: "the AccessKey secret does not belong to the AccessKey id, or the config key region is not the bucket's: correct the credentials or the region; a changed Secret is read again without a restart"},
 		{
-			class:  alicloud.Unauthenticated,
+			class:  failure.Unauthenticated,
 			remedy: "the AccessKey was deleted, disabled or mistyped: create a new one for the RAM user and put it into the location's Secret, which is read again without a restart",
 		},
-		{class: alicloud.Expired, remedy: "the temporary credentials have expired and no new ones could be got: check the source of the credentials, and the clock of the node"},
-		{class: alicloud.Skewed, remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
+		{class: failure.Expired, remedy: "the temporary credentials have expired and no new ones could be got: check the source of the credentials, and the clock of the node"},
+		{class: failure.Skewed, remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
 		{code: "UserDisable", remedy: "OSS is disabled for the account, usually for an overdue payment: settle it in the billing console"},
 		{
-			class: alicloud.Denied,
+			class: failure.Denied,
 			remedy: "the RAM user or role lacks a permission: attach the policy in deploy/ram/oss.json with the bucket's name; " +
 				"on ACK managed clusters only buckets named cnfs-oss-* need none; and check the bucket's own policy",
 		},
-		{class: alicloud.Throttled, remedy: "OSS throttles the account: try again later, or lower uploadConcurrency and downloadConcurrency"},
-		{class: alicloud.Transient, remedy: "OSS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
+		{class: failure.Throttled, remedy: "OSS throttles the account: try again later, or lower uploadConcurrency and downloadConcurrency"},
+		{class: failure.Transient, remedy: "OSS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
 	}
 }
 
-func (b *bucket) remedyForAnswer(failure alicloud.Failure) string {
-	for _, rule := range answers() {
-		if !rule.matches(failure) {
+func (b *bucket) remedyForAnswer(answer failure.Answer) string {
+	for _, rule := range rules() {
+		if !rule.matches(answer) {
 			continue
 		}
-		if failure.Endpoint != "" && failure.Code == "AccessDenied" {
-			return fmt.Sprintf("%s; OSS names the endpoint %s", rule.remedy, failure.Endpoint)
+		if answer.Endpoint != "" && answer.Code == "AccessDenied" {
+			return fmt.Sprintf("%s; OSS names the endpoint %s", rule.remedy, answer.Endpoint)
 		}
 		return rule.remedy
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 )
@@ -134,7 +134,7 @@ func TestAnInternalEndpointFromOutside(t *testing.T) {
 	must(t, err)
 	outside := *b
 	internal := *b.oss
-	internal.Endpoint = alicloud.OSSEndpoint(region, alicloud.NetworkInternal)
+	internal.Endpoint = endpoint.OSS(region, endpoint.Internal)
 	outside.oss = &internal
 	got := outside.remedyForSilence()
 	for _, want := range []string{

@@ -18,6 +18,7 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/front"
@@ -101,7 +102,7 @@ func newStore(env map[string]string) (*Store, *logtest.Hook) {
 	cloud := alicloud.New(alicloud.Environment{
 		Getenv: getenv,
 		Log:    log,
-		Retry:  alicloud.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond},
+		Retry:  retry.Policy{BaseDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond},
 	})
 	return New(log, cloud, getenv), hook
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 // readSize is how much is read from Velero's stream at a time. The stream's
@@ -297,7 +297,7 @@ func (u *upload) complete(ctx context.Context, checksum uint64) error {
 		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: u.parts},
 	})
 	want := strconv.FormatUint(checksum, 10)
-	if failure, ok := alicloud.FailureOf(err); ok && failure.Code == "NoSuchUpload" {
+	if answer, ok := failure.Of(err); ok && answer.Code == "NoSuchUpload" {
 		// The answer to an earlier attempt was lost: the object is there if it has the checksum.
 		found, headErr := u.head(ctx, u.key)
 		if headErr == nil && oss.ToString(found.HashCRC64) == want {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/metadata"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
 const (
@@ -29,8 +30,8 @@ type Environment struct {
 	AddonTokenSecret func(context.Context) ([]byte, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Retry is the retry policy of every client; the zero value means DefaultRetryPolicy.
-	Retry RetryPolicy
+	// Retry is the delay between attempts of every client; the zero value means retry.Default.
+	Retry retry.Policy
 	// Log is told what a person may want to know of credentials and connections.
 	Log logrus.FieldLogger
 }
@@ -48,8 +49,8 @@ type Cloud struct {
 
 // New returns a Cloud. It contacts nothing.
 func New(env Environment) *Cloud {
-	if env.Retry == (RetryPolicy{}) {
-		env.Retry = DefaultRetryPolicy()
+	if env.Retry == (retry.Policy{}) {
+		env.Retry = retry.Default()
 	}
 	return &Cloud{
 		env:       env,

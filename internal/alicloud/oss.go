@@ -13,6 +13,7 @@ import (
 	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 )
 
 // AddressingStyle is where the bucket's name stands in a URL.
@@ -34,7 +35,7 @@ type OSSConfig struct {
 	// Region of the bucket; empty means that of Endpoint, else that of the instance.
 	Region string
 	// Network is the way to OSS where Endpoint is empty.
-	Network Network
+	Network endpoint.Network
 	// Endpoint is a URL that replaces the one of region and network.
 	Endpoint string
 	// PublicEndpoint is a URL for signed URLs; empty means the public one of the region where Endpoint or Network is internal.
@@ -104,11 +105,11 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 		return nil, fmt.Errorf("reading caCert: %w", err)
 	}
 	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where), c.credentialsEnvironment(cfg.NotOnECS))
-	client := func(endpoint *url.URL) *oss.Client {
+	client := func(at *url.URL) *oss.Client {
 		return oss.NewClient(oss.LoadDefaultConfig().
 			WithRegion(where.region).
-			WithEndpoint(endpoint.String()).
-			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && needsPathStyle(endpoint)).
+			WithEndpoint(at.String()).
+			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && endpoint.NeedsPathStyle(at)).
 			WithHttpClient(httpClient).
 			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: provider}).
 			WithCredentialsProvider(ossCredentials(provider)))
@@ -139,31 +140,31 @@ func (c *Cloud) locateOSS(ctx context.Context, cfg OSSConfig) (ossPlace, error) 
 		return ossPlace{}, err
 	}
 	network := cfg.Network
-	if network == NetworkAuto {
+	if network == endpoint.Auto {
 		network = c.nearestNetwork(ctx, region, cfg.NotOnECS)
 	}
 	place := ossPlace{
 		region:         region,
-		endpoint:       OSSEndpoint(region, network),
-		publicEndpoint: OSSEndpoint(region, network),
-		internal:       network == NetworkInternal,
+		endpoint:       endpoint.OSS(region, network),
+		publicEndpoint: endpoint.OSS(region, network),
+		internal:       network == endpoint.Internal,
 	}
 	return place.withPublicEndpoint(cfg.PublicEndpoint)
 }
 
 func (c *Cloud) locateOSSByEndpoint(ctx context.Context, cfg OSSConfig) (ossPlace, error) {
-	endpoint, err := ParseEndpoint(cfg.Endpoint)
+	at, err := endpoint.Parse(cfg.Endpoint)
 	if err != nil {
 		return ossPlace{}, fmt.Errorf("reading the endpoint: %w", err)
 	}
-	region, internal := RegionOfOSSEndpoint(endpoint)
+	region, internal := endpoint.RegionOfOSS(at)
 	if cfg.Region != "" {
 		region = cfg.Region
 	}
 	if region, err = c.region(ctx, region, cfg.NotOnECS); err != nil {
 		return ossPlace{}, err
 	}
-	place := ossPlace{region: region, endpoint: endpoint, publicEndpoint: endpoint, internal: internal}
+	place := ossPlace{region: region, endpoint: at, publicEndpoint: at, internal: internal}
 	return place.withPublicEndpoint(cfg.PublicEndpoint)
 }
 
@@ -171,13 +172,13 @@ func (c *Cloud) locateOSSByEndpoint(ctx context.Context, cfg OSSConfig) (ossPlac
 // region's public one where the endpoint is internal.
 func (p ossPlace) withPublicEndpoint(given string) (ossPlace, error) {
 	if given != "" {
-		endpoint, err := ParseEndpoint(given)
+		at, err := endpoint.Parse(given)
 		if err != nil {
 			return ossPlace{}, fmt.Errorf("reading the public endpoint: %w", err)
 		}
-		p.publicEndpoint = endpoint
+		p.publicEndpoint = at
 	} else if p.internal {
-		p.publicEndpoint = OSSEndpoint(p.region, NetworkPublic)
+		p.publicEndpoint = endpoint.OSS(p.region, endpoint.Public)
 	}
 	return p, nil
 }
@@ -202,19 +203,19 @@ func (c *Cloud) region(ctx context.Context, given string, notOnECS bool) (string
 }
 
 // nearestNetwork is internal where this machine is an instance of the region.
-func (c *Cloud) nearestNetwork(ctx context.Context, region string, notOnECS bool) Network {
+func (c *Cloud) nearestNetwork(ctx context.Context, region string, notOnECS bool) endpoint.Network {
 	if notOnECS {
-		return NetworkPublic
+		return endpoint.Public
 	}
 	identity, err := c.metadata.Identity(ctx)
 	if err != nil {
 		c.env.Log.WithError(err).Debug("Not on an ECS instance, using the public network")
-		return NetworkPublic
+		return endpoint.Public
 	}
 	if identity.RegionID == region {
-		return NetworkInternal
+		return endpoint.Internal
 	}
-	return NetworkPublic
+	return endpoint.Public
 }
 
 // stsNear names the STS endpoint that is reachable where the OSS endpoint is: a

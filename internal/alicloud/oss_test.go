@@ -17,6 +17,9 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -88,7 +91,7 @@ func newWorld(t *testing.T, env map[string]string) *world {
 	w.Cloud = New(Environment{
 		Getenv: func(name string) string { return w.env[name] },
 		Log:    logger,
-		Retry:  RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
+		Retry:  retry.Policy{BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
 	})
 	return w
 }
@@ -108,7 +111,7 @@ func file(t *testing.T, id, secret string) string {
 func head(t *testing.T, clients *OSS) error {
 	t.Helper()
 	_, err := clients.Client.HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr("backups"), Key: oss.Ptr("none")})
-	if Classify(err) == NotFound {
+	if failure.Classify(err) == failure.NotFound {
 		return nil
 	}
 	return err
@@ -121,14 +124,14 @@ func TestWhereALocationsOSSIs(t *testing.T) {
 		config                   OSSConfig
 		wantEndpoint, wantSigned string
 	}{
-		{"region and network", OSSConfig{Region: "cn-beijing", Network: NetworkInternal}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
-		{"the region of the instance", OSSConfig{Network: NetworkPublic}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
-		{"auto is internal in the instance's own region", OSSConfig{Region: "cn-hangzhou", Network: NetworkAuto}, "oss-cn-hangzhou-internal.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
-		{"auto is public in any other region", OSSConfig{Region: "cn-beijing", Network: NetworkAuto}, "oss-cn-beijing.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
-		{"auto is public where the instance may not be asked", OSSConfig{Region: "cn-hangzhou", Network: NetworkAuto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
-		{"an endpoint beats the network", OSSConfig{Region: "cn-hangzhou", Network: NetworkInternal, Endpoint: "https://oss.example.com"}, "oss.example.com", "oss.example.com"},
+		{"region and network", OSSConfig{Region: "cn-beijing", Network: endpoint.Internal}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
+		{"the region of the instance", OSSConfig{Network: endpoint.Public}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
+		{"auto is internal in the instance's own region", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto}, "oss-cn-hangzhou-internal.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
+		{"auto is public in any other region", OSSConfig{Region: "cn-beijing", Network: endpoint.Auto}, "oss-cn-beijing.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
+		{"auto is public where the instance may not be asked", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
+		{"an endpoint beats the network", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Internal, Endpoint: "https://oss.example.com"}, "oss.example.com", "oss.example.com"},
 		{"an internal endpoint signs for the public one", OSSConfig{Endpoint: "https://oss-cn-beijing-internal.aliyuncs.com"}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
-		{"a public endpoint that is named", OSSConfig{Region: "cn-beijing", Network: NetworkInternal, PublicEndpoint: "https://p.example.com"}, "oss-cn-beijing-internal.aliyuncs.com", "p.example.com"},
+		{"a public endpoint that is named", OSSConfig{Region: "cn-beijing", Network: endpoint.Internal, PublicEndpoint: "https://p.example.com"}, "oss-cn-beijing-internal.aliyuncs.com", "p.example.com"},
 	}
 	w := newWorld(t, nil)
 	for _, tt := range tests {
@@ -143,7 +146,8 @@ func TestWhereALocationsOSSIs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := []string{clients.Endpoint.Host, signed.URL[:strings.Index(signed.URL, "/k?")]}
+			host, _, _ := strings.Cut(signed.URL, "/k?")
+			got := []string{clients.Endpoint.Host, host}
 			want := []string{tt.wantEndpoint, "https://backups." + tt.wantSigned}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("endpoints differ (-want +got):\n%s", diff)
@@ -156,8 +160,8 @@ func TestALocationWithoutARegion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{metadataEndpointVariable: "http://127.0.0.1:1"})
 	for _, config := range []OSSConfig{
-		{Network: NetworkPublic},
-		{Network: NetworkPublic, NotOnECS: true},
+		{Network: endpoint.Public},
+		{Network: endpoint.Public, NotOnECS: true},
 		{Endpoint: "https://oss.example.com"},
 	} {
 		_, err := w.OSS(t.Context(), config)
@@ -165,7 +169,7 @@ func TestALocationWithoutARegion(t *testing.T) {
 			t.Errorf("%+v: got %v, want what to set", config, err)
 		}
 	}
-	if _, err := w.OSS(t.Context(), OSSConfig{Region: "cn-hangzhou", Network: NetworkAuto}); err != nil {
+	if _, err := w.OSS(t.Context(), OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto}); err != nil {
 		t.Errorf("auto needs no instance: %v", err)
 	}
 }
@@ -187,7 +191,7 @@ func TestMalformedOSSConfigs(t *testing.T) {
 func TestEqualConfigsShareAClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	config := OSSConfig{Region: "cn-hangzhou", Network: NetworkPublic, Credentials: credentials.Config{File: "/one"}}
+	config := OSSConfig{Region: "cn-hangzhou", Network: endpoint.Public, Credentials: credentials.Config{File: "/one"}}
 	first, err := w.OSS(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -216,13 +220,17 @@ func TestEveryKindOfCredentialsOpensTheBucket(t *testing.T) {
 		caller string
 	}{
 		{
-			name:   "a credentials file of the location",
-			config: func(t *testing.T) credentials.Config { return credentials.Config{File: file(t, "LTAIvelero", "velero-secret")} },
+			name: "a credentials file of the location",
+			config: func(t *testing.T) credentials.Config {
+				t.Helper()
+				return credentials.Config{File: file(t, "LTAIvelero", "velero-secret")}
+			},
 			caller: "user/velero",
 		},
 		{
 			name: "a role that is assumed with it",
 			config: func(t *testing.T) credentials.Config {
+				t.Helper()
 				return credentials.Config{File: file(t, "LTAIassumer", "assumer-secret"), RoleARN: account.RoleARN("1000000000000001", "backup")}
 			},
 			caller: "role/backup",

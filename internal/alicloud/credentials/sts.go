@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +15,10 @@ import (
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
 	"github.com/alibabacloud-go/tea/dara"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/rpc"
 )
 
 const (
@@ -33,8 +35,9 @@ const (
 
 	stsConnectTimeout = 5 * time.Second
 	stsAnswerTimeout  = 10 * time.Second
-	stsAttempts       = 3
+	maxSTSAttempts    = 3
 	stsRetryDelay     = 300 * time.Millisecond
+	stsMaxDelay       = 2 * time.Second
 )
 
 // stsClient calls the Security Token Service.
@@ -101,34 +104,26 @@ func (c stsClient) call(ctx context.Context, action string, signer *Credentials,
 	if signer == nil {
 		call.AuthType = new("Anonymous")
 	}
-	for attempt := 1; ; attempt++ {
+	var key Credentials
+	err = retry.Policy{BaseDelay: stsRetryDelay, MaxDelay: stsMaxDelay}.Do(ctx, stsAttempts, func(ctx context.Context) error {
 		answer, err := client.CallApiWithCtx(ctx, call, request, &dara.RuntimeOptions{})
-		if err == nil {
-			return parseSTSAnswer(answer)
+		if err != nil {
+			return newSTSError(action, c.endpoint, err)
 		}
-		failure := newSTSError(action, c.endpoint, err)
-		if attempt == stsAttempts || ctx.Err() != nil || !failure.transient() {
-			return Credentials{}, failure
-		}
-		timer := time.NewTimer(jittered(stsRetryDelay << (attempt - 1)))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return Credentials{}, failure
-		case <-timer.C:
-		}
-	}
+		key, err = parseSTSAnswer(answer)
+		return err
+	})
+	return key, err
 }
 
+// stsAttempts is how often a call is sent that fails with err: what needs many
+// attempts is left to the caller's next request for credentials.
+func stsAttempts(err error) int { return min(failure.Classify(err).Attempts(), maxSTSAttempts) }
+
 func (c stsClient) openapiClient(signer *Credentials) (*openapi.Client, error) {
-	protocol, host, err := splitEndpoint(c.endpoint)
+	config, err := rpc.Config(c.endpoint, c.http)
 	if err != nil {
-		return nil, err
-	}
-	config := &openapiutil.Config{
-		Endpoint:   &host,
-		Protocol:   &protocol,
-		HttpClient: requester{c.http},
+		return nil, fmt.Errorf("make a client of STS: %w", err)
 	}
 	if signer != nil {
 		config.AccessKeyId, config.AccessKeySecret = &signer.AccessKeyID, &signer.AccessKeySecret
@@ -141,36 +136,6 @@ func (c stsClient) openapiClient(signer *Credentials) (*openapi.Client, error) {
 		return nil, fmt.Errorf("make a client of STS: %w", err)
 	}
 	return client, nil
-}
-
-// splitEndpoint takes a host or a URL apart. A host means https.
-func splitEndpoint(endpoint string) (protocol, host string, err error) {
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "https://" + endpoint
-	}
-	parsed, err := url.Parse(endpoint)
-	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") || strings.Trim(parsed.Path, "/") != "" {
-		return "", "", fmt.Errorf("the STS endpoint %q is neither a host nor a URL such as https://%s", endpoint, defaultSTSEndpoint)
-	}
-	return parsed.Scheme, parsed.Host, nil
-}
-
-// requester lets the SDK use an ordinary HTTP client instead of the transport
-// that it makes anew for each request.
-type requester struct {
-	client *http.Client
-}
-
-// Call implements dara.HttpClient.
-func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Response, error) {
-	// The SDK puts the proxy's password there, which would reach STS: net/http
-	// itself shows it to the proxy alone.
-	for name := range request.Header {
-		if strings.EqualFold(name, "Proxy-Authorization") {
-			delete(request.Header, name)
-		}
-	}
-	return r.client.Do(request) //nolint:gosec // The endpoint is what the administrator configured.
 }
 
 // parseSTSAnswer takes the credentials out of the answer to either action.
@@ -210,10 +175,4 @@ func sessionName(configured string) string {
 		return defaultSessionName
 	}
 	return name[:min(len(name), maxSessionName)]
-}
-
-// jittered returns a time between half of d and d, so that processes that failed
-// together do not come back together.
-func jittered(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // Spreading load needs no secrecy.
 }

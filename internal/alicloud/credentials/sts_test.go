@@ -403,34 +403,11 @@ func TestSTSIsCalledThroughAProxy(t *testing.T) {
 	}
 }
 
-func TestSplitEndpoint(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, endpoint, wantProtocol, wantHost, wantErr string
-	}{
-		{name: "a host means https", endpoint: "sts.aliyuncs.com", wantProtocol: "https", wantHost: "sts.aliyuncs.com"},
-		{name: "a URL with http and a port", endpoint: "http://127.0.0.1:8080/", wantProtocol: "http", wantHost: "127.0.0.1:8080"},
-		{name: "another protocol", endpoint: "ftp://sts.aliyuncs.com", wantErr: `"ftp://sts.aliyuncs.com" is neither a host nor a URL`},
-		{name: "a path", endpoint: "https://sts.aliyuncs.com/v1", wantErr: "neither a host nor a URL"},
-		{name: "nothing after the protocol", endpoint: "https://", wantErr: "neither a host nor a URL"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			protocol, host, err := splitEndpoint(tt.endpoint)
-			checkError(t, err, tt.wantErr)
-			if protocol != tt.wantProtocol || host != tt.wantHost {
-				t.Errorf("%s and %s, want %s and %s", protocol, host, tt.wantProtocol, tt.wantHost)
-			}
-		})
-	}
-}
-
 func TestMalformedSTSEndpointIsAnError(t *testing.T) {
 	t.Parallel()
 	cfg := Config{File: write(t, t.TempDir(), "cloud", dotenv(permanent)), RoleARN: roleARN, STSEndpoint: "sts aliyuncs"}
 	_, err := NewProvider(cfg, environment(t, newClock())).Credentials(t.Context())
-	checkError(t, err, "the STS endpoint")
+	checkError(t, err, `the endpoint "sts aliyuncs"`)
 }
 
 func TestSessionName(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/alibabacloud-go/tea/tea"
@@ -69,11 +68,4 @@ func (e *stsError) remedy() string {
 		return "the credentials to assume the role with are wrong, disabled or expired"
 	}
 	return ""
-}
-
-// transient reports whether the same call may succeed a moment later: no
-// answer, an answer that is not the service's, a server error or throttling.
-func (e *stsError) transient() bool {
-	return e.status == 0 || e.status >= http.StatusInternalServerError ||
-		e.status == http.StatusTooManyRequests || strings.HasPrefix(e.code, "Throttling")
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
 const (
@@ -28,10 +30,11 @@ const (
 	// silencePeriod is how long "nobody answers" is believed.
 	silencePeriod = time.Minute
 
-	// attempts and retryDelay bound the repetition of requests that the service
+	// maxAttempts and the delays bound the repetition of requests that the service
 	// answers with a server error or a throttle, as it does under load.
-	attempts   = 3
-	retryDelay = 200 * time.Millisecond
+	maxAttempts   = 3
+	retryDelay    = 200 * time.Millisecond
+	maxRetryDelay = time.Second
 
 	// maxBody is far above the largest answer that is read, the identity document with its signature.
 	maxBody = 64 << 10
@@ -139,21 +142,23 @@ func (c *Client) dropSession(token string) {
 // send makes one request with one header, repeats it where the service asks for
 // patience, and returns the body of a 200.
 func (c *Client) send(ctx context.Context, method, path, header, value string) ([]byte, error) {
-	for attempt := 1; ; attempt++ {
-		body, err := c.sendOnce(ctx, method, path, header, value)
-		status := new(statusError)
-		again := errors.As(err, &status) && (status.code >= 500 || status.code == http.StatusTooManyRequests)
-		if !again || attempt == attempts {
-			return body, err
-		}
-		timer := time.NewTimer(retryDelay * time.Duration(attempt))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C:
-		}
+	var body []byte
+	err := retry.Policy{BaseDelay: retryDelay, MaxDelay: maxRetryDelay}.Do(ctx, attemptsFor, func(ctx context.Context) error {
+		var err error
+		body, err = c.sendOnce(ctx, method, path, header, value)
+		return err
+	})
+	return body, err
+}
+
+// attemptsFor is how often a request is sent that fails with err: again only
+// where the service answers that it is overloaded. One that does not answer is not there.
+func attemptsFor(err error) int {
+	status := new(statusError)
+	if errors.As(err, &status) && (status.code >= http.StatusInternalServerError || status.code == http.StatusTooManyRequests) {
+		return maxAttempts
 	}
+	return 1
 }
 
 func (c *Client) sendOnce(ctx context.Context, method, path, header, value string) ([]byte, error) {

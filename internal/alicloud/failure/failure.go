@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package alicloud
+// Package failure says in one form what the cloud or the way to it answered when
+// a request failed, and what kind of failure it is.
+package failure
 
 import (
 	"context"
@@ -64,9 +66,9 @@ func (c Class) String() string {
 	return names[c]
 }
 
-// Failure is what the cloud said of a request that it refused, in one form for
+// Answer is what the cloud said of a request that it refused, in one form for
 // the XML of OSS and the JSON of the RPC services.
-type Failure struct {
+type Answer struct {
 	// StatusCode is the HTTP status.
 	StatusCode int
 	// Code is the cloud's error code, such as NoSuchKey.
@@ -81,22 +83,22 @@ type Failure struct {
 	Endpoint string
 }
 
-// String writes the failure the way the backup center's messages have it, with
+// String writes the answer the way the backup center's messages have it, with
 // what Alibaba Cloud's support asks for at the end.
-func (f Failure) String() string {
-	text := fmt.Sprintf("service returned error: StatusCode=%d, ErrorCode=%s, ErrorMessage=%q, RequestId=%s", f.StatusCode, f.Code, f.Message, f.RequestID)
-	if f.EC != "" {
-		text += ", Ec=" + f.EC
+func (a Answer) String() string {
+	text := fmt.Sprintf("service returned error: StatusCode=%d, ErrorCode=%s, ErrorMessage=%q, RequestId=%s", a.StatusCode, a.Code, a.Message, a.RequestID)
+	if a.EC != "" {
+		text += ", Ec=" + a.EC
 	}
 	return text
 }
 
-// FailureOf finds what the cloud said in the chain of err. It returns false when
+// Of finds what the cloud said in the chain of err. It returns false when
 // err is not an answer of the cloud.
-func FailureOf(err error) (Failure, bool) {
+func Of(err error) (Answer, bool) {
 	var ossErr *oss.ServiceError
 	if errors.As(err, &ossErr) {
-		return Failure{
+		return Answer{
 			StatusCode: ossErr.StatusCode,
 			Code:       ossErr.Code,
 			Message:    ossErr.Message,
@@ -107,14 +109,14 @@ func FailureOf(err error) (Failure, bool) {
 	}
 	var teaErr *tea.SDKError
 	if errors.As(err, &teaErr) {
-		return Failure{
+		return Answer{
 			StatusCode: tea.IntValue(teaErr.StatusCode),
 			Code:       tea.StringValue(teaErr.Code),
 			Message:    tea.StringValue(teaErr.Message),
 			RequestID:  requestIDOf(tea.StringValue(teaErr.Data)),
 		}, true
 	}
-	return Failure{}, false
+	return Answer{}, false
 }
 
 // Classify returns the class of err. A nil error is Unknown.
@@ -125,30 +127,30 @@ func Classify(err error) Class {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return Canceled
 	}
-	if failure, ok := FailureOf(err); ok {
-		return failure.Class()
+	if answer, ok := Of(err); ok {
+		return answer.Class()
 	}
 	return classifyNetwork(err)
 }
 
 // Class returns the class of what the cloud said. The code decides; where it is
 // not known, the HTTP status.
-func (f Failure) Class() Class {
-	if class, ok := classOfCode(f.Code); ok {
+func (a Answer) Class() Class {
+	if class, ok := classOfCode(a.Code); ok {
 		return class
 	}
 	switch {
-	case f.StatusCode == http.StatusNotFound:
+	case a.StatusCode == http.StatusNotFound:
 		return NotFound
-	case f.StatusCode == http.StatusConflict:
+	case a.StatusCode == http.StatusConflict:
 		return Conflict
-	case f.StatusCode == http.StatusTooManyRequests:
+	case a.StatusCode == http.StatusTooManyRequests:
 		return Throttled
-	case f.StatusCode == http.StatusRequestTimeout, f.StatusCode >= http.StatusInternalServerError:
+	case a.StatusCode == http.StatusRequestTimeout, a.StatusCode >= http.StatusInternalServerError:
 		return Transient
-	case f.StatusCode == http.StatusForbidden, f.StatusCode == http.StatusUnauthorized:
+	case a.StatusCode == http.StatusForbidden, a.StatusCode == http.StatusUnauthorized:
 		return Denied
-	case f.StatusCode >= http.StatusBadRequest:
+	case a.StatusCode >= http.StatusBadRequest:
 		return Invalid
 	}
 	return Unknown
@@ -247,6 +249,11 @@ func classifyNetwork(err error) Class {
 			return Transient
 		}
 	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		// Not the service answered but a proxy or a load balancer before it.
+		return Transient
+	}
 	var network net.Error
 	if errors.As(err, &network) && network.Timeout() {
 		return Transient
@@ -255,4 +262,22 @@ func classifyNetwork(err error) Class {
 		return Transient
 	}
 	return Unknown
+}
+
+// Attempts is how often a request is sent in all when it fails with an error of the class.
+func (c Class) Attempts() int {
+	switch c {
+	case Transient, Throttled:
+		return 10
+	case Unreachable, Expired:
+		// An address that refuses or is silent is most likely wrong, and each
+		// attempt may cost a connection timeout. A token that was just fetched anew
+		// and is refused again will not be better the fourth time.
+		return 3
+	case Skewed:
+		// Once more: the SDK has taken the cloud's clock from the refusal.
+		return 2
+	default:
+		return 1
+	}
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package alicloud
+package failure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,7 @@ func TestClassify(t *testing.T) {
 		{"a connection that was reset", &url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, Transient},
 		{"a body that ended early", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), Transient},
 		{"a connection on which nothing moved", &url.Error{Err: &net.OpError{Op: "read", Err: timeout{}}}, Transient},
+		{"an answer of a load balancer in place of an RPC service", fmt.Errorf("calling: %w", new(json.SyntaxError)), Transient},
 		{"bytes that were changed on the way", errors.New("crc is inconsistent, client 1, server 2"), Transient},
 	}
 	for _, tt := range tests {
@@ -85,12 +87,12 @@ func (timeout) Error() string   { return "i/o timeout" }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
 
-func TestFailureOf(t *testing.T) {
+func TestOf(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
 		err  error
-		want Failure
+		want Answer
 		text string
 	}{
 		{
@@ -99,7 +101,7 @@ func TestFailureOf(t *testing.T) {
 				StatusCode: 403, Code: "AccessDenied", Message: "The bucket must be addressed elsewhere.", RequestID: "5C3D", EC: "0003-00001403",
 				Snapshot: []byte(`<Error><Code>AccessDenied</Code><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>`),
 			}),
-			want: Failure{
+			want: Answer{
 				StatusCode: 403, Code: "AccessDenied", Message: "The bucket must be addressed elsewhere.", RequestID: "5C3D", EC: "0003-00001403",
 				Endpoint: "oss-cn-beijing.aliyuncs.com",
 			},
@@ -111,27 +113,27 @@ func TestFailureOf(t *testing.T) {
 				StatusCode: tea.Int(403), Code: tea.String("NoPermission"), Message: tea.String("You are not authorized."),
 				Data: tea.String(`{"RequestId":"A-1","Code":"NoPermission"}`),
 			}),
-			want: Failure{StatusCode: 403, Code: "NoPermission", Message: "You are not authorized.", RequestID: "A-1"},
+			want: Answer{StatusCode: 403, Code: "NoPermission", Message: "You are not authorized.", RequestID: "A-1"},
 			text: `service returned error: StatusCode=403, ErrorCode=NoPermission, ErrorMessage="You are not authorized.", RequestId=A-1`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := FailureOf(tt.err)
+			got, ok := Of(tt.err)
 			if !ok {
-				t.Fatalf("FailureOf(%v) found nothing", tt.err)
+				t.Fatalf("Of(%v) found nothing", tt.err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("failure differs (-want +got):\n%s", diff)
+				t.Errorf("answer differs (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.text, got.String()); diff != "" {
 				t.Errorf("text differs (-want +got):\n%s", diff)
 			}
 		})
 	}
-	if _, ok := FailureOf(errors.New("odd")); ok {
-		t.Error("FailureOf took an error of our own for an answer of the cloud")
+	if _, ok := Of(errors.New("odd")); ok {
+		t.Error("Of took an error of our own for an answer of the cloud")
 	}
 }
 

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package alicloud
+package endpoint
 
 import (
 	"net/url"
 	"testing"
 )
 
-func TestOSSEndpoint(t *testing.T) {
+func TestOSS(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
 		network Network
 		want    string
 	}{
-		{"the Internet", NetworkPublic, "https://oss-cn-hangzhou.aliyuncs.com"},
-		{"Alibaba Cloud's own network", NetworkInternal, "https://oss-cn-hangzhou-internal.aliyuncs.com"},
-		{"acceleration has one endpoint for all regions", NetworkAccelerate, "https://oss-accelerate.aliyuncs.com"},
+		{"the Internet", Public, "https://oss-cn-hangzhou.aliyuncs.com"},
+		{"Alibaba Cloud's own network", Internal, "https://oss-cn-hangzhou-internal.aliyuncs.com"},
+		{"acceleration has one endpoint for all regions", Accelerate, "https://oss-accelerate.aliyuncs.com"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := OSSEndpoint("cn-hangzhou", tt.network).String(); got != tt.want {
+			if got := OSS("cn-hangzhou", tt.network).String(); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}
 }
 
-func TestRegionOfOSSEndpoint(t *testing.T) {
+func TestRegionOfOSS(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, endpoint, region string
@@ -50,7 +50,7 @@ func TestRegionOfOSSEndpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			region, internal := RegionOfOSSEndpoint(endpoint)
+			region, internal := RegionOfOSS(endpoint)
 			if region != tt.region || internal != tt.internal {
 				t.Errorf("got %q, %v, want %q, %v", region, internal, tt.region, tt.internal)
 			}
@@ -58,7 +58,7 @@ func TestRegionOfOSSEndpoint(t *testing.T) {
 	}
 }
 
-func TestParseEndpoint(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, text, want string
@@ -79,7 +79,7 @@ func TestParseEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := ParseEndpoint(tt.text)
+			got, err := Parse(tt.text)
 			if (err != nil) != tt.wantErr {
 				t.Fatalf("error = %v, want one: %v", err, tt.wantErr)
 			}
@@ -90,18 +90,18 @@ func TestParseEndpoint(t *testing.T) {
 	}
 }
 
-func FuzzParseEndpoint(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"oss-cn-hangzhou.aliyuncs.com", "http://127.0.0.1:1", "https://a/b", "://", "[::1]:9"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		endpoint, err := ParseEndpoint(text)
+		endpoint, err := Parse(text)
 		if err != nil {
 			return
 		}
-		again, err := ParseEndpoint(endpoint.String())
+		again, err := Parse(endpoint.String())
 		if err != nil || again.String() != endpoint.String() {
-			t.Errorf("ParseEndpoint(%q) = %q, which parses to %v, %v", text, endpoint, again, err)
+			t.Errorf("Parse(%q) = %q, which parses to %v, %v", text, endpoint, again, err)
 		}
 	})
 }
@@ -129,8 +129,8 @@ func TestEndpointsOfThisMachine(t *testing.T) {
 			if got := IsLoopback(endpoint); got != tt.loopback {
 				t.Errorf("IsLoopback = %v, want %v", got, tt.loopback)
 			}
-			if got := needsPathStyle(endpoint); got != tt.pathStyle {
-				t.Errorf("needsPathStyle = %v, want %v", got, tt.pathStyle)
+			if got := NeedsPathStyle(endpoint); got != tt.pathStyle {
+				t.Errorf("NeedsPathStyle = %v, want %v", got, tt.pathStyle)
 			}
 		})
 	}

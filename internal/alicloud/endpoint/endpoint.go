@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package alicloud
+// Package endpoint knows where the services of Alibaba Cloud are.
+package endpoint
 
 import (
 	"fmt"
@@ -15,37 +16,37 @@ type Network string
 
 // The networks of a backup storage location.
 const (
-	// NetworkPublic is the Internet.
-	NetworkPublic Network = "public"
-	// NetworkInternal is Alibaba Cloud's own network, reachable in the bucket's region alone.
-	NetworkInternal Network = "internal"
-	// NetworkAccelerate is OSS transfer acceleration, which the bucket must have enabled.
-	NetworkAccelerate Network = "accelerate"
-	// NetworkAuto is internal where the instance's region is the bucket's, else public.
-	NetworkAuto Network = "auto"
+	// Public is the Internet.
+	Public Network = "public"
+	// Internal is Alibaba Cloud's own network, reachable in the bucket's region alone.
+	Internal Network = "internal"
+	// Accelerate is OSS transfer acceleration, which the bucket must have enabled.
+	Accelerate Network = "accelerate"
+	// Auto is internal where the instance's region is the bucket's, else public.
+	Auto Network = "auto"
 )
 
 // ossHost matches the regional endpoints of OSS, with or without a bucket in front.
 var ossHost = regexp.MustCompile(`(?:^|\.)oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$`)
 
-// OSSEndpoint returns the endpoint of a region's OSS in a network, which must not be auto.
+// OSS returns the endpoint of a region's OSS in a network, which must not be auto.
 // Finance and government regions have irregular names: they need the key "endpoint".
 // Source: OSS documentation, "Regions and endpoints".
-func OSSEndpoint(region string, network Network) *url.URL {
+func OSS(region string, network Network) *url.URL {
 	host := fmt.Sprintf("oss-%s.aliyuncs.com", region)
 	switch network {
-	case NetworkInternal:
+	case Internal:
 		host = fmt.Sprintf("oss-%s-internal.aliyuncs.com", region)
-	case NetworkAccelerate:
+	case Accelerate:
 		host = "oss-accelerate.aliyuncs.com"
-	case NetworkPublic, NetworkAuto:
+	case Public, Auto:
 	}
 	return &url.URL{Scheme: "https", Host: host}
 }
 
-// RegionOfOSSEndpoint returns the region that the host of an OSS endpoint names,
+// RegionOfOSS returns the region that the host of an OSS endpoint names,
 // and whether it is an internal one. The region is "" for any other host.
-func RegionOfOSSEndpoint(endpoint *url.URL) (region string, internal bool) {
+func RegionOfOSS(endpoint *url.URL) (region string, internal bool) {
 	match := ossHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
 	if match == nil || strings.HasPrefix(match[1], "accelerate") {
 		return "", false
@@ -53,9 +54,9 @@ func RegionOfOSSEndpoint(endpoint *url.URL) (region string, internal bool) {
 	return match[1], match[2] != ""
 }
 
-// ParseEndpoint parses an endpoint as users write it, with or without a scheme.
+// Parse parses an endpoint as users write it, with or without a scheme.
 // Without one it is https. Anything but a host, and optionally a port, is refused.
-func ParseEndpoint(text string) (*url.URL, error) {
+func Parse(text string) (*url.URL, error) {
 	trimmed := strings.TrimSuffix(strings.TrimSpace(text), "/")
 	if !strings.Contains(trimmed, "://") {
 		trimmed = "https://" + trimmed
@@ -80,8 +81,8 @@ func IsLoopback(endpoint *url.URL) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// needsPathStyle tells whether a bucket cannot be put in front of the host: it is an address or has no domain.
-func needsPathStyle(endpoint *url.URL) bool {
+// NeedsPathStyle tells whether a bucket cannot be put in front of the host: it is an address or has no domain.
+func NeedsPathStyle(endpoint *url.URL) bool {
 	host := endpoint.Hostname()
 	return net.ParseIP(host) != nil || !strings.Contains(host, ".")
 }

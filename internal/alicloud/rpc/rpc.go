@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rpc is how the OpenAPI SDK (STS, ECS, Cloud Backup, NAS) is made to
+// send its requests: to the endpoint and over the connections that it is given.
+package rpc
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+)
+
+// Config returns a config of the SDK for a service at an endpoint, which is a
+// host or a URL; a host means https. It has no credentials yet.
+func Config(at string, client *http.Client) (*openapiutil.Config, error) {
+	parsed, err := endpoint.Parse(at)
+	if err != nil {
+		return nil, fmt.Errorf("reading the endpoint %q: %w", at, err)
+	}
+	return &openapiutil.Config{
+		Endpoint:   &parsed.Host,
+		Protocol:   &parsed.Scheme,
+		HttpClient: requester{client},
+	}, nil
+}
+
+// requester lets the SDK use an ordinary HTTP client instead of the transport
+// that it makes anew for each request.
+type requester struct {
+	client *http.Client
+}
+
+// Call implements dara.HttpClient.
+func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Response, error) {
+	// The SDK puts the proxy's password there, which would reach the service:
+	// net/http itself shows it to the proxy alone.
+	for name := range request.Header {
+		if strings.EqualFold(name, "Proxy-Authorization") {
+			delete(request.Header, name)
+		}
+	}
+	return r.client.Do(request) //nolint:gosec // The endpoint is what the administrator configured.
+}

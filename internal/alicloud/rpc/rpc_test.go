@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpc
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/alibabacloud-go/tea/dara"
+)
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, at, wantProtocol, wantHost string
+		wantErr                          bool
+	}{
+		{name: "a host means https", at: "sts.aliyuncs.com", wantProtocol: "https", wantHost: "sts.aliyuncs.com"},
+		{name: "a URL with http and a port", at: "http://127.0.0.1:8080/", wantProtocol: "http", wantHost: "127.0.0.1:8080"},
+		{name: "another protocol", at: "ftp://sts.aliyuncs.com", wantErr: true},
+		{name: "a path", at: "https://sts.aliyuncs.com/v1", wantErr: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			config, err := Config(tt.at, http.DefaultClient)
+			if (err != nil) != tt.wantErr {
+				t.Fatalf("error = %v, want one: %v", err, tt.wantErr)
+			}
+			if err != nil {
+				return
+			}
+			if got := dara.StringValue(config.Protocol); got != tt.wantProtocol {
+				t.Errorf("protocol %q, want %q", got, tt.wantProtocol)
+			}
+			if got := dara.StringValue(config.Endpoint); got != tt.wantHost {
+				t.Errorf("host %q, want %q", got, tt.wantHost)
+			}
+		})
+	}
+}
+
+func TestTheServiceDoesNotSeeTheProxysPassword(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Proxy-Authorization") != "" || r.Header.Get("X-Kept") != "yes" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	t.Cleanup(server.Close)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"proxy-authorization": {"Basic x"}, "X-Kept": {"yes"}}
+	response, err := requester{server.Client()}.Call(request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Error("the header reached the service")
+	}
+}
