@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,7 +112,7 @@ func run(args []string, out io.Writer) error {
 }
 
 func runCopy(args []string, info buildinfo.Info, out io.Writer) error {
-	if len(args) != 1 || slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") }) {
+	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
 		return errors.New("usage: velero-plugin-alibabacloud copy <directory>")
 	}
 	executable, err := os.Executable()

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -30,12 +31,20 @@ func Find(getenv func(string) string) (*Cluster, error) {
 		return nil, ErrNone
 	}
 	return &Cluster{connect: sync.OnceValues(func() (kubernetes.Interface, error) {
-		config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+		config, err := configuration(kubeconfig)
 		if err != nil {
 			return nil, fmt.Errorf("finding the Kubernetes API server: %w", err)
 		}
 		return kubernetes.NewForConfig(config)
 	})}, nil
+}
+
+// configuration reads the file, or the service account of the pod if it is empty.
+func configuration(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
 }
 
 // SecretValue returns the value of a key of a Secret, with the errors of the API server.
