@@ -29,6 +29,7 @@ for platform in "${platforms[@]}"; do
 done
 
 with_docker() {
+	export DOCKER_BUILDKIT=1 # Not the default before Docker 23, and COPY --chmod needs it.
 	if ((${#platforms[@]} == 1)); then
 		docker build --platform "$2" --tag "$image" .
 		return
