@@ -21,9 +21,9 @@ const (
 	imageSize = 256 << 10
 )
 
-// configuration are the ConfigMaps and Secrets.
+// configuration are the small ConfigMaps and the Secrets.
 func configuration(namespace string) []client.Object {
-	objects := []client.Object{
+	return []client.Object{
 		&corev1.ConfigMap{
 			ObjectMeta: named(namespace, "settings"),
 			Data: map[string]string{
@@ -53,6 +53,11 @@ func configuration(namespace string) []client.Object {
 			Data:       map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{"auths":{}}`)},
 		},
 	}
+}
+
+// catalogueMaps are the large ConfigMaps.
+func catalogueMaps(namespace string) []client.Object {
+	objects := make([]client.Object, 0, catalogues)
 	for i := range catalogues {
 		name := fmt.Sprintf("catalogue-%d", i)
 		text := base64.StdEncoding.EncodeToString(noise(name, catalogueSize))[:catalogueSize]

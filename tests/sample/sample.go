@@ -29,6 +29,7 @@ func Objects(namespace string) []client.Object {
 		[]client.Object{definition(), namespaceObject(namespace)},
 		access(namespace),
 		configuration(namespace),
+		catalogueMaps(namespace),
 		network(namespace),
 		workloads(namespace),
 		orders(namespace),
@@ -38,6 +39,9 @@ func Objects(namespace string) []client.Object {
 // Create creates the application in a namespace that is not there yet, with a client whose scheme has the
 // CustomResourceDefinitions. It returns when the control plane has added its own objects to the namespace
 // (the default ServiceAccount and the ConfigMap kube-root-ca.crt). The CustomResourceDefinition may exist already.
+//
+// A Velero server learns of new kinds every 5 minutes (runServer's discovery helper, pkg/cmd/server/server.go): where one
+// runs already, a backup would silently lack the custom resources unless CreateDefinition was called before its start.
 func Create(ctx context.Context, c client.Client, namespace string) error {
 	for _, object := range Objects(namespace) {
 		if err := create(ctx, c, object); err != nil {
@@ -56,13 +60,17 @@ func Create(ctx context.Context, c client.Client, namespace string) error {
 	})
 }
 
-// create creates one object. Of a CustomResourceDefinition it waits until it is served.
+// create creates one object.
 func create(ctx context.Context, c client.Client, object client.Object) error {
-	crd, ok := object.(*apiextensionsv1.CustomResourceDefinition)
-	if !ok {
-		return c.Create(ctx, object)
+	if _, ok := object.(*apiextensionsv1.CustomResourceDefinition); ok {
+		return CreateDefinition(ctx, c)
 	}
-	if err := c.Create(ctx, crd); err != nil && !apierrors.IsAlreadyExists(err) {
+	return c.Create(ctx, object)
+}
+
+// CreateDefinition creates the CustomResourceDefinition, unless it exists, and returns when its resources are served.
+func CreateDefinition(ctx context.Context, c client.Client) error {
+	if err := c.Create(ctx, definition()); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	return poll.Until(ctx, createTimeout, "its resources to be served", func(ctx context.Context) error {

@@ -67,7 +67,8 @@ func add(digests map[string]string, resource schema.GroupResource, object *unstr
 	return err
 }
 
-// namespacedResources are the namespaced resources that can be listed, each in the version that the server prefers.
+// namespacedResources are the namespaced resources that can be listed and are not derived, each in the version that the
+// server prefers.
 func namespacedResources(config *rest.Config) ([]schema.GroupVersionResource, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -84,8 +85,9 @@ func namespacedResources(config *rest.Config) ([]schema.GroupVersionResource, er
 			return nil, err
 		}
 		for _, resource := range list.APIResources {
-			if slices.Contains(resource.Verbs, "list") {
-				resources = append(resources, version.WithResource(resource.Name))
+			named := version.WithResource(resource.Name)
+			if slices.Contains(resource.Verbs, "list") && !derivedKind(named.GroupResource()) {
+				resources = append(resources, named)
 			}
 		}
 	}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+)
+
+const (
+	module     = "github.com/alibabacloud-velero/velero-plugin-alibabacloud"
+	pluginFile = "velero-plugin-alibabacloud"
+
+	// bucket is the one that policyFile is for.
+	bucket     = "cnfs-oss-backup"
+	policyFile = "deploy/ram/oss.json"
+	region     = "cn-hangzhou"
+	accountID  = "1000000000000001"
+	userName   = "velero"
+
+	// The access key is made up: only the simulated cloud knows it.
+	accessKeyID     = "LTAIdemo"
+	accessKeySecret = "made-up"
+
+	locationName = "default"
+	secretName   = "cloud-credentials"
+	secretKey    = "cloud"
+
+	// partSize is small, so that the tarball of a small application has several parts.
+	partSize = "256Ki"
+
+	// nowhere is the instance metadata service of a machine outside of the cloud: port 1 of loopback refuses.
+	nowhere = "http://127.0.0.1:1"
+
+	// waitTimeout bounds the wait for what takes Velero or Kubernetes some seconds.
+	waitTimeout = 2 * time.Minute
+)
+
+// build builds the plugin into its folder, and the other programs into their cache.
+func (d *demo) build(ctx context.Context) (err error) {
+	d.say("Programs that were built before are taken from the cache.")
+	if d.tools, err = controlplane.FindTools(ctx, d); err != nil {
+		return err
+	}
+	path := filepath.Join(d.pluginDir(), pluginFile)
+	if _, err := goCommand(ctx, "build", "-trimpath", "-buildvcs=false", "-o", path, module); err != nil {
+		return fmt.Errorf("building the plugin: %w", err)
+	}
+	d.say("plugin: %s\nvelero: %s", path, d.tools.Velero)
+	return nil
+}
+
+func (d *demo) pluginDir() string { return filepath.Join(d.dir, "plugins") }
+
+// goCommand runs the go command in the working directory, without cgo, and returns its standard output.
+func goCommand(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, &stderr)
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// startCloud starts a cloud with one bucket and one RAM user, who has the policy that this repository recommends.
+func (d *demo) startCloud(ctx context.Context) error {
+	policy, err := recommendedPolicy(ctx)
+	if err != nil {
+		return err
+	}
+	user := cloudsim.User{
+		Name: userName, Keys: []cloudsim.AccessKey{{ID: accessKeyID, Secret: accessKeySecret}},
+		Policies: []account.Policy{policy},
+	}
+	d.cloud, err = cloudsim.Start(cloudsim.Config{
+		Region:   region,
+		Accounts: []cloudsim.Account{{ID: accountID, Users: []cloudsim.User{user}}},
+		Buckets:  []oss.BucketConfig{{Name: bucket, Region: region, Owner: accountID}},
+	}, cloudsim.WithStateDir(filepath.Join(d.dir, "cloud")))
+	if err != nil {
+		return err
+	}
+	d.table([][]string{
+		{"OSS:", d.cloud.OSSURL()},
+		{"bucket:", bucket},
+		{"RAM user:", userName + ", with the policy " + policyFile},
+		{"journal:", d.cloud.AdminURL() + "/journal"},
+	})
+	return nil
+}
+
+func recommendedPolicy(ctx context.Context) (account.Policy, error) {
+	root, err := goCommand(ctx, "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return account.Policy{}, fmt.Errorf("finding this repository: %w", err)
+	}
+	data, err := os.ReadFile(filepath.Join(root, policyFile))
+	if err != nil {
+		return account.Policy{}, fmt.Errorf("reading the RAM policy: %w", err)
+	}
+	return account.ParsePolicy(data)
+}
+
+// startKubernetes starts etcd, kube-apiserver and kube-controller-manager.
+func (d *demo) startKubernetes(ctx context.Context) (err error) {
+	if d.cp, err = controlplane.Start(ctx, controlplane.Options{Tools: d.tools, Dir: d.dir}); err != nil {
+		return err
+	}
+	d.say("kube-apiserver: %s", d.cp.Config.Host)
+	return nil
+}
+
+// startVelero starts Velero with the plugin.
+func (d *demo) startVelero(ctx context.Context) (err error) {
+	d.velero, err = d.cp.StartVelero(ctx, controlplane.VeleroOptions{
+		PluginDir: d.pluginDir(),
+		Env: []string{
+			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
+			// Not needed here; they make sure that a real cloud cannot be reached. Go uses no proxy for loopback.
+			"HTTP_PROXY=" + d.cloud.ProxyURL(), "HTTPS_PROXY=" + d.cloud.ProxyURL(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	plugins, err := d.velero.CLI(ctx, "plugin", "get")
+	if err != nil {
+		return err
+	}
+	d.say("$ velero plugin get | grep alibabacloud")
+	found := false
+	for line := range strings.Lines(plugins) {
+		if strings.Contains(line, "alibabacloud") {
+			d.say("%s", line)
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("the Velero server does not list the plugin, only:\n%s", plugins)
+	}
+	return nil
+}
+
+// createLocation creates the credentials' Secret and the location, and waits until Velero can use it.
+func (d *demo) createLocation(ctx context.Context) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: controlplane.VeleroNamespace, Name: secretName},
+		StringData: map[string]string{secretKey: fmt.Sprintf(
+			"ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\n", accessKeyID, accessKeySecret)},
+	}
+	if err := d.cp.Client.Create(ctx, secret); err != nil {
+		return fmt.Errorf("creating the Secret of the credentials: %w", err)
+	}
+	err := d.cli(ctx, "backup-location", "create", locationName, "--default", "--provider", "alibabacloud", "--bucket", bucket,
+		"--credential", secretName+"="+secretKey,
+		"--config", fmt.Sprintf("region=%s,endpoint=%s,partSize=%s", region, d.cloud.OSSURL(), partSize))
+	if err != nil {
+		return err
+	}
+	err = poll.Until(ctx, waitTimeout, "the location to be Available", d.locationAvailable)
+	if err != nil {
+		return d.withVeleroLog(err)
+	}
+	return d.cli(ctx, "backup-location", "get")
+}
+
+func (d *demo) locationAvailable(ctx context.Context) error {
+	location := &velerov1.BackupStorageLocation{}
+	key := client.ObjectKey{Namespace: controlplane.VeleroNamespace, Name: locationName}
+	if err := d.cp.Client.Get(ctx, key, location); err != nil {
+		return err
+	}
+	if phase := location.Status.Phase; phase != velerov1.BackupStorageLocationPhaseAvailable {
+		return fmt.Errorf("it is %q: %s", phase, location.Status.Message)
+	}
+	return nil
+}
