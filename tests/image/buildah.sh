@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by test.sh: what it does with the image, done with buildah. The
-# functions are those of docker.sh; $1 is an architecture.
+# functions are those of docker.sh; $1 is an architecture. test.sh sets work and binary.
+# shellcheck disable=SC2154
 
 # prepare gives buildah a storage of its own, which goes with the work directory.
 prepare() {

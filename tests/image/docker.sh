@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by test.sh: what it does with the image, done with docker. The
-# functions are those of buildah.sh; $1 is an architecture.
+# functions are those of buildah.sh; $1 is an architecture. test.sh sets work and binary.
+# shellcheck disable=SC2154
 
 prepare() {
 	image=velero-plugin-alibabacloud:test

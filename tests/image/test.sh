@@ -18,6 +18,8 @@ die() {
 	exit 1
 }
 
+# The file of the engine replaces it.
+# shellcheck disable=SC2317
 clean() {
 	:
 }
@@ -100,8 +102,9 @@ is_reproducible() {
 }
 
 install_buildah() {
-	((EUID == 0)) && command -v apt-get >/dev/null ||
+	if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
 		die "neither docker with a running daemon nor buildah is here, and only root on Debian gets it installed: apt-get install buildah"
+	fi
 	{
 		apt-get update &&
 			DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends buildah
