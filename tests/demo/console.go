@@ -27,9 +27,16 @@ func (c *console) title(text string) {
 
 // say prints lines that belong to the step.
 func (c *console) say(format string, args ...any) {
-	for line := range strings.Lines(strings.TrimSpace(fmt.Sprintf(format, args...))) {
-		fmt.Fprintln(c.out, strings.TrimRight(indent+line, " \n"))
+	fmt.Fprint(c.out, indented(fmt.Sprintf(format, args...)))
+}
+
+// indented returns whole lines, each indented.
+func indented(text string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		lines.WriteString(strings.TrimRight(indent+line, " \n") + "\n")
 	}
+	return lines.String()
 }
 
 // table prints rows in columns.
@@ -45,6 +52,8 @@ func (c *console) table(rows [][]string) {
 
 // Write lets other packages tell their progress within the step. They write whole lines.
 func (c *console) Write(p []byte) (int, error) {
-	c.say("%s", p)
+	if _, err := io.WriteString(c.out, indented(string(p))); err != nil {
+		return 0, err
+	}
 	return len(p), nil
 }

@@ -19,6 +19,8 @@ type options struct {
 	alter bool
 	// keep leaves everything running at the end, until the context ends.
 	keep bool
+	// parent is the folder that gets the working folder.
+	parent string
 }
 
 // demo is what the steps share.
@@ -56,7 +58,7 @@ func (d *demo) steps() []step {
 		{"Back the application up", d.backUp, "STATUS is Completed, without errors"},
 		{"Look into the bucket", d.showBucket, "the tarball was uploaded in several parts (UploadPart), each small file with one PutObject"},
 		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster"},
-		{"Restore it", d.restore, "every object is as it was"},
+		{"Restore it", d.restore, "every object is as it was. The warnings are of two that were there: the definition and kube-root-ca.crt"},
 		{"Restore it changed: once more, into the namespace " + copyNamespace, d.restoreCopy, "the same objects, in another namespace"},
 	}
 }
@@ -64,12 +66,12 @@ func (d *demo) steps() []step {
 // show runs the demo. Whatever happens, nothing is left but the logs.
 func show(ctx context.Context, o options, c *console) (err error) {
 	d := &demo{console: c, options: o}
-	if d.dir, err = os.MkdirTemp("", "velero-plugin-alibabacloud-demo-"); err != nil {
+	if d.dir, err = os.MkdirTemp(o.parent, "velero-plugin-alibabacloud-demo-"); err != nil {
 		return fmt.Errorf("making a working folder: %w", err)
 	}
 	logs := filepath.Join(d.dir, "logs")
 	fmt.Fprintf(c.out, "Logs: %s\n", logs)
-	defer func() {
+	defer func() { //nolint:contextcheck // what was started must end also when the context has
 		if err = errors.Join(err, d.end()); err != nil {
 			err = fmt.Errorf("%w\nLogs: %s", err, logs)
 		}

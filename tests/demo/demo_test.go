@@ -6,6 +6,10 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
 )
 
 func TestAnAlteredObjectIsNamedAndFailsTheDemo(t *testing.T) {
@@ -14,7 +18,7 @@ func TestAnAlteredObjectIsNamedAndFailsTheDemo(t *testing.T) {
 		t.Skip("skipped: -short, and this test runs the whole demo")
 	}
 	var out bytes.Buffer
-	status := run(t.Context(), []string{"--alter"}, false, &out)
+	status := run(t.Context(), []string{"--alter"}, options{parent: t.TempDir()}, &out)
 	if status != 1 {
 		t.Errorf("got exit status %d, want 1", status)
 	}
@@ -40,10 +44,45 @@ func TestArguments(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			if got := run(t.Context(), tt.args, false, &out); got != tt.want {
+			if got := run(t.Context(), tt.args, options{parent: t.TempDir()}, &out); got != tt.want {
 				t.Errorf("got exit status %d, want %d", got, tt.want)
 			}
 			wantOutput(t, out.String(), tt.says)
+		})
+	}
+}
+
+func TestRequestTable(t *testing.T) {
+	t.Parallel()
+	got := requestTable([]journal.Entry{
+		{Service: "oss", Operation: "PutObject", RequestBytes: 10, ResponseBytes: 1},
+		{Service: "sts", Operation: "AssumeRole", RequestBytes: 5},
+		{Service: "oss", Operation: "GetObject", ResponseBytes: 7},
+		{Service: "oss", Operation: "PutObject", RequestBytes: 20, ResponseBytes: 2},
+	})
+	want := [][]string{
+		{"REQUESTS", "OPERATION", "BYTES SENT", "BYTES RECEIVED"},
+		{"1", "GetObject", "0", "7"},
+		{"2", "PutObject", "30", "3"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+func TestIndented(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{name: "each line is indented, inner indentation stays", text: "a\n  b\n", want: "   a\n     b\n"},
+		{name: "empty lines have no trailing blanks", text: "a\n\nb", want: "   a\n\n   b\n"},
+		{name: "nothing is nothing", text: "\n", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, indented(tt.text)); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

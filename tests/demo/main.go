@@ -35,12 +35,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the clean-up too.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Getenv("KEEP") == "1", os.Stdout))
+	o := options{keep: os.Getenv("KEEP") == "1", parent: os.TempDir()}
+	os.Exit(run(ctx, os.Args[1:], o, os.Stdout))
 }
 
 // run runs the demo and returns the exit status: 0 if everything came back as it was, 1 if not, 2 for wrong arguments.
-func run(ctx context.Context, args []string, keep bool, out io.Writer) int {
-	o := options{keep: keep}
+func run(ctx context.Context, args []string, o options, out io.Writer) int {
 	flags := pflag.NewFlagSet("demo", pflag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.BoolVar(&o.alter, "alter", false, "alter a restored object before it is compared, to see that this is found")
@@ -49,6 +49,7 @@ func run(ctx context.Context, args []string, keep bool, out io.Writer) int {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
+		fmt.Fprintln(out, err)
 		return 2
 	case flags.NArg() > 0:
 		fmt.Fprintf(out, "unknown argument %q\n", flags.Arg(0))
