@@ -177,13 +177,14 @@ func waitFor(ctx context.Context, p *process.Process, what string, check func(co
 	return err
 }
 
-// Stop ends the Velero server, if one runs, and the control plane, and removes a temporary working folder. A second
+// Stop kills the Velero server, if one runs, and the control plane, and removes a temporary working folder. A second
 // call does nothing.
 func (cp *ControlPlane) Stop() error {
-	var stopErr error
+	// Nothing of value is in memory or on disk, so the programs are not asked to end in good order. A Velero server in
+	// the middle of a backup would take longer than stopTimeout.
+	var veleroErr error
 	if cp.velero != nil {
-		stopErr = cp.velero.Stop()
+		veleroErr = cp.velero.close()
 	}
-	// Nothing of value is in memory or on disk, so the programs are not asked to end in good order.
-	return errors.Join(stopErr, cp.group.Close(), cp.removeDir())
+	return errors.Join(veleroErr, cp.group.Close(), cp.removeDir())
 }

@@ -85,7 +85,7 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, v.stop(context.WithoutCancel(ctx)))
+			err = errors.Join(err, v.close())
 		}
 	}()
 
@@ -234,11 +234,12 @@ func (v *Velero) Restart(ctx context.Context) error {
 // Stop asks the server to end (SIGTERM), kills what is left of it and of its plugins, and removes its temporary files.
 // What it has done to the cluster stays, and so does its log. A second call does nothing.
 func (v *Velero) Stop() error {
-	return v.stop(context.Background())
+	return errors.Join(v.stopServer(context.Background()), v.close())
 }
 
-func (v *Velero) stop(ctx context.Context) error {
-	return errors.Join(v.stopServer(ctx), v.group.Close(), os.RemoveAll(v.temp))
+// close kills what is left of the server and of its plugins, and removes its temporary files.
+func (v *Velero) close() error {
+	return errors.Join(v.group.Close(), os.RemoveAll(v.temp))
 }
 
 // stopServer asks the server to end and waits until it has.
