@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cloudsim is what an Alibaba Cloud account looks like to a client: OSS, STS and the instance metadata
-// service, on loopback addresses and, through a proxy, under their real names. See README.md.
+// Package cloudsim is what an Alibaba Cloud account looks like to a client: OSS, ECS, STS and the instance
+// metadata service, on loopback addresses and, through a proxy, under their real names. See README.md.
 package cloudsim
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ca"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/front"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/imds"
@@ -36,11 +37,12 @@ type Cloud struct {
 	journal   *journal.Journal
 	faults    *fault.Injector
 	oss       *oss.Service
+	ecs       *ecs.Service
 	authority *ca.Authority
 	issuers   map[string]*sts.Issuer
 	servers   *servers
 	addresses Addresses
-	// stateDir holds the bytes of objects. It is removed by Close when the simulator has made it.
+	// stateDir holds the bytes of objects and disks. It is removed by Close when the simulator has made it.
 	stateDir       string
 	removeStateDir bool
 }
@@ -50,7 +52,7 @@ type Addresses struct {
 	// OSS and OSSTLS take both addressing styles; on an address it is path style.
 	OSS    string `json:"oss"`
 	OSSTLS string `json:"ossTLS"`
-	// RPC is STS. Calls are told apart by their version.
+	// RPC is STS and ECS. Calls are told apart by their version.
 	RPC string `json:"rpc"`
 	// Metadata is the instance metadata service. It is empty when there is no instance.
 	Metadata string `json:"metadata,omitempty"`
@@ -79,7 +81,7 @@ type Option func(*options)
 // WithClock replaces the real clock, by which signatures, sessions and tokens are checked.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-// WithStateDir keeps the bytes of objects below a directory, which is made when it is missing. By default it is a
+// WithStateDir keeps the bytes of objects and disks below a directory, which is made when it is missing. By default it is a
 // temporary one.
 func WithStateDir(dir string) Option { return func(o *options) { o.stateDir = dir } }
 
@@ -119,6 +121,9 @@ func (c *Cloud) start(config Config, o options) (err error) {
 		RestoreDelay: config.RestoreDelay.Duration,
 	}, c.accounts, c.now)
 	if err != nil {
+		return err
+	}
+	if c.ecs, err = ecs.New(config.ECS, c.stateDir, c.now); err != nil {
 		return err
 	}
 	gateway, err := c.newGateway(config)
@@ -161,6 +166,7 @@ func (c *Cloud) newGateway(config Config) (http.Handler, error) {
 	mux := rpc.NewMux(c.behindFront(rpc.NewNowhere()))
 	for product, operations := range map[string][]rpc.Operation{
 		sts.Product: sts.Operations(c.accounts, providers, c.now),
+		ecs.Product: c.ecs.Operations(),
 	} {
 		service, err := rpc.NewService(rpc.Config{
 			Product: product, Region: config.Region, Verifier: verifier, Authorizer: c.accounts,
@@ -281,6 +287,9 @@ func (c *Cloud) Accounts() *account.Registry { return c.accounts }
 // OSS returns the OSS service, for looking at buckets and changing them by hand.
 func (c *Cloud) OSS() *oss.Service { return c.oss }
 
+// ECS returns the ECS service, for looking at disks and snapshots and changing them by hand.
+func (c *Cloud) ECS() *ecs.Service { return c.ecs }
+
 // MintToken returns an OIDC token of a provider whose key the simulator has.
 func (c *Cloud) MintToken(providerARN, subject, audience string, lifetime time.Duration) (string, error) {
 	issuer, ok := c.issuers[providerARN]
@@ -290,11 +299,14 @@ func (c *Cloud) MintToken(providerARN, subject, audience string, lifetime time.D
 	return issuer.Mint(subject, audience, c.now(), lifetime)
 }
 
-// Close ends all connections and removes the bytes of objects.
+// Close ends all connections and removes the bytes of objects and disks.
 func (c *Cloud) Close() error {
 	err := c.servers.close()
 	if c.oss != nil {
 		err = errors.Join(err, c.oss.Close())
+	}
+	if c.ecs != nil {
+		err = errors.Join(err, c.ecs.Close())
 	}
 	if c.removeStateDir {
 		err = errors.Join(err, os.RemoveAll(c.stateDir))

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/proxy"
@@ -23,6 +24,8 @@ type Config struct {
 	Buckets  []oss.BucketConfig `json:"buckets,omitempty"`
 	// RestoreDelay is how long an archived object takes to be restored.
 	RestoreDelay metav1.Duration `json:"restoreDelay,omitzero"`
+	// ECS is regions with their zones, disks, and how the service behaves. Without regions it has none.
+	ECS ecs.Config `json:"ecs,omitzero"`
 	// Instance is the ECS instance on which the clients run. Nil means that they run outside of the cloud, where
 	// there is no metadata service.
 	Instance *Instance    `json:"instance,omitempty"`
