@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"errors"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -11,7 +10,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 )
 
-func testArchivedObjects(t *testing.T, s *suite) {
+func (s *suite) testArchivedObjects(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "archived", vaultOptions{})
 	s.newNamespace(t, "archived")
 	v.completedBackup(t, "archived", "archived")
@@ -23,8 +23,7 @@ func testArchivedObjects(t *testing.T, s *suite) {
 	if restore.Status.Phase != velerov1.RestorePhaseFailed {
 		t.Errorf("the restore is %s, want Failed", restore.Status.Phase)
 	}
-	said := errors.New(restore.Status.FailureReason)
-	must(t, wantText(said.Error(),
+	must(t, wantText(restore.Status.FailureReason,
 		"download backup files from OSS bucket failed",
 		"ErrorCode=InvalidObjectState",
 		`object "velero/backups/archived/archived.tar.gz"`,
@@ -33,7 +32,8 @@ func testArchivedObjects(t *testing.T, s *suite) {
 	))
 }
 
-func testArchiveBucketWorks(t *testing.T, s *suite) {
+func (s *suite) testArchiveBucketWorks(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "archive-class", vaultOptions{bucket: oss.BucketConfig{StorageClass: oss.ClassArchive}})
 	s.newNamespace(t, "archive-class")
 	v.completedBackup(t, "archive-class", "archive-class")
@@ -46,7 +46,8 @@ func testArchiveBucketWorks(t *testing.T, s *suite) {
 	s.wantSettings(t, "archive-class-mapped")
 }
 
-func testBucketWithoutStandardIsUnavailable(t *testing.T, s *suite) {
+func (s *suite) testBucketWithoutStandardIsUnavailable(t *testing.T) {
+	t.Parallel()
 	v := s.newVault(t, "no-standard", vaultOptions{
 		bucket: oss.BucketConfig{StorageClass: oss.ClassArchive, ForbidStandardWrites: true},
 	})

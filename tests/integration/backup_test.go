@@ -16,7 +16,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 )
 
-func testBackupIsReadableByTheCLI(t *testing.T, s *suite) {
+func (s *suite) testBackupIsReadableByTheCLI(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "readable", vaultOptions{})
 	s.newNamespace(t, "readable")
 	v.completedBackup(t, "readable", "readable")
@@ -52,7 +53,8 @@ func tarball(t *testing.T, file string) []string {
 	}
 }
 
-func testDeletionLeavesNothing(t *testing.T, s *suite) {
+func (s *suite) testDeletionLeavesNothing(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "deleted", vaultOptions{})
 	s.newNamespace(t, "deleted")
 	v.completedBackup(t, "deleted", "deleted")
@@ -62,7 +64,8 @@ func testDeletionLeavesNothing(t *testing.T, s *suite) {
 	wantEqual(t, "the bucket's files after the deletion", v.keys(""), []string{})
 }
 
-func testReadOnlyLocationRefusesDeletion(t *testing.T, s *suite) {
+func (s *suite) testReadOnlyLocationRefusesDeletion(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "read-only", vaultOptions{})
 	s.newNamespace(t, "read-only")
 	v.completedBackup(t, "read-only", "read-only")
@@ -77,7 +80,8 @@ func testReadOnlyLocationRefusesDeletion(t *testing.T, s *suite) {
 	s.wantSettings(t, "read-only-mapped")
 }
 
-func testExpiredBackupIsDeleted(t *testing.T, s *suite) {
+func (s *suite) testExpiredBackupIsDeleted(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "expired", vaultOptions{})
 	s.newNamespace(t, "expired")
 	v.completedBackup(t, "kept", "expired")
@@ -86,7 +90,8 @@ func testExpiredBackupIsDeleted(t *testing.T, s *suite) {
 	wantEqual(t, "the bucket's files", v.keys(""), backupFiles("kept"))
 }
 
-func testTakenNameIsRefused(t *testing.T, s *suite) {
+func (s *suite) testTakenNameIsRefused(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "taken", vaultOptions{})
 	s.newNamespace(t, "taken")
 	v.completedBackup(t, "first", "taken")

@@ -13,7 +13,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 )
 
-func testLocationsKeepToTheirCredentials(t *testing.T, s *suite) {
+func (s *suite) testLocationsKeepToTheirCredentials(t *testing.T) {
+	t.Parallel()
 	first := s.newAvailableVault(t, "first-of-two", vaultOptions{})
 	second := s.newAvailableVault(t, "second-of-two", vaultOptions{})
 	s.newNamespace(t, "two-locations")
@@ -54,7 +55,8 @@ func (v *vault) callers() []string {
 	return slices.Compact(callers)
 }
 
-func testRotatedCredentials(t *testing.T, s *suite) {
+func (s *suite) testRotatedCredentials(t *testing.T) {
+	t.Parallel()
 	v := s.newAvailableVault(t, "rotated", vaultOptions{})
 	s.newNamespace(t, "rotated")
 	v.completedBackup(t, "before-rotation", "rotated")
@@ -71,15 +73,13 @@ func testRotatedCredentials(t *testing.T, s *suite) {
 // tokenLife is enough for a backup, and short enough to wait for its end.
 const tokenLife = 15 * time.Second
 
-func testExpiredToken(t *testing.T, s *suite) {
+func (s *suite) testExpiredToken(t *testing.T) {
+	t.Parallel()
 	v := s.newVault(t, "token", vaultOptions{})
-	var trust account.TrustPolicy
-	must(t, trust.UnmarshalJSON([]byte(
-		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["ecs.aliyuncs.com"]}}]}`)))
 	policy, err := account.ParsePolicy([]byte(shippedPolicy(t, v.bucket)))
 	must(t, err)
 	must(t, s.cloud.Accounts().AddRole(account.RoleSpec{
-		AccountID: accountID, Name: v.name, Trust: trust, Policies: []account.Policy{policy},
+		AccountID: accountID, Name: v.name, Trust: trustInECS(t), Policies: []account.Policy{policy},
 	}))
 	v.writeSecret(t, v.session(t, tokenLife))
 	v.waitAvailable(t)
@@ -115,7 +115,8 @@ const managedPolicy = `{
   }]
 }`
 
-func testDocumentedPoliciesSuffice(t *testing.T, s *suite) {
+func (s *suite) testDocumentedPoliciesSuffice(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, policy string }{
 		{"managed-policy", managedPolicy},
 		{"shipped-policy", ""},
@@ -123,7 +124,7 @@ func testDocumentedPoliciesSuffice(t *testing.T, s *suite) {
 		t.Run(c.name, func(t *testing.T) {
 			v := s.newAvailableVault(t, c.name, vaultOptions{
 				policy: c.policy,
-				config: map[string]string{"partSize": "100Ki"}, // So that the tarball takes a multipart upload.
+				config: map[string]string{"partSize": multipart},
 			})
 			s.newNamespace(t, c.name)
 			s.create(t, incompressible(c.name, 1))

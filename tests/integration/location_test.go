@@ -14,7 +14,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 )
 
-func testPluginIsListed(t *testing.T, s *suite) {
+func (s *suite) testPluginIsListed(t *testing.T) {
+	t.Parallel()
 	var listed []string
 	for line := range strings.Lines(s.cli(t, "plugin", "get")) {
 		if fields := strings.Fields(line); len(fields) == 2 && strings.Contains(fields[0], "alibabacloud") {
@@ -33,12 +34,15 @@ func realEndpoints(extra map[string]string) map[string]string {
 	return config
 }
 
-func testWrongLocations(t *testing.T, s *suite) {
+func (s *suite) testWrongLocations(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		options vaultOptions
-		// spoil makes wrong what options cannot.
-		spoil func(*testing.T, *vault)
+		// key, if not nil, returns the key that the Secret holds instead of the user's.
+		key func(*vault) cloudsim.AccessKey
+		// spoil, if not nil, makes wrong what options cannot.
+		spoil func(*vault) error
 		want  []string
 	}{
 		{
@@ -53,26 +57,26 @@ func testWrongLocations(t *testing.T, s *suite) {
 		},
 		{
 			name: "unknown-access-key",
-			spoil: func(t *testing.T, v *vault) {
-				v.writeSecret(t, dotenv(cloudsim.AccessKey{ID: "LTAInobody", Secret: v.secrets.keep("nobodys-secret-key")}))
+			key: func(v *vault) cloudsim.AccessKey {
+				return cloudsim.AccessKey{ID: "LTAInobody", Secret: v.secrets.keep("nobodys-secret-key")}
 			},
 			want: []string{"backup vault is unavailable: ", "ErrorCode=InvalidAccessKeyId", "the AccessKey was deleted, disabled or mistyped"},
 		},
 		{
 			name:  "disabled-access-key",
-			spoil: func(t *testing.T, v *vault) { must(t, v.cloud.Accounts().DisableKey(v.key.ID)) },
+			spoil: func(v *vault) error { return v.cloud.Accounts().DisableKey(v.key.ID) },
 			want:  []string{"backup vault is unavailable: ", "the AccessKey was deleted, disabled or mistyped"},
 		},
 		{
 			name: "wrong-secret",
-			spoil: func(t *testing.T, v *vault) {
-				v.writeSecret(t, dotenv(cloudsim.AccessKey{ID: v.key.ID, Secret: v.secrets.keep("not-the-secret-key")}))
+			key: func(v *vault) cloudsim.AccessKey {
+				return cloudsim.AccessKey{ID: v.key.ID, Secret: v.secrets.keep("not-the-secret-key")}
 			},
 			want: []string{"ErrorCode=SignatureDoesNotMatch", "the AccessKey secret does not belong to the AccessKey id"},
 		},
 		{
 			name:  "missing-bucket",
-			spoil: func(t *testing.T, v *vault) { must(t, v.cloud.OSS().DeleteBucket(v.bucket)) },
+			spoil: func(v *vault) error { return v.cloud.OSS().DeleteBucket(v.bucket) },
 			want:  []string{"ErrorCode=NoSuchBucket", "create the bucket in the OSS console"},
 		},
 		{
@@ -105,9 +109,13 @@ func testWrongLocations(t *testing.T, s *suite) {
 			v.createBucket(t, c.options.bucket)
 			v.createUser(t, c.options.policy)
 			v.key = v.newKey(t)
-			v.writeSecret(t, dotenv(v.key))
+			used := v.key
+			if c.key != nil {
+				used = c.key(v)
+			}
+			v.writeSecret(t, dotenv(used))
 			if c.spoil != nil {
-				c.spoil(t, v)
+				must(t, c.spoil(v))
 			}
 			v.createLocation(t, c.options)
 			v.waitUnavailableAtOnce(t, c.want...)
@@ -119,7 +127,8 @@ func testWrongLocations(t *testing.T, s *suite) {
 // ("VaultError: xxx", solution 3), word for word but for the region that the reader is to put in.
 const faqPatch = `[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]`
 
-func testUnreachableEndpointIsMended(t *testing.T, s *suite) {
+func (s *suite) testUnreachableEndpointIsMended(t *testing.T) {
+	t.Parallel()
 	v := s.newVault(t, "unreachable", vaultOptions{config: realEndpoints(map[string]string{"network": "internal"})})
 	v.waitUnavailableAtOnce(t,
 		"backup vault is unavailable: ",

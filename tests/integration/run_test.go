@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -30,7 +29,7 @@ func (v *vault) backup(t *testing.T, name, namespace string, args ...string) *ve
 }
 
 // completedBackup is backup, and fails unless it is Completed without an error or a warning.
-func (v *vault) completedBackup(t *testing.T, name, namespace string, args ...string) *velerov1.Backup {
+func (v *vault) completedBackup(t *testing.T, name, namespace string, args ...string) {
 	t.Helper()
 	backup := v.backup(t, name, namespace, args...)
 	if status := backup.Status; status.Phase != velerov1.BackupPhaseCompleted || status.Errors+status.Warnings > 0 {
@@ -38,7 +37,6 @@ func (v *vault) completedBackup(t *testing.T, name, namespace string, args ...st
 		t.Fatalf("backup %s is %s with %d errors and %d warnings: %s\n%s (%v)",
 			name, status.Phase, status.Errors, status.Warnings, status.FailureReason, logs, err)
 	}
-	return backup
 }
 
 // restore runs "velero restore create", waits for its end, and returns what became of it. args are added.
@@ -109,13 +107,16 @@ func (s *suite) newNamespace(t *testing.T, name string) {
 	s.excludeClusterCA(t, name)
 }
 
-// excludeClusterCA keeps the certificate that Kubernetes puts into every namespace out of backups. It is there before
-// a restore into a new namespace comes to it, and Velero warns that it is not the one in the backup.
+// clusterCA is the ConfigMap with the cluster's certificate that Kubernetes puts into every namespace.
+const clusterCA = "kube-root-ca.crt"
+
+// excludeClusterCA keeps clusterCA out of backups. It is there before a restore into a new namespace comes to it, and
+// Velero warns that it is not the one in the backup.
 func (s *suite) excludeClusterCA(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the cluster's certificate in "+namespace, func(ctx context.Context) error {
 		certificate := &corev1.ConfigMap{}
-		if err := s.cp.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "kube-root-ca.crt"}, certificate); err != nil {
+		if err := s.cp.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: clusterCA}, certificate); err != nil {
 			return err
 		}
 		certificate.Labels = map[string]string{velerov1.ExcludeFromBackupLabel: "true"}
@@ -158,12 +159,6 @@ func backupFiles(backup string) []string {
 	}
 	slices.Sort(files)
 	return files
-}
-
-// restoreLogs returns what "velero restore logs" says, also when the restore has failed.
-func (s *suite) restoreLogs(t *testing.T, restore string) string {
-	t.Helper()
-	return strings.TrimSpace(s.cli(t, "restore", "logs", restore))
 }
 
 // incompressible is a Secret of random bytes, as many MiB as etcd takes in one request of 1.5 MiB.

@@ -48,13 +48,13 @@ func (s *secrets) in(name, text string) error {
 }
 
 // testNoSecretInAnyLog looks through everything that the other tests have made the plugin and Velero write.
-func testNoSecretInAnyLog(t *testing.T, s *suite) {
+func (s *suite) testNoSecretInAnyLog(t *testing.T) {
 	if len(s.secrets.values) == 0 {
 		t.Fatal("the tests have used no secret, so there is nothing to look for")
 	}
-	serverLog, err := s.velero.Logs()
+	log, err := s.velero.Logs()
 	must(t, err)
-	texts := map[string]string{"the server's log": serverLog, "the CLI's output": s.said.String(), "a status": s.statuses(t)}
+	texts := map[string]string{"the server's log": log, "the CLI's output": s.said.String(), "a status": s.statuses(t)}
 	for key, text := range s.logsInBuckets(t) {
 		texts[key] = text
 	}

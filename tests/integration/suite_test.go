@@ -24,6 +24,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample"
 )
 
 const (
@@ -54,7 +55,8 @@ type suite struct {
 	said *transcript
 }
 
-// startSuite builds the plugin and starts everything. It ends with the test.
+// startSuite builds the plugin and starts everything, the control plane with the sample application's kinds. It ends
+// with the test.
 func startSuite(t *testing.T) *suite {
 	t.Helper()
 	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
@@ -64,8 +66,20 @@ func startSuite(t *testing.T) *suite {
 		Accounts: []cloudsim.Account{{ID: accountID}, {ID: strangerID}},
 		Network:  cloudsim.Network{InternalReachable: &unreachable},
 	})
-	s.cp, s.velero = s.startCluster(t)
+	s.startControlPlane(t)
+	// A server that runs already learns of new kinds with some delay.
+	must(t, sample.CreateDefinition(t.Context(), s.cp.Client))
+	s.startVelero(t)
 	return s
+}
+
+// startOther starts another, empty cluster with a Velero server. It returns the suite for it, with the same cloud.
+func (s *suite) startOther(t *testing.T) *suite {
+	t.Helper()
+	other := &suite{cloud: s.cloud, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
+	other.startControlPlane(t)
+	other.startVelero(t)
+	return other
 }
 
 // skipShort skips a test that runs other programs.
@@ -80,7 +94,7 @@ func skipShort(t *testing.T) {
 func buildPlugin(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(dir, "velero-plugin-alibabacloud"), "../..")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, pluginName), "../..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the plugin: %v\n%s", err, out)
@@ -100,20 +114,24 @@ func startCloud(t *testing.T, config cloudsim.Config) *cloudsim.Cloud {
 	return cloud
 }
 
-// startCluster starts a control plane with a Velero server of its own.
-func (s *suite) startCluster(t *testing.T) (*controlplane.ControlPlane, *controlplane.Velero) {
+// startControlPlane starts a control plane that ends with the test.
+func (s *suite) startControlPlane(t *testing.T) {
 	t.Helper()
 	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
 	must(t, err)
-	dir := t.TempDir()
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: dir})
+	s.cp, err = controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
+		if err := s.cp.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	velero, err := cp.StartVelero(t.Context(), controlplane.VeleroOptions{
+}
+
+// startVelero starts the server with the plugin. It ends with the control plane, and its log is searched for secrets.
+func (s *suite) startVelero(t *testing.T) {
+	t.Helper()
+	velero, err := s.cp.StartVelero(t.Context(), controlplane.VeleroOptions{
 		PluginDir: s.pluginDir,
 		Env: []string{
 			// Behind the proxy the cloud's endpoints have their real names. Go never uses it for loopback addresses.
@@ -125,12 +143,14 @@ func (s *suite) startCluster(t *testing.T) (*controlplane.ControlPlane, *control
 		Args: []string{"--concurrent-backups=4"},
 	})
 	must(t, err)
-	return cp, velero
-}
-
-// other returns the suite with another cluster, which shares its cloud.
-func (s *suite) other(cp *controlplane.ControlPlane, velero *controlplane.Velero) *suite {
-	return &suite{cloud: s.cloud, cp: cp, velero: velero, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
+	s.velero = velero
+	t.Cleanup(func() {
+		log, err := velero.Logs()
+		must(t, err)
+		if err := s.secrets.in("the server's log", log); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // cli runs the Velero CLI and returns its standard output.

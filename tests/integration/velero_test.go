@@ -11,31 +11,25 @@ func TestVelero(t *testing.T) {
 	skipShort(t)
 	s := startSuite(t)
 	t.Run("case", func(t *testing.T) {
-		for _, c := range []struct {
-			name string
-			test func(*testing.T, *suite)
-		}{
-			{"the server lists the plugin", testPluginIsListed},
-			{"a backup can be described, its logs read and its contents downloaded", testBackupIsReadableByTheCLI},
-			{"deleting a backup leaves the bucket empty", testDeletionLeavesNothing},
-			{"a backup in a read-only location is not deleted", testReadOnlyLocationRefusesDeletion},
-			{"an expired backup is deleted", testExpiredBackupIsDeleted},
-			{"a backup whose name is in the bucket already is refused", testTakenNameIsRefused},
-			{"a location of which something is wrong says what", testWrongLocations},
-			{"a location with an unreachable internal endpoint is mended by the patch of the FAQ", testUnreachableEndpointIsMended},
-			{"locations with credentials of their own keep to them", testLocationsKeepToTheirCredentials},
-			{"rotated credentials are used without a restart", testRotatedCredentials},
-			{"an expired token makes the location unavailable until there is a new one", testExpiredToken},
-			{"the policies that are documented suffice", testDocumentedPoliciesSuffice},
-			{"the restore of archived objects says what to do", testArchivedObjects},
-			{"a bucket that archives by default works", testArchiveBucketWorks},
-			{"a bucket that takes no standard objects is unavailable", testBucketWithoutStandardIsUnavailable},
-		} {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				c.test(t, s)
-			})
-		}
+		t.Run("the server lists the plugin", s.testPluginIsListed)
+		t.Run("a backup can be described, its logs read and its contents downloaded", s.testBackupIsReadableByTheCLI)
+		t.Run("an application is restored into its own and into another namespace, object by object", s.testApplicationIsRestored)
+		t.Run("a backup is synced into an empty cluster and restored there", s.testBackupIsSynced)
+		t.Run("deleting a backup leaves the bucket empty", s.testDeletionLeavesNothing)
+		t.Run("a backup in a read-only location is not deleted", s.testReadOnlyLocationRefusesDeletion)
+		t.Run("an expired backup is deleted", s.testExpiredBackupIsDeleted)
+		t.Run("a backup whose name is in the bucket already is refused", s.testTakenNameIsRefused)
+		t.Run("a location of which something is wrong says what", s.testWrongLocations)
+		t.Run("a location with an unreachable internal endpoint is mended by the patch of the FAQ", s.testUnreachableEndpointIsMended)
+		t.Run("locations with credentials of their own keep to them", s.testLocationsKeepToTheirCredentials)
+		t.Run("rotated credentials are used without a restart", s.testRotatedCredentials)
+		t.Run("an expired token makes the location unavailable until there is a new one", s.testExpiredToken)
+		t.Run("the policies that are documented suffice", s.testDocumentedPoliciesSuffice)
+		t.Run("the restore of archived objects says what to do", s.testArchivedObjects)
+		t.Run("a bucket that archives by default works", s.testArchiveBucketWorks)
+		t.Run("a bucket that takes no standard objects is unavailable", s.testBucketWithoutStandardIsUnavailable)
 	})
-	t.Run("no secret is in any log", func(t *testing.T) { testNoSecretInAnyLog(t, s) })
+	t.Run("a backup whose plugin is killed leaves nothing behind", s.testKilledPlugin)
+	// All of the above has ended.
+	t.Run("no secret is in any log", s.testNoSecretInAnyLog)
 }
