@@ -4,6 +4,7 @@ package integration
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -56,7 +57,7 @@ func TestPlugin(t *testing.T) {
 		t.Logf("Stored 3 GiB in %s, read them in %s", stored.Sub(start).Round(time.Second), time.Since(stored).Round(time.Second))
 
 		wantEqual(t, "bytes read", size, int64(3*gibibyte))
-		wantEqual(t, "SHA-256", fmt.Sprintf("%x", received.Sum(nil)), fmt.Sprintf("%x", sent.Sum(nil)))
+		wantEqual(t, "SHA-256", hex.EncodeToString(received.Sum(nil)), hex.EncodeToString(sent.Sum(nil)))
 		peak := peakMemory(t, p.pid(t))
 		t.Logf("The plugin process used %d MiB at most (VmHWM)", peak>>20)
 		if peak >= memoryLimit {
