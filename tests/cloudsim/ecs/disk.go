@@ -79,7 +79,7 @@ func anyDisk(*disk) bool { return true }
 // readDisk reads the parameters of CreateDisk, and finds the snapshot that they name.
 func (s *Service) readDisk(r *request) (d *disk, source *snapshot, err error) {
 	d = &disk{zone: r.Params.String("ZoneId"), ready: r.now.Add(s.durations.CreateDisk.Duration)}
-	if d.resource, err = readResource(r, "d-", "Disk"); err != nil {
+	if d.resource, err = readResource(r, "d-", diskFields()); err != nil {
 		return nil, nil, err
 	}
 	if source, err = readSource(r); err != nil {

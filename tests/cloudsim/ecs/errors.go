@@ -48,6 +48,6 @@ func missingParameter(name string) error {
 		"The input parameter "+name+" that is mandatory for processing this request is not supplied.")
 }
 
-func invalidParameter(name string) error {
+func invalidParameter(name string) *rpc.Error {
 	return rpc.BadRequest("InvalidParameter."+name, "The specified "+name+" is invalid.")
 }

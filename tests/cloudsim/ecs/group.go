@@ -31,7 +31,7 @@ func (s *Service) createSnapshotGroup(r *request) (any, error) {
 	if err := checkGroup(disks); err != nil {
 		return nil, err
 	}
-	common, err := readResource(r, "ssg-", "")
+	common, err := readResource(r, "ssg-", groupFields())
 	if err != nil {
 		return nil, err
 	}

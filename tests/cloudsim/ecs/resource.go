@@ -54,30 +54,65 @@ func find[T owned](all map[string]T, account, id string) (T, bool) {
 // timeOf is how the API writes a time.
 func timeOf(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// readResource reads what most resources are made with: name, description, tags and resource group. The prefix is
-// that of the parameters: SnapshotName, DestinationSnapshotName. An empty one is for those whose name is just Name.
-func readResource(r *request, idPrefix, kind string) (resource, error) {
-	name := r.Params.String(kind + "Name")
+// fields are the parameters that name and describe a new resource, with the errors that the operation gives for them.
+type fields struct {
+	name, description       string
+	badName, badDescription *rpc.Error
+}
+
+const (
+	codeBadDescription    = "InvalidDescription.Malformed"
+	messageBadDescription = "The specified description is wrongly formed."
+)
+
+func badSnapshotName(refuse func(code, message string) *rpc.Error) *rpc.Error {
+	return refuse("InvalidSnapshotName.Malformed", "The specified SnapshotName is wrongly formed.")
+}
+
+func diskFields() fields {
+	return fields{
+		name: "DiskName", badName: rpc.BadRequest("InvalidDiskName.Malformed", "The specified disk name is wrongly formed."),
+		description: "Description", badDescription: rpc.Forbidden(codeBadDescription, messageBadDescription),
+	}
+}
+
+func snapshotFields() fields {
+	return fields{
+		name: "SnapshotName", badName: badSnapshotName(rpc.BadRequest),
+		description: "Description", badDescription: rpc.NotFound(codeBadDescription, messageBadDescription),
+	}
+}
+
+func copyFields() fields {
+	return fields{
+		name: "DestinationSnapshotName", badName: badSnapshotName(rpc.Forbidden),
+		description:    "DestinationSnapshotDescription",
+		badDescription: rpc.Forbidden(codeBadDescription, messageBadDescription),
+	}
+}
+
+func groupFields() fields {
+	return fields{
+		name: "Name", badName: invalidParameter("Name"),
+		description: "Description", badDescription: invalidParameter("Description"),
+	}
+}
+
+// readResource reads what most resources are made with: name, description, tags and resource group.
+func readResource(r *request, idPrefix string, f fields) (resource, error) {
+	name, description := r.Params.String(f.name), r.Params.String(f.description)
 	if !validName(name) {
-		if kind == "" {
-			return resource{}, invalidParameter("Name")
-		}
-		kind = strings.TrimPrefix(kind, "Destination")
-		return resource{}, rpc.BadRequest("Invalid"+kind+"Name.Malformed", "The specified "+kind+"Name is wrongly formed.")
+		return resource{}, f.badName
 	}
-	description := r.Params.String("Description")
-	if kind == "DestinationSnapshot" {
-		description = r.Params.String(kind + "Description")
-	}
-	if description != "" && !validDescription(description) {
-		return resource{}, rpc.NotFound("InvalidDescription.Malformed", "The specified description is wrongly formed.")
+	if !validDescription(description) {
+		return resource{}, f.badDescription
 	}
 	tags, err := readTags(r.Params)
 	if err != nil {
 		return resource{}, err
 	}
 	if len(tags) > maxTags {
-		return resource{}, tagQuota()
+		return resource{}, rpc.Forbidden("QuotaExceed.Tags", "The number of specified tags exceeds the upper limit.")
 	}
 	return resource{
 		id: newID(idPrefix), account: r.Caller.AccountID, name: name, description: description, tags: tags,
@@ -108,7 +143,11 @@ func isLetter(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x4e00 && c <= 0x9fff
 }
 
+// validDescription says whether a description is empty, or 2 to 256 characters and no address.
 func validDescription(s string) bool {
+	if s == "" {
+		return true
+	}
 	n := utf8.RuneCountInString(s)
 	return n >= 2 && n <= 256 && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://")
 }

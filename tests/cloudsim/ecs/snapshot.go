@@ -83,7 +83,7 @@ func (s *Service) createSnapshot(r *request) (any, error) {
 	if !ok {
 		return nil, diskNotFound()
 	}
-	common, err := readResource(r, "s-", "Snapshot")
+	common, err := readResource(r, "s-", snapshotFields())
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (s *Service) copyEnds(r *request) (*snapshot, *region, error) {
 
 // readCopy reads what the copy of a snapshot is to be. Tags are not those of the source.
 func (s *Service) readCopy(r *request, source *snapshot, target *region) (*snapshot, error) {
-	common, err := readResource(r, "s-", "DestinationSnapshot")
+	common, err := readResource(r, "s-", copyFields())
 	if err != nil {
 		return nil, err
 	}

@@ -85,10 +85,6 @@ func matchTags(tags map[string]string, wanted []tagView) bool {
 	return true
 }
 
-func tagQuota() error {
-	return rpc.Forbidden("QuotaExceed.Tags", "The number of specified tags exceeds the upper limit.")
-}
-
 // tagged finds a resource by the type that the operations on tags name.
 func (r *region) tagged(kind, account, id string) (*resource, bool) {
 	switch kind {
