@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+import ecs from '@alicloud/ecs20140526';
 import PopCore from '@alicloud/pop-core';
 import OSS from 'ali-oss';
 
@@ -19,6 +20,12 @@ export const bucket = 'backups';
 export const account = '1000000000000001';
 export const stranger = '1000000000000002';
 export const roleArn = `acs:ram::${account}:role/writer`;
+
+export const zone = 'cn-hangzhou-h';
+export const soldOutZone = 'cn-hangzhou-i';
+export const distantRegion = 'cn-beijing';
+export const distantZone = 'cn-beijing-k';
+export const instance = 'i-worker';
 
 // keys are who can sign: the account itself, a RAM user who may only read, one who may only assume a role, and the
 // owner of another account.
@@ -67,6 +74,23 @@ const config = {
     { name: 'distant', region: 'cn-beijing', owner: account },
   ],
   restoreDelay: '1h',
+  ecs: {
+    regions: [
+      { id: region, zones: [{ id: zone }, { id: soldOutZone, soldOut: ['cloud_essd'] }] },
+      { id: distantRegion, zones: [{ id: distantZone }] },
+    ],
+    instances: [{ id: instance, account, zone }],
+    kmsKeys: [{ id: 'key-distant', account, region: distantRegion }],
+    disks: [
+      { id: 'd-data', account, zone, category: 'cloud_essd', performanceLevel: 'PL0', size: 10, instance, tags: { app: 'orders' } },
+      { id: 'd-ssd', account, zone, category: 'cloud_ssd', size: 40, instance },
+      { id: 'd-secret', account, zone, category: 'cloud_essd', size: 20, instance, encrypted: true },
+      { id: 'd-new', account, zone, category: 'cloud_auto', size: 40 },
+      { id: 'd-foreign', account: stranger, zone, category: 'cloud_essd', size: 20 },
+    ],
+    durations: { createDisk: '300ms', snapshot: '300ms', copy: '300ms' },
+    throttling: { user: { DescribeInstances: 2 } },
+  },
 };
 
 // start runs the program that CLOUDSIM_BIN names until stop is called.
@@ -120,6 +144,20 @@ class Simulator {
   sts({ id, secret } = keys.assumer) {
     return new PopCore.RPCClient({
       accessKeyId: id, accessKeySecret: secret, endpoint: this.addresses.rpc, apiVersion: '2015-04-01',
+    });
+  }
+
+  // ecs is a client of @alicloud/ecs20140526. Which region a call is for is in its RegionId, by default the first.
+  ecs({ id, secret } = keys.owner) {
+    return new ecs.default({
+      accessKeyId: id, accessKeySecret: secret, endpoint: new URL(this.addresses.rpc).host, protocol: 'HTTP', regionId: region,
+    });
+  }
+
+  // ecsByPop is a pop-core client for ECS, with the classic signature.
+  ecsByPop({ id, secret } = keys.owner) {
+    return new PopCore.RPCClient({
+      accessKeyId: id, accessKeySecret: secret, endpoint: this.addresses.rpc, apiVersion: '2014-05-26',
     });
   }
 
