@@ -70,6 +70,8 @@ func (s *suite) testBackupIsSynced(t *testing.T) {
 	there.writeSecret(t, dotenv(v.key))
 	there.createLocation(t, vaultOptions{})
 	there.waitAvailable(t)
+	// A server looks for backups when it starts, and then once a minute.
+	must(t, other.velero.Restart(t.Context()))
 	eventually(t, "the backup to be synced", func(ctx context.Context) error {
 		return other.get(ctx, "synced", &velerov1.Backup{})
 	})

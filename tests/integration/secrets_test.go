@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +28,15 @@ func (s *secrets) keep(value string) string {
 	return value
 }
 
-// signature matches what makes a signed URL or an Authorization header valid, in all versions of OSS's signatures.
-var signature = regexp.MustCompile(`(?i)(x-oss-signature=|[?&]Signature=|OSS4-HMAC-SHA256 Credential=|Authorization:|x-oss-security-token=)[^&\s"]{8,}`)
+// redacted is what the plugin writes in place of a secret.
+const redacted = "[redacted]"
+
+// signatures stand before what makes a signed URL or an Authorization header valid, in all versions of OSS's signatures.
+func signatures() []string {
+	return []string{
+		"x-oss-signature=", "&Signature=", "?Signature=", "OSS4-HMAC-SHA256 Credential=", "Authorization: OSS", "security-token=",
+	}
+}
 
 // in returns an error that says where in a text a secret or a signature is. It does not quote it.
 func (s *secrets) in(name, text string) error {
@@ -41,8 +47,11 @@ func (s *secrets) in(name, text string) error {
 			return fmt.Errorf("%s holds secret %d of the test behind %q", name, i, text[max(0, at-200):at])
 		}
 	}
-	if at := signature.FindStringIndex(text); at != nil {
-		return fmt.Errorf("%s holds a signature behind %q", name, text[max(0, at[0]-200):at[0]])
+	for _, mark := range signatures() {
+		text := strings.ReplaceAll(text, mark+redacted, "")
+		if at := strings.Index(text, mark); at >= 0 {
+			return fmt.Errorf("%s holds a signature behind %q", name, text[max(0, at-200):at])
+		}
 	}
 	return nil
 }
