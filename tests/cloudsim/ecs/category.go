@@ -28,6 +28,8 @@ type category struct {
 	provisioned bool
 	// ephemeral says that such a disk has no snapshots and is made from none.
 	ephemeral bool
+	// regional says that such a disk is in no zone, and can be attached in each zone of its region.
+	regional bool
 	// shared says that such a disk can be attached to many instances at once.
 	shared bool
 }
@@ -50,6 +52,8 @@ func categoryNamed(name string) (category, bool) {
 		return category{minSize: 1, maxSize: maxSize, instant: true, provisioned: true, shared: true}, true
 	case "cloud_essd_entry":
 		return category{minSize: 10, maxSize: 32768, instant: true}, true
+	case "cloud_regional_disk_auto":
+		return category{minSize: 10, maxSize: maxSize, instant: true, regional: true}, true
 	case "elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium":
 		return category{minSize: 64, maxSize: 8192, ephemeral: true}, true
 	default:
@@ -61,7 +65,7 @@ func categoryNamed(name string) (category, bool) {
 func categoryNames() []string {
 	return []string{
 		categoryBasic, "cloud_efficiency", "cloud_ssd", categoryESSD, "cloud_auto", "cloud_essd_entry",
-		"elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium",
+		"cloud_regional_disk_auto", "elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium",
 	}
 }
 
@@ -101,6 +105,9 @@ func (c category) checkIOPS(provisioned int64, bursting bool, size int64) error 
 	case bursting && !c.provisioned:
 		return rpc.BadRequest("BurstingEnabledForDiskCategoryUnsupported",
 			"The specified disk category does not support bursting enabled.")
+	case bursting && size <= 3:
+		return rpc.BadRequest("InvalidBurstingEnabled.DiskSizeTooSmall",
+			"The disk size must be greater than 3 GiB to enable burst.")
 	}
 	baseline := max(min(1800+50*size, limit), 3000)
 	if provisioned < 0 || provisioned > 0 && provisioned > min(perGiB*size-baseline, limit) {

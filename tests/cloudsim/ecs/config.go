@@ -69,7 +69,8 @@ type DiskConfig struct {
 	ID      string `json:"id,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Account string `json:"account"`
-	Zone    string `json:"zone"`
+	// Zone is the disk's zone. For a regional disk it is any zone of its region.
+	Zone string `json:"zone"`
 	// Category is the disk's category. Empty means cloud_essd.
 	Category string `json:"category,omitempty"`
 	// PerformanceLevel is for cloud_essd alone. Empty means PL1.

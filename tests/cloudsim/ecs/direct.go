@@ -86,13 +86,16 @@ func (s *Service) AddDisk(config DiskConfig) (id string, err error) {
 	if encrypted.on && encrypted.keyID == "" {
 		encrypted.keyID = ServiceKeyID(r.id)
 	}
-	now := s.now()
+	now, zone := s.now(), z.ID
+	if c, _ := categoryNamed(config.Category); c.regional {
+		zone = ""
+	}
 	d := &disk{
 		resource: resource{
 			id: config.ID, account: config.Account, name: config.Name, tags: maps.Clone(config.Tags), created: now,
 			sequence: s.next(), resourceGroupID: config.ResourceGroupID,
 		},
-		zone: z.ID, category: config.Category, level: config.PerformanceLevel, size: config.Size,
+		zone: zone, category: config.Category, level: config.PerformanceLevel, size: config.Size,
 		encryption: encrypted, iops: config.ProvisionedIOPS, bursting: config.Bursting, shared: config.MultiAttach,
 		ready: now, attachedOnce: config.AttachedBefore,
 	}

@@ -110,13 +110,6 @@ func readSource(r *request) (*snapshot, error) {
 
 // readKind reads zone, category, performance level, size and what depends on them.
 func (d *disk) readKind(r *request, source *snapshot) error {
-	if d.zone == "" {
-		return missingParameter("ZoneId")
-	}
-	zone := r.region.zone(d.zone)
-	if zone == nil {
-		return zoneNotFound()
-	}
 	if d.category = r.Params.String("DiskCategory"); d.category == "" {
 		d.category = categoryBasic
 	}
@@ -128,10 +121,28 @@ func (d *disk) readKind(r *request, source *snapshot) error {
 		return rpc.Forbidden("InvalidOperation.CreateFromSnapshotUnsupported",
 			"The elastic ephemeral disk cannot be created from snapshot.")
 	}
-	if err := zone.checkSale(d.category); err != nil {
+	if err := d.checkZone(r.region, c); err != nil {
 		return err
 	}
 	return d.readSize(r.Params, c, source)
+}
+
+// checkZone says why the disk can not be where it is asked for. A regional disk is asked for without a zone.
+func (d *disk) checkZone(in *region, c category) error {
+	switch {
+	case c.regional && d.zone != "":
+		return rpc.BadRequest("InvalidZoneId.DiskCategoryUnsupported",
+			"The specified disk category does not support setting the ZoneId.")
+	case c.regional:
+		return nil
+	case d.zone == "":
+		return missingParameter("ZoneId")
+	}
+	zone := in.zone(d.zone)
+	if zone == nil {
+		return zoneNotFound()
+	}
+	return zone.checkSale(d.category)
 }
 
 func (d *disk) readSize(p rpc.Params, c category, source *snapshot) (err error) {
@@ -142,7 +153,7 @@ func (d *disk) readSize(p rpc.Params, c category, source *snapshot) (err error) 
 		return err
 	}
 	if source == nil && p.String("Size") == "" {
-		return missingParameter("Size")
+		return rpc.BadRequest("MissingParameter", `The input parameter either "SnapshotId" or "Size" should be specified.`)
 	}
 	d.size = p.Int("Size", 0)
 	if source != nil {
@@ -157,6 +168,10 @@ func (d *disk) readSize(p rpc.Params, c category, source *snapshot) (err error) 
 		return err
 	}
 	d.shared, err = c.parseMultiAttach(p.String("MultiAttach"))
+	if err == nil && d.shared && d.bursting {
+		return rpc.BadRequest("BurstingEnabledForMultiAttachDiskUnsupported",
+			"The multi attach disk does not support bursting enabled.")
+	}
 	return err
 }
 
@@ -176,10 +191,10 @@ func (s *Service) deleteDisk(r *request) (any, error) {
 	return nil, s.content.drop(s.content.disk(d.id))
 }
 
-// attach attaches a disk to an instance of its zone.
+// attach attaches a disk to an instance of its zone, a regional one to any of its region.
 func (d *disk) attach(i *instance, now time.Time) error {
 	switch {
-	case i.zone != d.zone || i.account != d.account:
+	case d.zone != "" && i.zone != d.zone || i.account != d.account:
 		return fmt.Errorf("attach disk %s to %s: they differ in zone or account", d.id, i.id)
 	case slices.Contains(d.instances, i.id):
 		return nil

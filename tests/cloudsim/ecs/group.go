@@ -93,7 +93,9 @@ func groupDisks(r *request) ([]*disk, error) {
 		if !ok || instanceID != "" && !slices.Contains(d.instances, instanceID) {
 			return nil, diskNotFound()
 		}
-		disks = append(disks, d)
+		if !slices.Contains(disks, d) {
+			disks = append(disks, d)
+		}
 	}
 	return disks, nil
 }
@@ -118,6 +120,9 @@ func checkGroup(disks []*disk) error {
 		size += d.size
 		c, _ := categoryNamed(d.category)
 		switch {
+		case (d.zone == "") != (disks[0].zone == ""):
+			return rpc.Forbidden("InvalidDisk.DiskCategoryInconsistent", "If any specified disk is of a regional disk "+
+				"category, then all disks must also be of that regional disk category.")
 		case d.zone != disks[0].zone:
 			return rpc.BadRequest("InvalidDiskIds.NotInSameZone", "The specified disks are not in the same availability zone.")
 		case !c.instant:

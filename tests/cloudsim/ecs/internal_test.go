@@ -62,11 +62,13 @@ func TestAStateDirectoryThatIsNone(t *testing.T) {
 
 func TestNamesOfPermissions(t *testing.T) {
 	t.Parallel()
-	p := rpc.Params{"DiskId": "d-1", "ResourceType": "disk", "ResourceId.1": "d-2", "ResourceId.2": "d-3"}
+	p := rpc.Params{"DiskId": "d-1", "ResourceType": "disk", "ResourceId.1": "d-2", "ResourceId.2": "d-3", "InstanceIds": `["i-1","i-2"]`}
 	for template, want := range map[string][]string{
 		"*":                           {"*"},
 		"disk/{DiskId}":               {"disk/d-1"},
 		"snapshot/{SnapshotId}":       {"snapshot/*"},
+		"snapshot/{SnapshotId?}":      nil,
+		"instance/{InstanceIds}":      {"instance/i-1", "instance/i-2"},
 		"{ResourceType}/{ResourceId}": {"disk/d-2", "disk/d-3"},
 	} {
 		if diff := cmp.Diff(want, expand(template, p)); diff != "" {

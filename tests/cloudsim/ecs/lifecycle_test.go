@@ -3,6 +3,7 @@
 package ecs_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func TestADiskIsDescribedWithAllThatItWasMadeWith(t *testing.T) {
 	made, err := c.CreateDisk(&sdk.CreateDiskRequest{
 		RegionId: dara.String(hangzhou), ZoneId: dara.String(zoneH), DiskCategory: dara.String("cloud_auto"),
 		Size: dara.Int32(100), ProvisionedIops: dara.Int64(4000), BurstingEnabled: dara.Bool(true),
-		Encrypted: dara.Bool(true), KMSKeyId: dara.String("key-good"), MultiAttach: dara.String("Enabled"),
+		Encrypted: dara.Bool(true), KMSKeyId: dara.String("key-good"),
 		ResourceGroupId: dara.String("rg-1"), DiskName: dara.String("data"), Description: dara.String("of orders"),
 		Tag: []*sdk.CreateDiskRequestTag{{Key: dara.String("k"), Value: dara.String("v")}},
 	})
@@ -153,7 +154,7 @@ func TestADiskIsDescribedWithAllThatItWasMadeWith(t *testing.T) {
 		RegionId: dara.String(hangzhou), ZoneId: dara.String(zoneH), Status: dara.String("In_use"),
 		Type: dara.String("data"), Category: dara.String("cloud_auto"), Size: dara.Int32(100),
 		Encrypted: dara.Bool(true), KMSKeyId: dara.String("key-good"), ProvisionedIops: dara.Int64(4000),
-		BurstingEnabled: dara.Bool(true), MultiAttach: dara.String("Enabled"), InstanceId: dara.String(worker),
+		BurstingEnabled: dara.Bool(true), MultiAttach: dara.String("Disabled"), InstanceId: dara.String(worker),
 		Attachments: &sdk.DescribeDisksResponseBodyDisksDiskAttachments{
 			Attachment: []*sdk.DescribeDisksResponseBodyDisksDiskAttachmentsAttachment{{InstanceId: dara.String(worker)}},
 		},
@@ -298,6 +299,22 @@ func TestAGroupCanHoldTheDisksOfAnInstance(t *testing.T) {
 	}
 }
 
+func TestARegionalDiskIsInNoZone(t *testing.T) {
+	t.Parallel()
+	cloud := start(t)
+	id := must(t, cloud, "CreateDisk", params{
+		"RegionId": hangzhou, "DiskCategory": "cloud_regional_disk_auto", "Size": "20",
+	}, "DiskId")
+	for _, instance := range []string{worker, "i-other-zone"} {
+		if err := errors.Join(cloud.ECS().Attach(id, instance), cloud.ECS().Detach(id)); err != nil {
+			t.Error(err)
+		}
+	}
+	if disks := cloud.ECS().Disks(); disks[len(disks)-1].ID != id || disks[len(disks)-1].Zone != "" {
+		t.Errorf("the disk is %v", disks[len(disks)-1])
+	}
+}
+
 func TestRetentionDeletesASnapshot(t *testing.T) {
 	t.Parallel()
 	cloud := start(t)
@@ -331,7 +348,7 @@ func TestASnapshotWithDisksIsDeletedByForce(t *testing.T) {
 	must(t, cloud, "DeleteDisk", params{"DiskId": disk}, "")
 	want := ecs.Inventory{Disks: []string{
 		"cn-hangzhou/d-data", "cn-hangzhou/d-ephemeral", "cn-hangzhou/d-huge", "cn-hangzhou/d-new",
-		"cn-hangzhou/d-other-zone", "cn-hangzhou/d-secret", "cn-hangzhou/d-shared", "cn-hangzhou/d-ssd",
+		"cn-hangzhou/d-other-zone", "cn-hangzhou/d-regional", "cn-hangzhou/d-secret", "cn-hangzhou/d-shared", "cn-hangzhou/d-ssd",
 	}}
 	if diff := cmp.Diff(want, cloud.ECS().Inventory(owner)); diff != "" {
 		t.Errorf("inventory (-want +got):\n%s", diff)

@@ -255,7 +255,7 @@ func TestWhatIsForSale(t *testing.T) {
 	}
 	all := []string{
 		"cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto", "cloud_essd_entry",
-		"elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium",
+		"cloud_regional_disk_auto", "elastic_ephemeral_disk_standard", "elastic_ephemeral_disk_premium",
 	}
 	if diff := cmp.Diff(map[string][]string{zoneH: all, zoneI: {"cloud_essd"}, zoneB: {}}, got); diff != "" {
 		t.Errorf("zones (-want +got):\n%s", diff)

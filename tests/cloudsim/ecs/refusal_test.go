@@ -80,6 +80,9 @@ func TestCreateDiskIsRefused(t *testing.T) {
 		"too many IOPS for the size":              {params{"DiskCategory": "cloud_auto", "ProvisionedIops": "36201"}, refusal{400, "InvalidProvisionedIops.LimitExceed"}},
 		"multi-attach where there is none":        {params{"DiskCategory": "cloud_ssd", "MultiAttach": "Enabled"}, refusal{403, "InvalidParameter.DiskCategoryAndMultiAttachNotMatch"}},
 		"multi-attach that is neither on nor off": {params{"MultiAttach": "Maybe"}, refusal{403, "InvalidParameter.MultiAttach"}},
+		"multi-attach with bursting":              {params{"DiskCategory": "cloud_auto", "MultiAttach": "Enabled", "BurstingEnabled": "true"}, refusal{400, "BurstingEnabledForMultiAttachDiskUnsupported"}},
+		"bursting of 3 GiB":                       {params{"DiskCategory": "cloud_auto", "Size": "3", "BurstingEnabled": "true"}, refusal{400, "InvalidBurstingEnabled.DiskSizeTooSmall"}},
+		"a regional disk in a zone":               {params{"DiskCategory": "cloud_regional_disk_auto"}, refusal{400, "InvalidZoneId.DiskCategoryUnsupported"}},
 		"a snapshot that does not exist":          {params{"SnapshotId": "s-none"}, refusal{404, "InvalidSnapshotId.NotFound"}},
 		"a snapshot that has failed":              {params{"SnapshotId": failed}, refusal{403, "InvalidSnapshotId.NotReady"}},
 		"an ephemeral disk from a snapshot": {
@@ -98,7 +101,7 @@ func TestCreateDiskIsRefused(t *testing.T) {
 			refusal{400, "InvalidKmsKeyId.NotMatchSnapshot"},
 		},
 		"a name of one letter":                       {params{"DiskName": "d"}, refusal{400, "InvalidDiskName.Malformed"}},
-		"a description that is an address":           {params{"Description": "http://x"}, refusal{403, "InvalidDescription.Malformed"}},
+		"a description that is an address":           {params{"Description": "http://x"}, refusal{400, "InvalidDescription.Malformed"}},
 		"21 tags":                                    {tags(21), refusal{403, "QuotaExceed.Tags"}},
 		"a reserved tag":                             {params{"Tag.1.Key": "acs:x"}, refusal{400, "InvalidTagKey.Malformed"}},
 		"an older client's tag that is too long":     {params{"Tag.1.key": longText(129)}, refusal{400, "InvalidTagKey.Malformed"}},
@@ -213,6 +216,7 @@ func TestSnapshotGroupsAreRefused(t *testing.T) {
 		"a disk that is no ESSD":             {params{"DiskId.1": "d-ssd"}, refusal{400, "DiskCategory.OperationNotSupported"}},
 		"a disk with multi-attach":           {params{"DiskId.1": "d-shared"}, refusal{403, "InvalidOperation.MultiAttachDisk"}},
 		"17 disks":                           {many, refusal{403, "NumberExceed.TooManyDisks"}},
+		"a regional disk with another":       {params{"DiskId.1": "d-regional", "DiskId.2": "d-data"}, refusal{403, "InvalidDisk.DiskCategoryInconsistent"}},
 		"more than 32 TiB":                   {params{"DiskId.1": "d-huge", "DiskId.2": "d-data"}, refusal{403, "CapacityExceed.TooManyDisks"}},
 		"a disk that was never attached":     {params{"DiskId.1": "d-data", "DiskId.2": "d-new"}, refusal{403, "IncorrectDiskStatus.NeverAttached"}},
 		"a name of one letter":               {params{"DiskId.1": "d-data", "Name": "g"}, refusal{400, "InvalidParameter.Name"}},
@@ -261,7 +265,7 @@ func TestQuotasAreKept(t *testing.T) {
 		return failure
 	}
 	full := &refusal{403, "QuotaExceed.Snapshot"}
-	cloud.ECS().SetQuotas(ecs.Quotas{SnapshotsPerDisk: 1, SnapshotsPerAccount: 2, DisksPerAccount: 8})
+	cloud.ECS().SetQuotas(ecs.Quotas{SnapshotsPerDisk: 1, SnapshotsPerAccount: 2, DisksPerAccount: 9})
 	if diff := cmp.Diff([]*refusal{full, nil, full}, []*refusal{snapshot("d-data"), snapshot("d-ssd"), snapshot("d-secret")}); diff != "" {
 		t.Errorf("of a disk, and of an account (-want +got):\n%s", diff)
 	}
@@ -318,6 +322,7 @@ func TestPermissionsAreOfTheResource(t *testing.T) {
 		"a disk that the policy names":      {"CreateSnapshot", params{"DiskId": "d-data"}, nil},
 		"a disk that it does not name":      {"CreateSnapshot", params{"DiskId": "d-ssd"}, denied},
 		"an action that it does not have":   {"DeleteSnapshot", params{"SnapshotId": "s-1"}, denied},
+		"snapshots by id":                   {"DescribeSnapshots", params{"RegionId": hangzhou, "SnapshotIds": `["s-1"]`}, nil},
 		"all disks":                         {"DescribeDisks", params{"RegionId": hangzhou}, nil},
 		"tags of a disk":                    {"TagResources", params{"RegionId": hangzhou, "ResourceType": "disk", "ResourceId.1": "d-data", "Tag.1.Key": "k", "Tag.1.Value": ""}, denied},
 		"a region that it does not mention": {"CreateSnapshot", params{"DiskId": "d-data", "RegionId": beijing}, denied},

@@ -72,7 +72,7 @@ func badSnapshotName(refuse func(code, message string) *rpc.Error) *rpc.Error {
 func diskFields() fields {
 	return fields{
 		name: "DiskName", badName: rpc.BadRequest("InvalidDiskName.Malformed", "The specified disk name is wrongly formed."),
-		description: "Description", badDescription: rpc.Forbidden(codeBadDescription, messageBadDescription),
+		description: "Description", badDescription: rpc.BadRequest(codeBadDescription, messageBadDescription),
 	}
 }
 

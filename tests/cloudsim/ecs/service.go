@@ -8,6 +8,7 @@ package ecs
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,14 +103,15 @@ func (s *Service) operations() []operation {
 func (s *Service) diskOperations() []operation {
 	return []operation{
 		{
-			action: "CreateDisk", target: "SnapshotId", resources: []string{"disk/*"}, handle: s.createDisk,
+			action: "CreateDisk", target: "SnapshotId", resources: []string{"disk/*", "snapshot/{SnapshotId?}"},
+			handle: s.createDisk,
 			lacks: []string{
 				"InstanceId", "AdvancedFeatures", "Arn", "EncryptAlgorithm", "StorageClusterId", "StorageSetId",
 				"StorageSetPartitionNumber",
 			},
 		},
 		{
-			action: "DescribeDisks", target: "DiskIds", resources: []string{"disk/*"}, handle: s.describeDisks,
+			action: "DescribeDisks", target: "DiskIds", resources: []string{"disk/{DiskIds}"}, handle: s.describeDisks,
 			lacks: []string{
 				"DryRun", "Filter.1.Key", "Filter.2.Key", "AdditionalAttributes", "AutoSnapshotPolicyId",
 				"DeleteAutoSnapshot", "DeleteWithInstance", "DiskChargeType", "DiskType", "EnableAutoSnapshot",
@@ -127,7 +129,7 @@ func (s *Service) snapshotOperations() []operation {
 			handle: s.createSnapshot, lacks: []string{"StorageLocationArn"},
 		},
 		{
-			action: "DescribeSnapshots", target: "SnapshotIds", resources: []string{"snapshot/*"},
+			action: "DescribeSnapshots", target: "SnapshotIds", resources: []string{"snapshot/{SnapshotIds}"},
 			handle: s.describeSnapshots, lacks: []string{
 				"DryRun", "Filter.1.Key", "Filter.2.Key", "SnapshotLinkId", "SnapshotType", "Usage", "Category",
 			},
@@ -145,8 +147,9 @@ func (s *Service) snapshotOperations() []operation {
 			handle: s.createSnapshotGroup, lacks: []string{"StorageLocationArn"},
 		},
 		{
-			action: "DescribeSnapshotGroups", resources: []string{"snapshotgroup/*"}, handle: s.describeSnapshotGroups,
-			lacks: []string{"AdditionalAttributes"},
+			action: "DescribeSnapshotGroups", resources: []string{"snapshotgroup/{SnapshotGroupId}"},
+			handle: s.describeSnapshotGroups,
+			lacks:  []string{"AdditionalAttributes"},
 		},
 		{
 			action: "DeleteSnapshotGroup", target: "SnapshotGroupId",
@@ -170,7 +173,7 @@ func (s *Service) otherOperations() []operation {
 			lacks: []string{"DedicatedHostId"},
 		},
 		{
-			action: "DescribeInstances", target: "InstanceIds", resources: []string{"instance/*"},
+			action: "DescribeInstances", target: "InstanceIds", resources: []string{"instance/{InstanceIds}"},
 			handle: s.describeInstances, lacks: []string{
 				"DryRun", "Filter.1.Key", "Filter.2.Key", "Filter.3.Key", "Filter.4.Key", "AdditionalAttributes",
 				"InstanceName", "Status", "VpcId", "VSwitchId", "SecurityGroupId", "ImageId", "PrivateIpAddresses",
@@ -225,7 +228,8 @@ func (op operation) checkLacks(p rpc.Params) error {
 }
 
 // resourcesOf returns the ARNs of a call's resources. In a template such as disk/{DiskId} the name of a parameter
-// stands for its value or its values, or for * when it was not given.
+// stands for its value or its values, or for * when it was not given; with a question mark there is no resource then.
+// The resources of each operation are those of the document "RAM authorization" of the API.
 func resourcesOf(templates []string) func(*rpc.Call) []string {
 	return func(call *rpc.Call) []string {
 		var arns []string
@@ -244,11 +248,9 @@ func expand(template string, p rpc.Params) []string {
 		return []string{template}
 	}
 	name, after, _ := strings.Cut(rest, "}")
-	values := p.List(name)
-	if value := p.String(name); value != "" {
-		values = []string{value}
-	}
-	if len(values) == 0 {
+	name, optional := strings.CutSuffix(name, "?")
+	values := valuesOf(p, name)
+	if len(values) == 0 && !optional {
 		values = []string{"*"}
 	}
 	var all []string
@@ -256,6 +258,20 @@ func expand(template string, p rpc.Params) []string {
 		all = append(all, expand(before+value+after, p)...)
 	}
 	return all
+}
+
+// valuesOf returns the values of a parameter in each of the API's forms: Name, Name.1, or a JSON array.
+func valuesOf(p rpc.Params, name string) []string {
+	value := p.String(name)
+	var ids []string
+	switch {
+	case value == "":
+		return p.List(name)
+	case json.Unmarshal([]byte(value), &ids) == nil:
+		return ids
+	default:
+		return []string{value}
+	}
 }
 
 // now is the service's time. The caller holds mu, or is alone.

@@ -91,6 +91,7 @@ func config() cloudsim.Config {
 					ID: "d-ephemeral", Account: owner, Zone: zoneH, Category: "elastic_ephemeral_disk_standard", Size: 64,
 					AttachedBefore: true,
 				},
+				{ID: "d-regional", Account: owner, Zone: zoneH, Category: "cloud_regional_disk_auto", Size: 20, AttachedBefore: true},
 				{ID: "d-foreign", Account: stranger, Zone: zoneH, Size: 20, AttachedBefore: true},
 			},
 		},
