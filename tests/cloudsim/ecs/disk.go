@@ -305,7 +305,7 @@ func diskFilter(r *request) (func(*disk) bool, error) {
 	}, nil
 }
 
-// matchAll says whether each filter that was given has the resource's value. All and Any are no filter.
+// matchAll says whether each filter that was given has the resource's value. The API takes All and all for no filter.
 func matchAll(p rpc.Params, values map[string]string) bool {
 	for name, value := range values {
 		switch wanted := p.String(name); wanted {
