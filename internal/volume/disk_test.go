@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volume
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestSetDisk(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		pv       string
+		location Location
+		want     string
+	}{
+		{
+			name: "in another region every label and every term follows, and nothing else",
+			pv: `
+metadata:
+  name: d-old
+  labels:
+    app: db
+    alicloud-pvname: d-old
+    topology.kubernetes.io/zone: cn-hangzhou-h
+    topology.kubernetes.io/region: cn-hangzhou
+    failure-domain.beta.kubernetes.io/zone: cn-hangzhou-h
+    failure-domain.beta.kubernetes.io/region: cn-hangzhou
+    topology.diskplugin.csi.alibabacloud.com/zone: cn-hangzhou-h
+  annotations: {note: d-old in cn-hangzhou-h}
+spec:
+  capacity: {storage: 20Gi}
+  accessModes: [ReadWriteOnce]
+  claimRef: {namespace: shop, name: data-db-0}
+  mountOptions: [noatime]
+  persistentVolumeReclaimPolicy: Delete
+  storageClassName: alicloud-disk-topology-alltype
+  volumeMode: Filesystem
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    fsType: ext4
+    volumeHandle: d-old
+    volumeAttributes: {type: cloud_essd, zoneId: "cn-hangzhou-h,cn-hangzhou-i"}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+        - {key: kubernetes.io/arch, operator: In, values: [amd64]}
+      - matchExpressions:
+        - {key: topology.kubernetes.io/zone, operator: In, values: [cn-hangzhou-h, cn-hangzhou-i]}
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-hangzhou]}
+        - {key: topology.kubernetes.io/zone, operator: NotIn, values: [cn-hangzhou-b]}
+        - {key: topology.kubernetes.io/zone, operator: Exists}
+`,
+			location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
+			want: `
+metadata:
+  name: d-new
+  labels:
+    app: db
+    alicloud-pvname: d-old
+    topology.kubernetes.io/zone: cn-beijing-k
+    topology.kubernetes.io/region: cn-beijing
+    failure-domain.beta.kubernetes.io/zone: cn-beijing-k
+    failure-domain.beta.kubernetes.io/region: cn-beijing
+    topology.diskplugin.csi.alibabacloud.com/zone: cn-beijing-k
+  annotations: {note: d-old in cn-hangzhou-h}
+spec:
+  capacity: {storage: 20Gi}
+  accessModes: [ReadWriteOnce]
+  claimRef: {namespace: shop, name: data-db-0}
+  mountOptions: [noatime]
+  persistentVolumeReclaimPolicy: Delete
+  storageClassName: alicloud-disk-topology-alltype
+  volumeMode: Filesystem
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    fsType: ext4
+    volumeHandle: d-new
+    volumeAttributes: {type: cloud_essd, zoneId: "cn-hangzhou-h,cn-hangzhou-i"}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-beijing-k]}
+        - {key: kubernetes.io/arch, operator: In, values: [amd64]}
+      - matchExpressions:
+        - {key: topology.kubernetes.io/zone, operator: In, values: [cn-beijing-k]}
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-beijing]}
+        - {key: topology.kubernetes.io/zone, operator: NotIn, values: [cn-hangzhou-b]}
+        - {key: topology.kubernetes.io/zone, operator: Exists}
+`,
+		},
+		{
+			name: "a volume with a name of its own keeps it",
+			pv: `
+metadata: {name: data}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+`,
+			location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
+			want: `
+metadata: {name: data}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+`,
+		},
+		{
+			name: "a block volume whose place is not known keeps the one it names",
+			pv: `
+metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-h}}
+spec:
+  volumeMode: Block
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+			want: `
+metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-h}}
+spec:
+  volumeMode: Block
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+		},
+		{
+			name: "a regional disk moves to another region",
+			pv: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_regional_disk_auto}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-hangzhou]}
+`,
+			location: Location{Region: "cn-beijing"},
+			want: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_regional_disk_auto}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-beijing]}
+`,
+		},
+		{
+			name: "a FlexVolume disk of the provisioner",
+			pv: `
+metadata:
+  name: d-old
+  labels:
+    failure-domain.beta.kubernetes.io/region: cn-shenzhen
+    failure-domain.beta.kubernetes.io/zone: cn-shenzhen-e
+spec:
+  flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-old, other: d-old}}
+`,
+			location: Location{Region: "cn-shenzhen", Zone: "cn-shenzhen-f"},
+			want: `
+metadata:
+  name: d-new
+  labels:
+    failure-domain.beta.kubernetes.io/region: cn-shenzhen
+    failure-domain.beta.kubernetes.io/zone: cn-shenzhen-f
+spec:
+  flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-new, other: d-old}}
+`,
+		},
+		{
+			name: "a FlexVolume disk with both spellings gets the id in both",
+			pv:   `spec: {flexVolume: {driver: alicloud/disk, options: {VolumeId: d-a, volumeId: d-b}}}`,
+			want: `spec: {flexVolume: {driver: alicloud/disk, options: {VolumeId: d-new, volumeId: d-new}}}`,
+		},
+		{
+			name: "a FlexVolume disk without an id gets one",
+			pv:   `spec: {flexVolume: {driver: alicloud/disk}}`,
+			want: `spec: {flexVolume: {driver: alicloud/disk, options: {volumeId: d-new}}}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pv := parse(t, tt.pv)
+			got := SetDisk(pv, "d-new", tt.location)
+			if diff := cmp.Diff(parse(t, tt.want), got); diff != "" {
+				t.Errorf("restored volume (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(parse(t, tt.pv), pv); diff != "" {
+				t.Errorf("SetDisk modified its argument (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSetDiskWithoutAnIDChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range shapes() {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pv := parse(t, tt.pv)
+			got := SetDisk(pv, "", Location{Region: "cn-beijing", Zone: "cn-beijing-k"})
+			if diff := cmp.Diff(pv, got); diff != "" {
+				t.Errorf("volume (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSetDiskProperties(t *testing.T) {
+	t.Parallel()
+	for _, tt := range shapes() {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			checkSetDisk(t, parse(t, tt.pv), "d-new", Location{Region: "cn-beijing", Zone: "cn-beijing-k"})
+		})
+	}
+}
+
+// checkSetDisk checks what holds for SetDisk on every volume.
+func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, id string, to Location) {
+	tb.Helper()
+	before := encode(tb, pv)
+	got := SetDisk(pv, id, to)
+	if after := encode(tb, pv); after != before {
+		tb.Fatalf("SetDisk modified its argument:\n%s\n%s", before, after)
+	}
+	if twice := SetDisk(got, id, to); encode(tb, twice) != encode(tb, got) {
+		tb.Errorf("SetDisk is not idempotent (-once +twice):\n%s", cmp.Diff(got, twice))
+	}
+	if KindOf(pv) != KindDisk {
+		if after := encode(tb, got); after != before {
+			tb.Errorf("SetDisk changed what is no disk:\n%s\n%s", before, after)
+		}
+		return
+	}
+	if id == "" {
+		return
+	}
+	if DiskID(got) != id {
+		tb.Errorf("DiskID = %q after SetDisk, want %q", DiskID(got), id)
+	}
+	checkPlace(tb, Zones(pv), Zones(got), to.Zone)
+	checkPlace(tb, Regions(pv), Regions(got), to.Region)
+}
+
+// checkPlace checks the zones, or the regions, that a volume names before and after
+// it was told that it is in to.
+func checkPlace(tb testing.TB, before, after []string, to string) {
+	tb.Helper()
+	if to == "" {
+		if diff := cmp.Diff(before, after); diff != "" {
+			tb.Errorf("zones or regions (-before +after):\n%s", diff)
+		}
+		return
+	}
+	for _, place := range after {
+		if place != to {
+			tb.Errorf("the volume is in %s and still names %s", to, place)
+		}
+	}
+}
+
+func TestSetDiskInTheSamePlaceChangesTheIDAlone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range shapes() {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pv := parse(t, tt.pv)
+			var here Location
+			if zones := Zones(pv); len(zones) == 1 {
+				here.Zone = zones[0]
+			}
+			if regions := Regions(pv); len(regions) == 1 {
+				here.Region = regions[0]
+			}
+			want := pv.DeepCopy()
+			switch {
+			case KindOf(pv) != KindDisk:
+			case pv.Spec.CSI != nil:
+				want.Spec.CSI.VolumeHandle = "d-new"
+			default:
+				want.Spec.FlexVolume.Options = flexVolumeOptions(pv, "d-new")
+			}
+			if KindOf(pv) == KindDisk && pv.Name == DiskID(pv) && pv.Name != "" {
+				want.Name = "d-new"
+			}
+			if diff := cmp.Diff(want, SetDisk(pv, "d-new", here)); diff != "" {
+				t.Errorf("restored volume (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// flexVolumeOptions returns the options of pv, all of which name its disk, with id.
+func flexVolumeOptions(pv *corev1.PersistentVolume, id string) map[string]string {
+	options := map[string]string{}
+	for key := range pv.Spec.FlexVolume.Options {
+		options[key] = id
+	}
+	if len(options) == 0 {
+		options["volumeId"] = id
+	}
+	return options
+}
+
+func FuzzSetDisk(f *testing.F) {
+	for _, tt := range shapes() {
+		f.Add(encode(f, parse(f, tt.pv)), "d-new", "cn-beijing", "cn-beijing-k")
+	}
+	f.Add(`{"spec":{"csi":{"driver":"diskplugin.csi.alibabacloud.com"},"flexVolume":{"driver":"alicloud/disk"}}}`, "d-new", "", "")
+	f.Add(`{"spec":{"capacity":{"storage":"-1e99"},"nodeAffinity":{}}}`, "d-new", "", "cn-beijing-k")
+	f.Add(`{"spec":{"nfs":{"server":"-.nas.aliyuncs.com","path":"../.."}}}`, "", "", "")
+	f.Fuzz(func(t *testing.T, text, id, region, zone string) {
+		pv := &corev1.PersistentVolume{}
+		if json.Unmarshal([]byte(text), pv) != nil {
+			return
+		}
+		got := factsOf(pv)
+		if got.GiB < 0 {
+			t.Errorf("capacity of %d GiB", got.GiB)
+		}
+		checkSetDisk(t, pv, strings.TrimSpace(id), Location{Region: region, Zone: zone})
+	})
+}
+
+func encode(tb testing.TB, pv *corev1.PersistentVolume) string {
+	tb.Helper()
+	data, err := json.Marshal(pv)
+	if err != nil {
+		tb.Fatalf("encode the volume: %v", err)
+	}
+	return string(data)
+}

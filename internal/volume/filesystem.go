@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volume
+
+import (
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Domains of mount targets.
+const (
+	domainNAS        = ".nas.aliyuncs.com"
+	domainExtremeNAS = ".extreme.nas.aliyuncs.com"
+	domainCPFS       = ".cpfs.aliyuncs.com"
+	domainCPFSLustre = ".cpfs.nas.aliyuncs.com"
+)
+
+// cpfs is a file system type, and begins the mount protocols of that type alone.
+const cpfs = "cpfs"
+
+// FileSystem is the part of a NAS or CPFS file system, or of another NFS server's,
+// that a PersistentVolume mounts. A field is empty where the volume does not say.
+type FileSystem struct {
+	// ID is the file system's id in the NAS API: an attribute, else told by Server.
+	ID string
+	// Server is the mount target, without a port or path.
+	Server string
+	// Path is the directory below the file system's root, clean; "/" is all of it.
+	Path string
+	// Protocol is the CSI driver's mountProtocol: nfs, efc, cpfs-nfs, cpfs-native,
+	// alinas.
+	Protocol string
+	// VolumeAs says what the CSI driver provisioned: subpath, sharepath or filesystem.
+	VolumeAs string
+	// CNFS is the name of the ContainerNetworkFileSystem that describes the file
+	// system in the cluster.
+	CNFS string
+}
+
+// FileSystemOf returns what pv mounts, and whether it is NAS, CPFS or NFS at all.
+func FileSystemOf(pv *corev1.PersistentVolume) (FileSystem, bool) {
+	kind := KindOf(pv)
+	switch {
+	case kind != KindNAS && kind != KindCPFS && kind != KindNFS:
+		return FileSystem{}, false
+	case FormOf(pv) == FormInTree:
+		nfs := pv.Spec.NFS
+		return FileSystem{ID: fileSystemID(nfs.Server), Server: nfs.Server, Path: directory(nfs.Path)}, true
+	case FormOf(pv) == FormFlexVolume && kind == KindCPFS:
+		return flexVolumeCPFS(pv.Spec.FlexVolume.Options), true
+	case FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverBMCPFS:
+		return bmcpfs(pv.Spec.CSI), true
+	default:
+		return driverFileSystem(parameters(pv)), true
+	}
+}
+
+// driverFileSystem reads the parameters of the CSI drivers for NAS and CPFS, and of
+// the FlexVolume driver for NAS.
+func driverFileSystem(params map[string]string) FileSystem {
+	fs := FileSystem{
+		ID:       parameter(params, "fileSystemId"),
+		Server:   parameter(params, "server"),
+		Path:     directory(parameter(params, "path")),
+		Protocol: parameter(params, "mountProtocol"),
+		VolumeAs: parameter(params, "volumeAs"),
+		CNFS:     parameter(params, "containerNetworkFileSystem"),
+	}
+	if fs.ID == "" {
+		fs.ID = fileSystemID(fs.Server)
+	}
+	return fs
+}
+
+// bmcpfs reads a CPFS for Lingjun volume. Its handle is the file system's id, and
+// after a plus sign the fileset or whatever else makes the handle unique.
+func bmcpfs(source *corev1.CSIPersistentVolumeSource) FileSystem {
+	id, _, _ := strings.Cut(source.VolumeHandle, "+")
+	server := parameter(source.VolumeAttributes, "vpcMountTarget")
+	if server == "" {
+		server = parameter(source.VolumeAttributes, "vscMountTarget")
+	}
+	return FileSystem{ID: id, Server: server, Path: directory(parameter(source.VolumeAttributes, "path"))}
+}
+
+// flexVolumeCPFS reads a Lustre volume. Its server is a list of Lustre network
+// ids, such as cpfs-x-y.cn-shenzhen.cpfs.nas.aliyuncs.com@tcp:/08fba53c.
+func flexVolumeCPFS(options map[string]string) FileSystem {
+	server, _, _ := strings.Cut(parameter(options, "server"), "@")
+	return FileSystem{
+		ID:     fileSystemID(server),
+		Server: server,
+		Path:   directory(parameter(options, "subPath")),
+	}
+}
+
+// directory returns p as a clean absolute path, as the drivers mount it.
+func directory(p string) string {
+	return path.Join("/", p)
+}
+
+// nasDriverKind tells the file systems apart that the NAS driver mounts: by the
+// type if it is given, else by what only CPFS has.
+func nasDriverKind(attributes map[string]string) Kind {
+	if fsType := parameter(attributes, "filesystemType"); fsType != "" {
+		if strings.EqualFold(fsType, cpfs) {
+			return KindCPFS
+		}
+		return KindNAS
+	}
+	if strings.HasPrefix(parameter(attributes, "mountProtocol"), cpfs) || isCPFS(parameter(attributes, "server")) {
+		return KindCPFS
+	}
+	return KindNAS
+}
+
+// nfsKind tells whose NFS server server is.
+func nfsKind(server string) Kind {
+	switch {
+	case isCPFS(server):
+		return KindCPFS
+	case strings.HasSuffix(server, domainNAS):
+		return KindNAS
+	default:
+		return KindNFS
+	}
+}
+
+func isCPFS(server string) bool {
+	return strings.HasSuffix(server, domainCPFS) || strings.HasSuffix(server, domainCPFSLustre)
+}
+
+// fileSystemID returns the id of the file system that server is a mount target of,
+// and "" if server is not Alibaba Cloud's. Mount targets are <id>-<suffix>.<domain>;
+// the id of CPFS begins with cpfs-, that of Extreme NAS with an extreme- that its
+// mount targets leave out.
+func fileSystemID(server string) string {
+	host, _, _ := strings.Cut(server, ".")
+	first, rest, _ := strings.Cut(host, "-")
+	switch {
+	case isCPFS(server) && rest != "":
+		second, _, _ := strings.Cut(rest, "-")
+		return first + "-" + second
+	case isCPFS(server):
+		return first
+	case strings.HasSuffix(server, domainExtremeNAS) && first != "":
+		return "extreme-" + first
+	case strings.HasSuffix(server, domainNAS):
+		return first
+	default:
+		return ""
+	}
+}

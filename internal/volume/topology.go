@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volume
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// LabelDiskZone is the topology key of the disk driver: the zone of a node, and of
+// the disks that can be attached to it.
+const LabelDiskZone = "topology.diskplugin.csi.alibabacloud.com/zone"
+
+// Location is where a disk lives. Zone is empty for a regional disk; either is
+// empty where it is not known.
+type Location struct {
+	Region string
+	Zone   string
+}
+
+// Zones returns the zones that pv names, each once: those that its node affinity
+// allows, then those of its labels. A volume is in one zone; several mean that the
+// volume contradicts itself.
+func Zones(pv *corev1.PersistentVolume) []string {
+	return topologyValues(pv, isZoneKey)
+}
+
+// Regions returns the regions that pv names, as Zones does the zones.
+func Regions(pv *corev1.PersistentVolume) []string {
+	return topologyValues(pv, isRegionKey)
+}
+
+func isZoneKey(key string) bool {
+	switch key {
+	case LabelDiskZone, corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone:
+		return true
+	default:
+		return false
+	}
+}
+
+func isRegionKey(key string) bool {
+	switch key {
+	case corev1.LabelTopologyRegion, corev1.LabelFailureDomainBetaRegion:
+		return true
+	default:
+		return false
+	}
+}
+
+func topologyValues(pv *corev1.PersistentVolume, isKey func(string) bool) []string {
+	values := affinityValues(pv, isKey)
+	for _, key := range slices.Sorted(maps.Keys(pv.Labels)) {
+		if isKey(key) {
+			values = appendNew(values, pv.Labels[key])
+		}
+	}
+	return values
+}
+
+func affinityValues(pv *corev1.PersistentVolume, isKey func(string) bool) []string {
+	var values []string
+	for _, requirement := range requirements(pv, isKey) {
+		for _, value := range requirement.Values {
+			values = appendNew(values, value)
+		}
+	}
+	return values
+}
+
+// setTopology makes value the one that pv's labels and node affinity name for the
+// keys that isKey accepts, where they name any. An empty value changes nothing.
+func setTopology(pv *corev1.PersistentVolume, isKey func(string) bool, value string) {
+	if value == "" {
+		return
+	}
+	for key := range pv.Labels {
+		if isKey(key) {
+			pv.Labels[key] = value
+		}
+	}
+	for _, requirement := range requirements(pv, isKey) {
+		requirement.Values = []string{value}
+	}
+}
+
+// requirements returns, out of every term of pv's node affinity, the requirements
+// that a key which isKey accepts has one of the listed values. They are pv's own.
+func requirements(pv *corev1.PersistentVolume, isKey func(string) bool) []*corev1.NodeSelectorRequirement {
+	if pv.Spec.NodeAffinity == nil || pv.Spec.NodeAffinity.Required == nil {
+		return nil
+	}
+	var found []*corev1.NodeSelectorRequirement
+	for _, term := range pv.Spec.NodeAffinity.Required.NodeSelectorTerms {
+		for i := range term.MatchExpressions {
+			requirement := &term.MatchExpressions[i]
+			if requirement.Operator == corev1.NodeSelectorOpIn && isKey(requirement.Key) {
+				found = append(found, requirement)
+			}
+		}
+	}
+	return found
+}
+
+func appendNew(values []string, value string) []string {
+	if value == "" || slices.Contains(values, value) {
+		return values
+	}
+	return append(values, value)
+}
