@@ -32,7 +32,7 @@ import (
 // memoryLimit is a soft limit of the Go heap. Velero's pod has 512 MiB by default
 // for the server and all plugin processes that live at a time; without a limit the
 // collector lets the heap grow to twice the parts of an upload.
-const memoryLimit = 88 << 20
+const memoryLimit = 76 << 20
 
 // orphanInterval is how often a plugin looks whether Velero is still there.
 const orphanInterval = 2 * time.Second

@@ -3,11 +3,15 @@
 package alicloud
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -42,6 +46,7 @@ func newHTTPClient(trust TLS) (*http.Client, error) {
 		&transport.Config{ConnectTimeout: &connect, ReadWriteTimeout: &idle},
 		func(t *http.Transport) {
 			t.Proxy = http.ProxyFromEnvironment
+			t.OnProxyConnectResponse = proxyAnswered
 			t.TLSClientConfig = &tls.Config{
 				MinVersion:         tls.VersionTLS12,
 				RootCAs:            roots,
@@ -51,6 +56,15 @@ func newHTTPClient(trust TLS) (*http.Client, error) {
 	)
 	client.Transport = detachingTransport{next: client.Transport}
 	return client, nil
+}
+
+// proxyAnswered makes a proxy's refusal to connect the error that it is: the
+// endpoint cannot be reached. net/http has but the text of the status for it.
+func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the proxy %s answered %s", proxy.Host, answer.Status)}
 }
 
 func rootCAs(pem []byte) (*x509.CertPool, error) {

@@ -10,7 +10,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 // The server answers before it has read the body. Without the detaching
@@ -93,4 +96,19 @@ func TestTrust(t *testing.T) {
 			t.Error("accepted")
 		}
 	})
+}
+
+func TestAProxyThatRefusesMakesTheEndpointUnreachable(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]failure.Class{
+		http.StatusOK:         failure.Unknown,
+		http.StatusBadGateway: failure.Unreachable,
+		http.StatusForbidden:  failure.Unreachable,
+	} {
+		answer := &http.Response{StatusCode: status, Status: http.StatusText(status)}
+		err := proxyAnswered(t.Context(), &url.URL{Host: "proxy.example.com:3128"}, nil, answer)
+		if got := failure.Classify(err); got != want {
+			t.Errorf("status %d: %v is classified as %v, want %v", status, err, got, want)
+		}
+	}
 }

@@ -71,7 +71,7 @@ func show(ctx context.Context, o options, c *console) (err error) {
 	}
 	logs := filepath.Join(d.dir, "logs")
 	fmt.Fprintf(c.out, "Logs: %s\n", logs)
-	defer func() { //nolint:contextcheck // what was started must end also when the context has
+	defer func() {
 		if err = errors.Join(err, d.end()); err != nil {
 			err = fmt.Errorf("%w\nLogs: %s", err, logs)
 		}

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -195,7 +196,11 @@ func testKilledUpload(t *testing.T, p *plugin) {
 	}
 	must(t, p.cloud.OSS().BackdateUploads(bucketName, abandonedAge))
 
-	// Velero's code starts a new process.
+	// Velero's code starts a new process with the first call after it has noticed that the old one is gone.
+	eventually(t, "a new process of the plugin", func(context.Context) error {
+		_, err := p.store.ObjectExists(bucketName, key)
+		return err
+	})
 	must(t, p.store.PutObject(bucketName, key, randomStream(20<<20)))
 	wantEqual(t, "uploads that are left after the next one", p.cloud.OSS().Uploads(bucketName), []oss.UploadInfo{})
 	exists, err := p.store.ObjectExists(bucketName, key)
