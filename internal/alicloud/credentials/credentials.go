@@ -21,6 +21,19 @@ import (
 // ErrNotFound is wrapped by the error for "no source is configured".
 var ErrNotFound = errors.New("no Alibaba Cloud credentials found")
 
+// Error is every failure to obtain credentials, so that it can be told from an
+// answer of the service that they are for: STS, too, says that access is denied.
+type Error struct {
+	// Err is what failed, in full.
+	Err error
+}
+
+// Error returns the text of Err.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
 // Credentials are one access key, with its security token where it is temporary.
 // Printing or marshalling them shows neither secret nor token.
 type Credentials struct {

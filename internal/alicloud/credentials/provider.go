@@ -140,7 +140,8 @@ func (p *Provider) watched(path string) *file {
 // They are fetched anew ahead of their end, and when the file that they came from
 // changes; while that fails, the old ones are returned for as long as they are
 // valid. Concurrent callers share one search, which outlives the context of the
-// caller that began it. The error wraps ErrNotFound where no source is configured.
+// caller that began it. The error is an *Error, which wraps ErrNotFound where no
+// source is configured, or that of a context which ended first.
 func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 	if err := ctx.Err(); err != nil {
 		return Credentials{}, err
@@ -157,8 +158,11 @@ func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 	case <-ctx.Done():
 		return Credentials{}, ctx.Err()
 	case r := <-result:
+		if r.Err != nil {
+			return Credentials{}, &Error{Err: r.Err}
+		}
 		found, _ := r.Val.(Credentials)
-		return found, r.Err
+		return found, nil
 	}
 }
 

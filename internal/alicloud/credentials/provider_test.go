@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -775,6 +776,24 @@ func TestVariable(t *testing.T) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestErrorIsToldFromThatOfTheServiceThatIsCalled(t *testing.T) {
+	t.Parallel()
+	p := NewProvider(Config{File: filepath.Join(t.TempDir(), "none")}, environment(t, newClock()))
+	_, err := p.Credentials(t.Context())
+	var failed *Error
+	if !errors.As(err, &failed) || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("error %v is not an *Error that wraps its cause", err)
+	}
+	if diff := cmp.Diff(failed.Err.Error(), err.Error()); diff != "" {
+		t.Errorf("the text is not that of the cause (-want +got):\n%s", diff)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Credentials(ended); errors.As(err, new(*Error)) {
+		t.Errorf("%v: the caller gave up, the credentials did not fail", err)
 	}
 }
 
