@@ -50,8 +50,11 @@ func (b *bucket) putByPlan(ctx context.Context, key string, body io.Reader, plan
 func (b *bucket) putBytes(ctx context.Context, key string, content []byte) error {
 	ctx, cancel := b.transfer(ctx)
 	defer cancel()
-	encryption, keyID := b.encryption(ctx)
-	_, err := b.oss.Client.PutObject(ctx, &oss.PutObjectRequest{
+	encryption, keyID, err := b.encryption(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = b.oss.Client.PutObject(ctx, &oss.PutObjectRequest{
 		Bucket:                    &b.name,
 		Key:                       &key,
 		StorageClass:              oss.StorageClassType(b.location.storageClass),
@@ -67,15 +70,20 @@ func (b *bucket) putBytes(ctx context.Context, key string, content []byte) error
 const encryptionKeyVariable = "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"
 
 // encryption returns the server-side encryption of a new object, nil for the
-// bucket's default, and its key.
-func (b *bucket) encryption(ctx context.Context) (algorithm, keyID *string) {
+// bucket's default, and its key. It is an error if the key cannot be told: an
+// object must not be stored without it.
+func (b *bucket) encryption(ctx context.Context) (algorithm, keyID *string, err error) {
 	if b.location.serverSideEncryption != "" {
-		return &b.location.serverSideEncryption, nonEmpty(b.location.kmsKeyID)
+		return &b.location.serverSideEncryption, nonEmpty(b.location.kmsKeyID), nil
 	}
-	if id := b.oss.Credentials.Variable(ctx, encryptionKeyVariable); id != "" {
-		return oss.Ptr("KMS"), &id
+	id, err := b.oss.Credentials.Variable(ctx, encryptionKeyVariable)
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for %s: %w", encryptionKeyVariable, err)
 	}
-	return nil, nil
+	if id != "" {
+		return oss.Ptr("KMS"), &id, nil
+	}
+	return nil, nil, nil
 }
 
 func nonEmpty(text string) *string {
@@ -149,7 +157,10 @@ func (b *bucket) putParts(ctx context.Context, key string, first []byte, rest io
 func (u *upload) initiate(ctx context.Context) error {
 	ctx, cancel := u.small(ctx)
 	defer cancel()
-	encryption, keyID := u.encryption(ctx)
+	encryption, keyID, err := u.encryption(ctx)
+	if err != nil {
+		return err
+	}
 	begun, err := u.oss.Client.InitiateMultipartUpload(ctx, &oss.InitiateMultipartUploadRequest{
 		Bucket:                    &u.name,
 		Key:                       &u.key,

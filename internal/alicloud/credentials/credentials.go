@@ -21,7 +21,7 @@ import (
 // ErrNotFound is wrapped by the error for "no source is configured".
 var ErrNotFound = errors.New("no Alibaba Cloud credentials found")
 
-// Error is every failure to obtain credentials, so that it can be told from an
+// Error is every failure to obtain credentials or to read their file, so that it can be told from an
 // answer of the service that they are for: STS, too, says that access is denied.
 type Error struct {
 	// Err is what failed, in full.

@@ -10,12 +10,19 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// checkInterval is how often a file is looked at for changes.
-const checkInterval = time.Second
+const (
+	// checkInterval is how often a file is looked at for changes.
+	checkInterval = time.Second
+	// settleTime is how long a file may be empty, or change while it is read, before
+	// it is taken for what it says; it is looked at every settlePause until then.
+	settleTime  = 200 * time.Millisecond
+	settlePause = 10 * time.Millisecond
+)
 
 // Names in a directory that a Secret such as ACK's alibaba-addon-secret is mounted at.
 const (
@@ -28,13 +35,18 @@ const (
 // read again when it changes.
 type file struct {
 	path, profile string
+	// sleep passes the time while the file is being written.
+	sleep func(time.Duration)
 
 	mu        sync.Mutex
-	loaded    bool // Whether doc is what the file said when it had the state print.
-	print     fingerprint
+	print     fingerprint // The state in which it was last read; nil before.
 	checkedAt time.Time
-	doc       document
-	changes   int
+	current   bool // Whether doc is what the file says in that state.
+	// said and doc are what it held and meant when it was last read without an error.
+	known   bool
+	said    content
+	doc     document
+	changes int
 }
 
 // load returns what the file says. It is read when it is new, has changed or was
@@ -42,25 +54,30 @@ type file struct {
 func (f *file) load(now time.Time) (document, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.check(now)
-	if f.loaded {
+	return f.loadLocked(now)
+}
+
+// lastGood returns what load does or, where that fails, what the file said when
+// it was last read without an error.
+func (f *file) lastGood(now time.Time) (document, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	doc, err := f.loadLocked(now)
+	if err != nil && f.known {
 		return f.doc, nil
 	}
-	var err error
-	// What was read across a change may be half of each; the second read is not,
-	// unless the file changes faster than it can be read.
-	for range 3 {
-		f.note(fingerprintOf(f.path))
-		f.doc, err = readDocument(f.path, f.profile)
-		if f.print.equal(fingerprintOf(f.path)) {
-			break
-		}
+	return doc, err
+}
+
+func (f *file) loadLocked(now time.Time) (document, error) {
+	f.check(now)
+	if f.current {
+		return f.doc, nil
 	}
 	f.checkedAt = now
-	if err != nil {
+	if err := f.read(); err != nil {
 		return document{}, fmt.Errorf("credentials file %s: %w", f.path, err)
 	}
-	f.loaded = true
 	return f.doc, nil
 }
 
@@ -77,26 +94,57 @@ func (f *file) revision(now time.Time) int {
 func (f *file) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.loaded = false
+	f.current = false
 }
 
-// check notices that the file has changed since it was read.
+// check reads the file again if it was written to since it was read.
 func (f *file) check(now time.Time) {
 	age := now.Sub(f.checkedAt)
 	if f.print == nil || (age >= 0 && age < checkInterval) {
 		return
 	}
 	f.checkedAt = now
-	f.note(fingerprintOf(f.path))
+	if !f.print.equal(fingerprintOf(f.path)) {
+		_ = f.read() // load reads it once more, and returns the error.
+	}
 }
 
-// note takes down the state of the file, and counts it as a change if it is one.
-func (f *file) note(current fingerprint) {
-	if f.print != nil && !f.print.equal(current) {
-		f.loaded = false
+// read takes in what the file says. It counts a change where that is something
+// else than before, and where it can no longer be told: Velero rewrites the file
+// of a location with the same content whenever it gets the location.
+func (f *file) read() error {
+	said, err := f.settled()
+	var doc document
+	if err == nil {
+		doc, err = said.document(f.profile)
+	}
+	if err != nil {
+		if f.current {
+			f.changes++
+		}
+		f.current = false
+		return err
+	}
+	if f.known && said != f.said {
 		f.changes++
 	}
-	f.print = current
+	f.current, f.known, f.said, f.doc = true, true, said, doc
+	return nil
+}
+
+// settled returns what the file holds, and notes the state that it has then. Who
+// rewrites a file in place empties it first, so that an empty one is likely to
+// be filled in a moment; what was read across a change may be half of each.
+func (f *file) settled() (content, error) {
+	for waited := time.Duration(0); ; waited += settlePause {
+		f.print = fingerprintOf(f.path)
+		said, err := readContent(f.path)
+		settled := (err != nil || !said.empty()) && f.print.equal(fingerprintOf(f.path))
+		if settled || waited >= settleTime {
+			return said, err
+		}
+		f.sleep(settlePause)
+	}
 }
 
 // fingerprint is the state of the files behind a path, nil where there is none.
@@ -130,21 +178,36 @@ func (p fingerprint) equal(other fingerprint) bool {
 	})
 }
 
-// readDocument reads the file or directory at path.
-func readDocument(path, profile string) (document, error) {
+// content is what stands at a path. It is comparable.
+type content struct {
+	directory bool
+	text      string      // Of a file.
+	key       Credentials // Of a directory; not checked.
+}
+
+func (c content) empty() bool {
+	return !c.directory && strings.TrimSpace(c.text) == ""
+}
+
+func (c content) document(profile string) (document, error) {
+	if c.directory {
+		return document{key: c.key}, checkKeyPair(c.key)
+	}
+	return parseDocument([]byte(c.text), profile)
+}
+
+// readContent reads the file or directory at path.
+func readContent(path string) (content, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return document{}, fileError(err)
+		return content{}, fileError(err)
 	}
 	if info.IsDir() {
-		key, keyErr := readDirectory(path)
-		return document{key: key}, keyErr
+		key, err := readDirectory(path)
+		return content{directory: true, key: key}, err
 	}
-	content, err := readSmall(path)
-	if err != nil {
-		return document{}, err
-	}
-	return parseDocument(content, profile)
+	text, err := readSmall(path)
+	return content{text: string(text)}, err
 }
 
 // readDirectory reads an access key from the files of a mounted Secret.
@@ -168,7 +231,7 @@ func readDirectory(path string) (Credentials, error) {
 		}
 		*part.value = string(trimmedText(content))
 	}
-	return key, checkKeyPair(key)
+	return key, nil
 }
 
 // readSmall reads a file that is expected to be small.

@@ -67,6 +67,8 @@ type Environment struct {
 	HTTPClient *http.Client
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Sleep passes the short time in which a credentials file is being written; nil means time.Sleep.
+	Sleep func(time.Duration)
 	// Log is told about refreshes that failed; nil means nobody is.
 	Log logrus.FieldLogger
 }
@@ -131,7 +133,10 @@ func (p *Provider) watched(path string) *file {
 	if path == "" {
 		return nil
 	}
-	named := &file{path: path, profile: p.cfg.Profile}
+	named := &file{path: path, profile: p.cfg.Profile, sleep: p.env.Sleep}
+	if named.sleep == nil {
+		named.sleep = time.Sleep
+	}
 	p.files = append(p.files, named)
 	return named
 }
@@ -180,19 +185,24 @@ func (p *Provider) Invalidate() {
 
 // Variable returns the value of a variable from the location's credentials file
 // (else the one that ALIBABA_CLOUD_CREDENTIALS_FILE names) where that is a dotenv
-// file that sets it, else from the process environment, else "". A file that
-// cannot be read sets nothing here; Credentials says what is wrong with it.
-func (p *Provider) Variable(_ context.Context, name string) string {
+// file that sets it, else from the process environment, else "". While the file
+// cannot be read, what it last said counts; it is an *Error if it was never read,
+// for it may set what the environment does not.
+func (p *Provider) Variable(_ context.Context, name string) (string, error) {
 	from := p.locationFile
 	if from == nil {
 		from = p.environmentFile
 	}
 	if from != nil {
-		if doc, err := from.load(p.now()); err == nil && doc.variables[name] != "" {
-			return doc.variables[name]
+		doc, err := from.lastGood(p.now())
+		if err != nil {
+			return "", &Error{Err: err}
+		}
+		if value := doc.variables[name]; value != "" {
+			return value, nil
 		}
 	}
-	return p.getenv(name)
+	return p.getenv(name), nil
 }
 
 // look returns what is in memory, brought to the present revision of the files,

@@ -74,6 +74,7 @@ func environment(t *testing.T, now *clock, variables ...string) Environment {
 		AddonTokenFile: filepath.Join(t.TempDir(), "token-config"),
 		HTTPClient:     loopbackClient(),
 		Now:            now.Now,
+		Sleep:          func(time.Duration) {},
 	}
 }
 
@@ -542,8 +543,8 @@ func TestFileThatChangesIsReadAgain(t *testing.T) {
 		t.Errorf("%s: the file was looked at again within a second", got)
 	}
 	now.Advance(checkInterval)
-	if got := p.Variable(t.Context(), variableAccessKeyID); got != rotated.AccessKeyID {
-		t.Errorf("Variable gives %s", got)
+	if got, err := p.Variable(t.Context(), variableAccessKeyID); err != nil || got != rotated.AccessKeyID {
+		t.Errorf("Variable gives %s, %v", got, err)
 	}
 	if got := id(); got != rotated.AccessKeyID {
 		t.Errorf("%s, want the rotated key", got)
@@ -569,6 +570,43 @@ func TestFileThatChangesIsReadAgain(t *testing.T) {
 	write(t, directory, "cloud", dotenv(permanent))
 	if got := id(); got != permanent.AccessKeyID {
 		t.Errorf("%s, want the new key at once", got)
+	}
+}
+
+func TestFileThatIsRewrittenUnchangedStartsNoSearch(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	env := environment(t, now)
+	var fetched *atomic.Int64
+	env.Metadata, fetched = node(t, "worker", func() time.Time { return now.Now().Add(time.Hour) })
+	directory := t.TempDir()
+	profile := func(comment string) string { return comment + "[default]\ntype=ecs_ram_role\nrole_name=worker\n" }
+	path := write(t, directory, "cloud", profile(""))
+	p := NewProvider(Config{File: path}, env)
+	steps := []struct {
+		name, content string
+		want          int64
+	}{
+		{"the same content, as Velero writes it whenever it gets the location", profile(""), 1},
+		{"another content", profile("# changed\n"), 2},
+		{"the same content again", profile("# changed\n"), 2},
+	}
+	if _, err := p.Credentials(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range steps {
+		write(t, directory, "cloud", step.content)
+		written := now.Now().Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(path, written, written); err != nil {
+			t.Fatal(err)
+		}
+		now.Advance(checkInterval)
+		if _, err := p.Credentials(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fetched.Load(); got != step.want {
+			t.Errorf("%s: %d searches so far, want %d", step.name, got, step.want)
+		}
 	}
 }
 
@@ -743,8 +781,8 @@ func TestProvidersOfOneProcessStayApart(t *testing.T) {
 		}
 		one.Invalidate()
 	}
-	if got := two.Variable(t.Context(), "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"); got != "" {
-		t.Errorf("the encryption key %q of one location is seen by the other", got)
+	if got, err := two.Variable(t.Context(), "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"); err != nil || got != "" {
+		t.Errorf("the encryption key %q of one location is seen by the other, or error %v", got, err)
 	}
 	if got := os.Getenv(variableAccessKeyID); got != "" {
 		t.Errorf("%s=%s is in the process environment", variableAccessKeyID, got)
@@ -758,24 +796,98 @@ func TestVariable(t *testing.T) {
 	const name = "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"
 	sets := write(t, directory, "sets", name+"=from-file")
 	silent := write(t, directory, "silent", dotenv(permanent))
+	empty := write(t, directory, "empty", "\n")
+	broken := write(t, directory, "broken", "no assignment\n")
+	missing := filepath.Join(directory, "none")
 	tests := []struct {
-		name, file, environmentFile, variable, want string
+		name, file, environmentFile, variable, want, wantErr string
 	}{
 		{name: "the location's file wins", file: sets, variable: "from-environment", want: "from-file"},
 		{name: "the file that the environment names counts too", environmentFile: sets, variable: "from-environment", want: "from-file"},
 		{name: "a file that does not set it leaves it to the environment", file: silent, variable: "from-environment", want: "from-environment"},
 		{name: "a location's file hides the one that the environment names", file: silent, environmentFile: sets, want: ""},
-		{name: "a file that is missing leaves it to the environment", file: filepath.Join(directory, "none"), variable: "from-environment", want: "from-environment"},
+		{name: "a file that is missing might have set it", file: missing, variable: "from-environment", wantErr: "no such file"},
+		{name: "a file that is empty might have set it", file: empty, variable: "from-environment", wantErr: "the file is empty"},
+		{name: "a file that is broken might have set it", file: broken, variable: "from-environment", wantErr: "line 1 is neither"},
+		{name: "a broken file that the environment names might have set it", environmentFile: broken, wantErr: "line 1 is neither"},
 		{name: "no file", variable: "from-environment", want: "from-environment"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			env := environment(t, now, name+"="+tt.variable, variableCredentialsFile+"="+tt.environmentFile)
-			if got := NewProvider(Config{File: tt.file}, env).Variable(t.Context(), name); got != tt.want {
+			got, err := NewProvider(Config{File: tt.file}, env).Variable(t.Context(), name)
+			checkError(t, err, tt.wantErr)
+			if got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestVariableOfFileThatCannotBeReadNow(t *testing.T) {
+	t.Parallel()
+	const name = "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, path string)
+	}{
+		{"it is empty", func(t *testing.T, path string) { t.Helper(); write(t, filepath.Dir(path), "cloud", "") }},
+		{"it is broken", func(t *testing.T, path string) { t.Helper(); write(t, filepath.Dir(path), "cloud", "no assignment") }},
+		{"it is gone", func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			now := newClock()
+			path := write(t, t.TempDir(), "cloud", name+"=from-file")
+			p := NewProvider(Config{File: path}, environment(t, now, name+"=from-environment"))
+			for range 3 {
+				if got, err := p.Variable(t.Context(), name); err != nil || got != "from-file" {
+					t.Errorf("%q, %v: want what the file last said", got, err)
+				}
+				if _, err := os.Stat(path); err == nil {
+					tt.spoil(t, path)
+				}
+				now.Advance(checkInterval)
+			}
+		})
+	}
+}
+
+func TestFileThatIsBeingWrittenIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	const name = "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"
+	now := newClock()
+	directory := t.TempDir()
+	env := environment(t, now)
+	var slept time.Duration
+	var pending string
+	env.Sleep = func(d time.Duration) {
+		if slept += d; slept == settleTime/2 {
+			write(t, directory, "cloud", pending)
+		}
+	}
+	p := NewProvider(Config{File: filepath.Join(directory, "cloud")}, env)
+	for _, want := range []string{"first", "second"} {
+		pending = dotenv(permanent) + name + "=" + want
+		slept = 0
+		write(t, directory, "cloud", "") // O_TRUNC
+		now.Advance(checkInterval)
+		if got, err := p.Variable(t.Context(), name); err != nil || got != want {
+			t.Errorf("%q, %v: want %q", got, err, want)
+		}
+		if got, err := p.Credentials(t.Context()); err != nil || got.AccessKeyID != permanent.AccessKeyID {
+			t.Errorf("%s, %v: want the key in the file", got, err)
+		}
+		if slept != settleTime/2 {
+			t.Errorf("slept %s, want %s", slept, settleTime/2)
+		}
 	}
 }
 
@@ -823,8 +935,8 @@ func TestFileThatVariableReadFirstIsNoticed(t *testing.T) {
 	rotated := permanent
 	rotated.AccessKeyID = "LTAI5tRotated0001"
 	write(t, directory, "cloud", dotenv(rotated))
-	if got := p.Variable(t.Context(), variableAccessKeyID); got != rotated.AccessKeyID {
-		t.Errorf("Variable gives %q", got)
+	if got, err := p.Variable(t.Context(), variableAccessKeyID); err != nil || got != rotated.AccessKeyID {
+		t.Errorf("Variable gives %q, %v", got, err)
 	}
 	if got, err := p.Credentials(t.Context()); err != nil || got.AccessKeyID != rotated.AccessKeyID {
 		t.Errorf("%s, %v: want the rotated key", got, err)
