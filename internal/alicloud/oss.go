@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
@@ -106,13 +107,14 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 	}
 	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where), c.credentialsEnvironment(cfg.NotOnECS))
 	client := func(at *url.URL) *oss.Client {
+		sent := &ossCredentials{provider: provider}
 		return oss.NewClient(oss.LoadDefaultConfig().
 			WithRegion(where.region).
 			WithEndpoint(at.String()).
 			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && endpoint.NeedsPathStyle(at)).
 			WithHttpClient(httpClient).
-			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: provider}).
-			WithCredentialsProvider(ossCredentials(provider)))
+			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: sent}).
+			WithCredentialsProvider(sent))
 	}
 	return &OSS{
 		Client:      client(where.endpoint),
@@ -227,18 +229,34 @@ func (c *Cloud) stsNear(cfg credentials.Config, where ossPlace) credentials.Conf
 	return cfg
 }
 
-// ossCredentials gives the credentials of a provider to the OSS SDK. Their
-// expiry is not passed on: the provider renews them, and the SDK does nothing with it.
-func ossCredentials(provider *credentials.Provider) osscredentials.CredentialsProvider {
-	return osscredentials.CredentialsProviderFunc(func(ctx context.Context) (osscredentials.Credentials, error) {
-		found, err := provider.Credentials(ctx)
-		if err != nil {
-			return osscredentials.Credentials{}, err
-		}
-		return osscredentials.Credentials{
-			AccessKeyID:     found.AccessKeyID,
-			AccessKeySecret: found.AccessKeySecret,
-			SecurityToken:   found.SecurityToken,
-		}, nil
-	})
+// ossCredentials gives the credentials of a provider to the SDK of one client,
+// and takes back those that OSS refuses.
+type ossCredentials struct {
+	provider *credentials.Provider
+	// last are those that were given out last: the SDK does not tell which ones a
+	// refused request was signed with.
+	last atomic.Pointer[credentials.Credentials]
+}
+
+// GetCredentials implements the SDK's CredentialsProvider. The expiry is not
+// passed on: the provider renews them, and the SDK does nothing with it.
+func (c *ossCredentials) GetCredentials(ctx context.Context) (osscredentials.Credentials, error) {
+	found, err := c.provider.Credentials(ctx)
+	if err != nil {
+		return osscredentials.Credentials{}, err
+	}
+	c.last.Store(&found)
+	return osscredentials.Credentials{
+		AccessKeyID:     found.AccessKeyID,
+		AccessKeySecret: found.AccessKeySecret,
+		SecurityToken:   found.SecurityToken,
+	}, nil
+}
+
+// Invalidate makes the provider fetch anew what this client was given last,
+// unless another client's refusal did so already.
+func (c *ossCredentials) Invalidate() {
+	if last := c.last.Load(); last != nil {
+		c.provider.Invalidate(*last)
+	}
 }

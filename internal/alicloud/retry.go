@@ -12,7 +12,7 @@ import (
 
 var errAttemptsExhausted = errors.New("no further attempt")
 
-// invalidator is told that the cloud no longer accepts the credentials in use.
+// invalidator is told that the cloud refuses the credentials that a request was signed with.
 type invalidator interface {
 	Invalidate()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
@@ -55,4 +56,43 @@ func TestOSSRetryer(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRefusalTakesBackWhatTheClientWasGiven(t *testing.T) {
+	t.Parallel()
+	key := "LTAIfirst"
+	provider := credentials.NewProvider(credentials.Config{}, credentials.Environment{
+		Getenv: func(name string) string {
+			switch name {
+			case "ALIBABA_CLOUD_ACCESS_KEY_ID":
+				return key
+			case "ALIBABA_CLOUD_ACCESS_KEY_SECRET":
+				return "secret"
+			}
+			return ""
+		},
+	})
+	early, late := &ossCredentials{provider: provider}, &ossCredentials{provider: provider}
+	given := func(client *ossCredentials, want string) {
+		t.Helper()
+		got, err := client.GetCredentials(t.Context())
+		if err != nil || got.AccessKeyID != want {
+			t.Errorf("access key %s, error %v: want %s", got.AccessKeyID, err, want)
+		}
+	}
+	early.Invalidate() // It was given none.
+	given(early, "LTAIfirst")
+	given(late, "LTAIfirst")
+
+	key = "LTAIsecond"
+	given(early, "LTAIfirst")
+	early.Invalidate()
+	given(early, "LTAIsecond")
+
+	key = "LTAIthird"
+	late.Invalidate() // A late refusal of the first key.
+	given(early, "LTAIsecond")
+	given(late, "LTAIsecond")
+	late.Invalidate()
+	given(early, "LTAIthird")
 }

@@ -99,7 +99,7 @@ type holding struct {
 	refreshAt time.Time
 	// revision is that of the files when they were fetched.
 	revision int
-	// generation counts the calls of Invalidate, so that the result of a search
+	// generation counts what Invalidate threw away, so that the result of a search
 	// that began before one is not kept.
 	generation int
 }
@@ -172,14 +172,20 @@ func (p *Provider) Credentials(ctx context.Context) (Credentials, error) {
 }
 
 // Invalidate makes the next call of Credentials fetch anew, files included. It is
-// called when the cloud refuses the current credentials as expired or revoked.
-func (p *Provider) Invalidate() {
+// called when the cloud refuses credentials as expired or revoked, and does
+// nothing where others are held by now: requests that were sent at the same time
+// are refused one after the other.
+func (p *Provider) Invalidate(refused Credentials) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.held.credentials
+	if held.AccessKeyID != refused.AccessKeyID || held.SecurityToken != refused.SecurityToken {
+		return
+	}
 	for _, f := range p.files {
 		f.forget()
 	}
-	p.mu.Lock()
 	p.held = holding{generation: p.held.generation + 1}
-	p.mu.Unlock()
 	p.flight.Forget("")
 }
 

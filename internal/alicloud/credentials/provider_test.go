@@ -564,7 +564,7 @@ func TestFileThatChangesIsReadAgain(t *testing.T) {
 		t.Errorf("%s, want the last good key", got)
 	}
 	// The cloud's refusal does.
-	p.Invalidate()
+	p.Invalidate(rotated)
 	_, err := p.Credentials(t.Context())
 	checkError(t, err, "no such file")
 	write(t, directory, "cloud", dotenv(permanent))
@@ -661,7 +661,33 @@ func TestInvalidateFetchesAnew(t *testing.T) {
 		if wantID := fmt.Sprintf("STS.node%02d", want); err != nil || got.AccessKeyID != wantID || fetched.Load() != want {
 			t.Errorf("%s, %v, %d fetches: want %s", got, err, fetched.Load(), wantID)
 		}
-		p.Invalidate()
+		p.Invalidate(got)
+	}
+}
+
+func TestLateRefusalDoesNotThrowAwayFreshCredentials(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	env := environment(t, now)
+	var fetched *atomic.Int64
+	env.Metadata, fetched = node(t, "worker", func() time.Time { return now.Now().Add(time.Hour) })
+	p := NewProvider(Config{}, env)
+	refused, err := p.Credentials(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // Requests that were sent with the same credentials.
+		p.Invalidate(refused)
+		got, err := p.Credentials(t.Context())
+		if err != nil || got.AccessKeyID != "STS.node02" || fetched.Load() != 2 {
+			t.Errorf("%s, %v, %d fetches: want the second credentials", got, err, fetched.Load())
+		}
+	}
+	sameKey := refused
+	sameKey.AccessKeyID, sameKey.SecurityToken = "STS.node02", "another token"
+	p.Invalidate(sameKey)
+	if got, err := p.Credentials(t.Context()); err != nil || fetched.Load() != 2 {
+		t.Errorf("%s, %v, %d fetches: want the second credentials, for the token refused was another", got, err, fetched.Load())
 	}
 }
 
@@ -675,30 +701,34 @@ func TestResultFromBeforeInvalidateIsNotKept(t *testing.T) {
 	var asked atomic.Int64
 	env := environment(t, now)
 	env.AddonTokenSecret = func(context.Context) ([]byte, error) {
-		if asked.Add(1) == 1 {
+		if asked.Add(1) == 2 {
 			close(started)
 			<-release
 		}
 		return []byte(token), nil
 	}
 	p := NewProvider(Config{}, env)
-	first := make(chan error)
+	if _, err := p.Credentials(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now.Advance(time.Hour - latestRefresh)
+	renewal := make(chan error)
 	go func() {
 		_, err := p.Credentials(context.WithoutCancel(t.Context()))
-		first <- err
+		renewal <- err
 	}()
 	<-started
-	p.Invalidate()
-	if _, err := p.Credentials(t.Context()); err != nil || asked.Load() != 2 {
-		t.Errorf("error %v after %d searches, want a second one beside the first", err, asked.Load())
-	}
-	p.Invalidate()
-	close(release)
-	if err := <-first; err != nil {
-		t.Errorf("the first caller gets: %v", err)
-	}
+	p.Invalidate(key)
 	if _, err := p.Credentials(t.Context()); err != nil || asked.Load() != 3 {
-		t.Errorf("error %v after %d searches, want a third one", err, asked.Load())
+		t.Errorf("error %v after %d searches, want a third one beside the second", err, asked.Load())
+	}
+	p.Invalidate(key)
+	close(release)
+	if err := <-renewal; err != nil {
+		t.Errorf("the caller who began the renewal gets: %v", err)
+	}
+	if _, err := p.Credentials(t.Context()); err != nil || asked.Load() != 4 {
+		t.Errorf("error %v after %d searches, want a fourth one", err, asked.Load())
 	}
 }
 
@@ -779,7 +809,7 @@ func TestProvidersOfOneProcessStayApart(t *testing.T) {
 				t.Errorf("%s, %v: want %s", got, err, want)
 			}
 		}
-		one.Invalidate()
+		one.Invalidate(permanent)
 	}
 	if got, err := two.Variable(t.Context(), "ALIBABA_CLOUD_ENCRYPTION_KEY_ID"); err != nil || got != "" {
 		t.Errorf("the encryption key %q of one location is seen by the other, or error %v", got, err)
