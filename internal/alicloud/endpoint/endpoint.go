@@ -44,12 +44,21 @@ func OSS(region string, network Network) *url.URL {
 	return &url.URL{Scheme: "https", Host: host}
 }
 
+// irregular matches what the endpoints of finance and government regions have in
+// place of the region's id, such as oss-cn-hzfinance and oss-cn-hzjbp-a-internal
+// for cn-hangzhou-finance.
+var irregular = regexp.MustCompile(`finance|hzjbp|szfin|gov|-pub$`)
+
 // RegionOfOSS returns the region that the host of an OSS endpoint names,
-// and whether it is an internal one. The region is "" for any other host.
+// and whether it is an internal one. The region is "" for any other host, and for
+// irregular ones.
 func RegionOfOSS(endpoint *url.URL) (region string, internal bool) {
 	match := ossHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
-	if match == nil || strings.HasPrefix(match[1], "accelerate") {
+	switch {
+	case match == nil, strings.HasPrefix(match[1], "accelerate"):
 		return "", false
+	case irregular.MatchString(match[1]):
+		return "", match[2] != ""
 	}
 	return match[1], match[2] != ""
 }

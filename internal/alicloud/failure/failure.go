@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -124,7 +125,7 @@ func Classify(err error) Class {
 	if err == nil {
 		return Unknown
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) || deadlinePassed(err) {
 		return Canceled
 	}
 	if answer, ok := Of(err); ok {
@@ -171,6 +172,9 @@ func classOfCode(code string) (Class, bool) {
 		return NotFound, true
 	case "FileAlreadyExists", "InvalidObjectState", "PreconditionFailed", "IdempotentProcessing", "RestoreAlreadyInProgress":
 		return Conflict, true
+	case "InvalidDigest":
+		// The bytes that arrived are not those of the Content-MD5 that was sent with them.
+		return Transient, true
 	case "RequestTimeout", "InternalError", "ServiceUnavailable", "ConnectionTimeout":
 		return Transient, true
 	case "QpsLimitExceeded", "DownloadTrafficRateLimitExceeded", "UploadTrafficRateLimitExceeded", "TotalQpsLimitExceeded":
@@ -204,9 +208,27 @@ func classOfCode(code string) (Class, bool) {
 	return Unknown, false
 }
 
-// inconsistentCRC is how the OSS SDK says, without a type of its own, that the
-// bytes which the service received are not those that were sent.
-const inconsistentCRC = "crc is inconsistent"
+// deadlinePassed tells whether the time that the caller allows is over. It looks
+// for the very error of the context, for the timeouts of net and net/http, which
+// are worth another attempt, also say that they are it (errors.Is).
+func deadlinePassed(err error) bool {
+	if err == context.DeadlineExceeded { //nolint:errorlint // See above.
+		return true
+	}
+	switch wrapped := err.(type) { //nolint:errorlint // This is the walk down the chain.
+	case interface{ Unwrap() error }:
+		return deadlinePassed(wrapped.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(wrapped.Unwrap(), deadlinePassed)
+	}
+	return false
+}
+
+// brokenConnections are how the OSS SDK and net/http say, without types of their
+// own, that bytes were changed on the way or that a connection broke.
+func brokenConnections() []string {
+	return []string{"crc is inconsistent", "server closed idle connection", "transport connection broken"}
+}
 
 // endpointIn takes the element Endpoint from the XML of an OSS error.
 func endpointIn(body []byte) string {
@@ -258,8 +280,10 @@ func classifyNetwork(err error) Class {
 	if errors.As(err, &network) && network.Timeout() {
 		return Transient
 	}
-	if strings.Contains(err.Error(), inconsistentCRC) {
-		return Transient
+	for _, text := range brokenConnections() {
+		if strings.Contains(err.Error(), text) {
+			return Transient
+		}
 	}
 	return Unknown
 }

@@ -67,6 +67,10 @@ func TestClassify(t *testing.T) {
 		{"a port that refuses", &url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, Unreachable},
 		{"a connection that was reset", &url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, Transient},
 		{"a body that ended early", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), Transient},
+		{"a connection that could not be made in time", &url.Error{Err: &net.OpError{Op: "dial", Err: dialTimeout()}}, Unreachable},
+		{"a connection that net/http closed because it was idle", errors.New("http: server closed idle connection"), Transient},
+		{"a part that does not have the digest it was sent with", ossError(400, "InvalidDigest"), Transient},
+		{"the time is over in one of two errors", errors.Join(errors.New("odd"), fmt.Errorf("x: %w", context.DeadlineExceeded)), Canceled},
 		{"a connection on which nothing moved", &url.Error{Err: &net.OpError{Op: "read", Err: timeout{}}}, Transient},
 		{"an answer of a load balancer in place of an RPC service", fmt.Errorf("calling: %w", new(json.SyntaxError)), Transient},
 		{"bytes that were changed on the way", errors.New("crc is inconsistent, client 1, server 2"), Transient},
@@ -79,6 +83,16 @@ func TestClassify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dialTimeout is the error of a dialer whose own timeout is over.
+func dialTimeout() error {
+	_, err := (&net.Dialer{Timeout: 1}).Dial("tcp", "127.0.0.1:1")
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 type timeout struct{}
