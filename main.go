@@ -29,10 +29,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/objectstore"
 )
 
-// memoryLimit is a soft limit of the Go heap. Velero's pod has 512 MiB by default
-// for the server and all plugin processes that live at a time; without a limit the
-// collector lets the heap grow to twice the parts of an upload.
-const memoryLimit = 76 << 20
+// gcPercent is how much the heap may grow beyond what is alive. Velero's pod has
+// 512 MiB by default for the server and all plugin processes that live at a time;
+// by Go's default of 100 the heap would grow to twice the parts of an upload.
+const gcPercent = 20
 
 // orphanInterval is how often a plugin looks whether Velero is still there.
 const orphanInterval = 2 * time.Second
@@ -51,8 +51,8 @@ func main() {
 
 // serve registers the plugins and serves them until Velero ends the process.
 func serve() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	go parent.Watch(context.Background(), os.Getppid, orphanInterval, func() { os.Exit(0) })
 

@@ -62,10 +62,11 @@ func (b *bucket) head(ctx context.Context, key string) (*oss.HeadObjectResult, e
 	return b.oss.Client.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &b.name, Key: &key})
 }
 
-// isMissingObject tells an object that is not there from a bucket that is not there.
+// isMissingObject tells an object that is not there from a bucket that is not
+// there, and OSS's answer from that of a proxy before it, which has no request id.
 func isMissingObject(err error) bool {
 	answer, ok := failure.Of(err)
-	return ok && answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket"
+	return ok && answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket" && answer.RequestID != ""
 }
 
 // list returns all keys and all common prefixes below prefix.

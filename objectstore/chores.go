@@ -4,7 +4,6 @@ package objectstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -13,39 +12,54 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
-// chores remembers what is done once for each location in the life of a process.
+// chores remembers what was done for each location in the life of a process.
 type chores struct {
 	mu   sync.Mutex
-	done map[chore]func() error
+	done map[chore]*errand
 }
 
 type chore struct {
 	what, bucket, prefix string
+	oss                  alicloud.OSSConfig
 }
 
-func newChores() *chores { return &chores{done: map[chore]func() error{}} }
+// errand is a chore that is done by one caller while the others wait.
+type errand struct {
+	mu   sync.Mutex
+	done bool
+}
 
-// once does a chore for the bucket's location unless it was done before, and
-// returns what it returned then. Others that need it wait for it to end.
+func newChores() *chores { return &chores{done: map[chore]*errand{}} }
+
+// once does a chore for the bucket's location unless it has succeeded before.
 func (c *chores) once(b *bucket, what string, do func() error) error {
-	key := chore{what: what, bucket: b.name, prefix: b.location.prefix}
+	key := chore{what: what, bucket: b.name, prefix: b.location.prefix, oss: b.location.oss}
 	c.mu.Lock()
-	first, ok := c.done[key]
+	e, ok := c.done[key]
 	if !ok {
-		first = sync.OnceValue(do)
-		c.done[key] = first
+		e = &errand{}
+		c.done[key] = e
 	}
 	c.mu.Unlock()
-	return first()
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done {
+		return nil
+	}
+	err := do()
+	e.done = err == nil
+	return err
 }
 
 // abandonedAfter is when an upload that has not ended is taken for one whose
-// process was killed. It is longer than any upload of a backup's files takes, so
-// that those of other clusters that share the bucket are safe.
-const abandonedAfter = 24 * time.Hour
+// process was killed. The largest object that OSS takes needs less time at 1 Gbit/s,
+// so that the uploads of other processes and clusters are safe.
+const abandonedAfter = 7 * 24 * time.Hour
 
 // veleroFile matches, behind the location's prefix, the files that Velero writes
 // through its object store. Nobody else's uploads are touched.
@@ -139,31 +153,18 @@ func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) erro
 			found, err = b.head(ctx, key)
 		}
 	}
-	switch {
-	case failure.Classify(err) == failure.Denied && !b.takesClass(ctx, key, bucketClass):
-		// Nothing at all may be written: a location that is only read from. Whoever writes to it has probed it.
+	switch class := failure.Classify(err); {
+	case class == failure.Denied:
+		// A location that is only read from. Whoever writes to it has probed it.
 		return nil
-	case err != nil:
+	case class == failure.Invalid:
 		return fmt.Errorf("the bucket's storage class is %s, and it does not take objects of class %s either; use a bucket of class Standard: %w",
 			bucketClass, b.location.storageClass, err)
+	case err != nil:
+		return fmt.Errorf("trying whether the bucket of class %s takes objects of class %s: %w", bucketClass, b.location.storageClass, err)
 	case oss.ToString(found.StorageClass) != b.location.storageClass:
-		return errors.New("the bucket's storage class is " + bucketClass + ", and it stores objects in it even when they are sent as " +
-			b.location.storageClass + "; use a bucket of class Standard")
+		return fmt.Errorf("the bucket's storage class is %s, and it stores objects in it even when they are sent as %s; use a bucket of class Standard",
+			bucketClass, b.location.storageClass)
 	}
 	return nil
-}
-
-// takesClass tells whether the bucket takes an empty object of the class, which it removes again.
-func (b *bucket) takesClass(ctx context.Context, key, class string) bool {
-	other := *b.location
-	other.storageClass = class
-	probe := *b
-	probe.location = &other
-	if err := probe.putBytes(ctx, key, nil); err != nil {
-		return false
-	}
-	if err := b.delete(ctx, key); err != nil {
-		b.log.WithField("key", key).WithError(err).Debug("Could not remove the storage class probe")
-	}
-	return true
 }

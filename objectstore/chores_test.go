@@ -41,12 +41,12 @@ func TestAbandonedUploadsAreAborted(t *testing.T) {
 		age  time.Duration
 		want []string
 	}{
-		{"that of a backup's tarball", "velero/backups/old/old.tar.gz", 25 * time.Hour, []string{}},
-		{"that of a restore's log", "velero/restores/old/restore-old-logs.gz", 25 * time.Hour, []string{}},
-		{"that of a spooled part", "velero/backups/old/old.tar.gz.part-00801-ABC", 25 * time.Hour, []string{}},
-		{"but not one that may still be on its way", "velero/backups/new/new.tar.gz", 23 * time.Hour, []string{"velero/backups/new/new.tar.gz"}},
-		{"nor one of another location in the bucket", "velero-2/backups/old/old.tar.gz", 25 * time.Hour, []string{"velero-2/backups/old/old.tar.gz"}},
-		{"nor one that Velero's object store did not begin", "velero/kopia/default/p123", 25 * time.Hour, []string{"velero/kopia/default/p123"}},
+		{"that of a backup's tarball", "velero/backups/old/old.tar.gz", 8 * 24 * time.Hour, []string{}},
+		{"that of a restore's log", "velero/restores/old/restore-old-logs.gz", 8 * 24 * time.Hour, []string{}},
+		{"that of a spooled part", "velero/backups/old/old.tar.gz.part-00801-ABC", 8 * 24 * time.Hour, []string{}},
+		{"but not one that may still be on its way", "velero/backups/new/new.tar.gz", 6 * 24 * time.Hour, []string{"velero/backups/new/new.tar.gz"}},
+		{"nor one of another location in the bucket", "velero-2/backups/old/old.tar.gz", 8 * 24 * time.Hour, []string{"velero-2/backups/old/old.tar.gz"}},
+		{"nor one that Velero's object store did not begin", "velero/kopia/default/p123", 8 * 24 * time.Hour, []string{"velero/kopia/default/p123"}},
 	}
 	triggers := map[string]func(f *fixture) error{
 		"by the next large upload": func(f *fixture) error {
@@ -90,7 +90,7 @@ func TestManyAbandonedUploadsAreAllAborted(t *testing.T) {
 	for range maxKeysPerPage + 5 {
 		f.initiateRaw(t)
 	}
-	must(t, f.oss.BackdateUploads(bucketName, 25*time.Hour))
+	must(t, f.oss.BackdateUploads(bucketName, 8*24*time.Hour))
 	must(t, f.DeleteObject(bucketName, "velero/backups/b/x"))
 	if left := len(f.oss.Uploads(bucketName)); left != 0 {
 		t.Errorf("%d uploads are left", left)

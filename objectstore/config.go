@@ -139,6 +139,10 @@ func (l *location) contradictions() []error {
 	if l.oss.Credentials.RoleSessionName != "" && l.oss.Credentials.RoleARN == "" {
 		problems = append(problems, errors.New(`key "roleSessionName" needs roleArn`))
 	}
+	if memory := l.partSize * int64(l.uploadConcurrency); memory > maxUploadMemory {
+		problems = append(problems, fmt.Errorf(`keys "partSize" and "uploadConcurrency": an upload would hold %d MiB, allowed are %d MiB of the memory of Velero's pod`,
+			memory/mebibyte, int64(maxUploadMemory)/mebibyte))
+	}
 	if isPlainHTTP(l.oss.PublicEndpoint) {
 		problems = append(problems, errors.New(`key "publicEndpoint" must be https: signed URLs are used over the Internet`))
 	}
@@ -267,8 +271,8 @@ func setTagging(l *location, value string) error {
 
 func setPartSize(l *location, value string) error {
 	size, err := resource.ParseQuantity(value)
-	if err != nil || size.Value() < minPartSize || size.Value() > maxPartSizeConfig {
-		return errors.New("allowed is a size from 100Ki to 512Mi, such as 16Mi")
+	if err != nil || size.Value() < minPartSize || size.Value() > maxUploadMemory {
+		return errors.New("allowed is a size from 100Ki to 256Mi, such as 16Mi")
 	}
 	l.partSize = size.Value()
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
 const (
@@ -68,8 +69,10 @@ func (b *bucket) open(ctx context.Context, key string) (*object, error) {
 		buffers: make(chan []byte, b.location.downloadConcurrency),
 		hash:    crc64.New(crc64.MakeTable(crc64.ECMA)),
 	}
-	first, err := o.request(ctx, 0, chunkSize)
+	firstCtx, release := b.transfer(ctx)
+	first, err := o.request(firstCtx, 0, chunkSize)
 	if err != nil {
+		release()
 		cancel()
 		if isEmptyRange(err) {
 			close(o.chunks) // The object has no bytes.
@@ -78,6 +81,7 @@ func (b *bucket) open(ctx context.Context, key string) (*object, error) {
 		return nil, err
 	}
 	if err := o.describe(first); err != nil {
+		release()
 		cancel()
 		_ = first.Body.Close() // The answer is of no use.
 		return nil, err
@@ -85,8 +89,21 @@ func (b *bucket) open(ctx context.Context, key string) (*object, error) {
 	for range b.location.downloadConcurrency {
 		o.buffers <- nil
 	}
-	o.wait.Go(func() { o.fetchAhead(ctx, first.Body) })
+	o.wait.Go(func() { o.fetchAhead(ctx, &bodyInTime{ReadCloser: first.Body, release: release}) })
 	return o, nil
+}
+
+// bodyInTime is the body of an answer with the time that it may take.
+type bodyInTime struct {
+	io.ReadCloser
+
+	release context.CancelFunc
+}
+
+// Close ends the answer and frees its timer.
+func (b *bodyInTime) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
 }
 
 // isEmptyRange tells that a range begins behind the end of the object: it has no bytes.
@@ -185,11 +202,20 @@ func (o *object) fetch(ctx context.Context, buffer []byte, offset int64, body io
 		if fruitless++; n > 0 {
 			fruitless = 0
 		}
-		if fruitless == maxFruitless || ctx.Err() != nil {
-			return nil, fmt.Errorf("reading bytes %d to %d: %w", offset, offset+int64(len(buffer)), errors.Join(err, ctx.Err()))
-		}
 		o.log.WithError(err).WithField("key", o.key).Debug("The download broke, going on where it did")
+		if fruitless == maxFruitless || o.pause(ctx, fruitless) != nil {
+			return nil, fmt.Errorf("reading bytes %d to %d: %w", offset, offset+int64(len(buffer)), err)
+		}
 	}
+}
+
+// pause waits before another request where the last ones brought nothing. It
+// returns the error of ctx if that ended.
+func (o *object) pause(ctx context.Context, fruitless int) error {
+	if fruitless == 0 {
+		return ctx.Err()
+	}
+	return retry.Sleep(ctx, o.oss.Retry.Delay(fruitless+1))
 }
 
 // readBody fills buffer from an answer and closes it. A body that ends early is io.ErrUnexpectedEOF.

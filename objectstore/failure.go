@@ -11,6 +11,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
@@ -54,10 +55,22 @@ func (e *taskError) Unwrap() error { return e.cause }
 func said(err error) string {
 	text := err.Error()
 	var operation *oss.OperationError
-	if answer, ok := failure.Of(err); ok && errors.As(err, &operation) {
+	if found := credentialsError(err); found != nil {
+		text = found.Error() // It says what was asked, and what to do.
+	} else if answer, ok := failure.Of(err); ok && errors.As(err, &operation) {
 		text = strings.Replace(text, operation.Error(), "oss: "+answer.String(), 1)
 	}
 	return alicloud.Redact(strings.ReplaceAll(text, "\n", "; "))
+}
+
+// credentialsError returns the error because of which there are no credentials to
+// send a request with, nil if it was sent.
+func credentialsError(err error) error {
+	var found *credentials.Error
+	if errors.As(err, &found) {
+		return found
+	}
+	return nil
 }
 
 // fail wraps the error of a task on an object of the bucket; key may be "" for
@@ -68,13 +81,20 @@ func (b *bucket) fail(t task, key string, err error) error {
 	}
 	object := fmt.Sprintf("bucket %q", b.name)
 	if key != "" {
-		object += fmt.Sprintf(", object %q", key)
+		what := "object"
+		if strings.HasSuffix(key, "/") {
+			what = "prefix"
+		}
+		object += fmt.Sprintf(", %s %q", what, key)
 	}
 	return &taskError{task: t, object: object, cause: err, remedy: b.remedy(err)}
 }
 
 // remedy returns what to do about an error; "" where the error itself says it.
 func (b *bucket) remedy(err error) string {
+	if credentialsError(err) != nil {
+		return ""
+	}
 	if answer, ok := failure.Of(err); ok {
 		return b.remedyForAnswer(answer)
 	}
@@ -106,7 +126,8 @@ func (b *bucket) remedyForSilence() string {
 
 // rule is what the cloud may answer, and what to do about it.
 type rule struct {
-	code    string
+	code string
+	// message is a part of the code or the message, in any case.
 	message string
 	class   failure.Class
 	remedy  string
@@ -115,7 +136,7 @@ type rule struct {
 func (r rule) matches(a failure.Answer) bool {
 	return (r.code == "" || r.code == a.Code) &&
 		(r.class == failure.Unknown || r.class == a.Class()) &&
-		strings.Contains(strings.ToLower(a.Message), strings.ToLower(r.message))
+		strings.Contains(strings.ToLower(a.Code+" "+a.Message), strings.ToLower(r.message))
 }
 
 // rules are tried in this order. Where the backup center's FAQ has a solution, this is it.

@@ -101,6 +101,14 @@ func TestUnavailableLocationsSayWhatToDo(t *testing.T) {
 			want: []string{"backup vault is unavailable", "/nowhere/cloud"},
 		},
 		{
+			name: "a role that may not be assumed, which is no answer of OSS",
+			opts: fixtureOptions{
+				config: map[string]string{"roleArn": "acs:ram::" + ownerID + ":role/backup"},
+				env:    map[string]string{"ALIBABA_CLOUD_STS_ENDPOINT": "http://127.0.0.1:1"},
+			},
+			want: []string{"backup vault is unavailable", "assume RAM role acs:ram::" + ownerID + ":role/backup", "STS AssumeRole at http://127.0.0.1:1"},
+		},
+		{
 			name: "no region anywhere",
 			opts: fixtureOptions{config: map[string]string{"region": "", "endpoint": "", "notOnECS": "true"}},
 			want: []string{"no region", "region: cn-hangzhou"},

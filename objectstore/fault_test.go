@@ -4,8 +4,11 @@ package objectstore
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net/http"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -82,6 +85,47 @@ func TestSmallUploadOutlastsFaults(t *testing.T) {
 	}
 }
 
+func TestBytesThatAlwaysArriveChangedReplaceNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	must(t, f.PutObject(bucketName, faultyKey, stream([]byte("good"))))
+	f.fault(t, fault.Rule{Operation: "PutObject", Direction: fault.Request, Corrupt: true})
+	wantError(t, f.PutObject(bucketName, faultyKey, stream([]byte("better"))), "upload backup files to OSS bucket failed", "InvalidDigest")
+	f.faults.Clear()
+	got, err := f.download(faultyKey)
+	must(t, err)
+	if string(got) != "good" {
+		t.Errorf("the object became %q", got)
+	}
+}
+
+func TestACompletionWhoseAnswersAreAllLostIsSeen(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	f.fault(t, fault.Rule{Operation: "CompleteMultipartUpload", Direction: fault.Response, Reset: true})
+	must(t, f.PutObject(bucketName, faultyKey, stream(content(3*smallParts))))
+	got, err := f.download(faultyKey)
+	must(t, err)
+	if !bytes.Equal(content(3*smallParts), got) {
+		t.Error("the object is not what was uploaded")
+	}
+}
+
+func TestAFailedBodyDoesNotWaitForThePartsOnTheirWay(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	f.fault(t, fault.Rule{Operation: "UploadPart", Bandwidth: 10 << 10})
+	begun := time.Now()
+	broken := errors.New("velero went away")
+	err := f.PutObject(bucketName, faultyKey, io.MultiReader(stream(content(3*smallParts)), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(begun); took > 8*time.Second { // A part takes ten.
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestUploadUnderAPermanentFaultLeavesNothing(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -103,7 +147,7 @@ func TestUploadUnderAPermanentFaultLeavesNothing(t *testing.T) {
 		{
 			"parts that always arrive changed", 5 * smallParts,
 			fault.Rule{Operation: "UploadPart", Direction: fault.Request, Corrupt: true},
-			[]string{"uploading part", "crc is inconsistent"},
+			[]string{"uploading part", "InvalidDigest"},
 		},
 		{
 			"connections that are always reset", 5 * smallParts,

@@ -7,8 +7,11 @@ const (
 	maxParts    = 10_000
 	minPartSize = 100 << 10
 	maxPart     = 5 << 30
-	// maxPartSizeConfig keeps a location from asking for more memory than Velero's pod has.
-	maxPartSizeConfig = 512 * mebibyte
+	// maxUploadMemory is how much of the 512 MiB that Velero's pod has by default the
+	// parts of one upload may take.
+	maxUploadMemory = 256 * mebibyte
+	// minSpoolPart lets 10,000 parts hold a spooled part many times over.
+	minSpoolPart = mebibyte
 )
 
 // partPlan says how large each part of an upload of unknown length is, so that
@@ -34,10 +37,16 @@ func newPartPlan(l *location) partPlan {
 	return partPlan{
 		small:      l.partSize,
 		smallParts: 500,
-		large:      max(l.partSize, min(l.partSize*int64(l.uploadConcurrency), maxPartSizeConfig)),
+		large:      l.partSize * int64(l.uploadConcurrency),
 		largeParts: 800,
 		spooled:    maxPart,
 	}
+}
+
+// spool returns the plan for a spooled part, none of which is spooled again.
+func (p partPlan) spool() partPlan {
+	size := max(p.large, minSpoolPart)
+	return partPlan{small: size, smallParts: maxParts, large: size, largeParts: maxParts}
 }
 
 // size returns the size in bytes of the part with the given number, counted from

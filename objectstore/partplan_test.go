@@ -16,7 +16,7 @@ func TestPartPlan(t *testing.T) {
 	}{
 		{"the default", 16 << 20, 4, 64 << 20},
 		{"the smallest parts, one at a time", minPartSize, 1, minPartSize},
-		{"the largest parts, many at a time", maxPartSizeConfig, 64, maxPartSizeConfig},
+		{"the largest parts", maxUploadMemory, 1, maxUploadMemory},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,6 +38,9 @@ func TestPartPlan(t *testing.T) {
 			}
 			if total < largestObject {
 				t.Errorf("10,000 parts hold %d bytes, want at least %d", total, int64(largestObject))
+			}
+			if size, spooled := plan.spool().size(maxParts); spooled || size*maxParts < maxPart {
+				t.Errorf("the parts of a spooled part have %d bytes and are spooled themselves: %v", size, spooled)
 			}
 			if memory != tt.wantMemory {
 				t.Errorf("the largest part that is held in memory has %d bytes, want %d", memory, tt.wantMemory)

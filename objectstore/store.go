@@ -53,6 +53,9 @@ func New(log logrus.FieldLogger, clients Clients, getenv func(string) string) *S
 // Init sets the location that the following calls are for. It contacts nothing.
 // Unknown keys and malformed values are errors.
 func (s *Store) Init(config map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.location = nil // What follows a failed Init must not go to the location before.
 	l, err := parseLocation(config)
 	if err != nil {
 		return err
@@ -60,8 +63,6 @@ func (s *Store) Init(config map[string]string) error {
 	if strings.EqualFold(s.getenv(notOnECSVariable), "false") {
 		l.oss.NotOnECS = true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.location = &l
 	if !s.warned[l] {
 		s.warned[l] = true
@@ -82,11 +83,16 @@ func (s *Store) warnOfTransport(l *location) {
 	}
 }
 
+// current returns the location of the last Init, nil if that failed.
+func (s *Store) current() *location {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.location
+}
+
 // bucket returns the bucket that a call is for, with the current location's clients.
 func (s *Store) bucket(ctx context.Context, t task, name string) (*bucket, error) {
-	s.mu.Lock()
-	l := s.location
-	s.mu.Unlock()
+	l := s.current()
 	if l == nil {
 		return nil, fmt.Errorf("%s: the object store was not initialised", t)
 	}
@@ -143,14 +149,16 @@ func (s *Store) GetObject(bucket, key string) (io.ReadCloser, error) {
 // delimiter after prefix, of all keys that begin with prefix.
 func (s *Store) ListCommonPrefixes(bucket, prefix, delimiter string) ([]string, error) {
 	ctx := context.Background()
-	b, err := s.bucket(ctx, listing, bucket)
+	t := listing
+	if l := s.current(); l != nil && prefix == l.prefix {
+		// Velero lists the location's root for one purpose: to see whether the location is available.
+		t = validating
+	}
+	b, err := s.bucket(ctx, t, bucket)
 	if err != nil {
 		return nil, err
 	}
-	t := listing
-	if prefix == b.location.prefix {
-		// Velero lists the location's root for one purpose: to see whether the location is available.
-		t = validating
+	if t == validating {
 		if err := b.checkStorageClass(ctx); err != nil {
 			return nil, b.fail(t, "", err)
 		}

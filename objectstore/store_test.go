@@ -124,9 +124,12 @@ func TestPutObjectOfABodyThatFails(t *testing.T) {
 func TestASmallObjectCostsOneRequest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, fixtureOptions{})
-	must(t, f.PutObject(bucketName, "velero/backups/b/x", stream(content(2<<10))))
-	if diff := cmp.Diff([]string{"PutObject"}, f.operations()); diff != "" {
-		t.Errorf("storing it (-want +got):\n%s", diff)
+	for _, size := range []int{2 << 10, smallParts} {
+		f.journal.Reset()
+		must(t, f.PutObject(bucketName, "velero/backups/b/x", stream(content(size))))
+		if diff := cmp.Diff([]string{"PutObject"}, f.operations()); diff != "" {
+			t.Errorf("storing %d bytes (-want +got):\n%s", size, diff)
+		}
 	}
 	f.journal.Reset()
 	_, err := f.download("velero/backups/b/x")
@@ -378,6 +381,24 @@ func TestCallsBeforeInitAreErrors(t *testing.T) {
 	_, err = store.CreateSignedURL(bucketName, "x", time.Minute)
 	wantError(t, err, "not initialised")
 	wantError(t, store.DeleteObject(bucketName, "x"), "not initialised")
+}
+
+func TestAFailedInitLeavesNoLocation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	if err := f.Init(f.config(map[string]string{"network": "x"})); err == nil {
+		t.Fatal("the malformed config was accepted")
+	}
+	wantError(t, f.PutObject(bucketName, "velero/backups/b/x", stream(nil)), "not initialised")
+}
+
+func TestABodyThatBringsNothingIsAnError(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{})
+	idle := readerFunc(func([]byte) (int, error) { return 0, nil })
+	if err := f.PutObject(bucketName, "velero/backups/b/x", idle); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestInitWarnsOnceOfWhatIsUnsafe(t *testing.T) {

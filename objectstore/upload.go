@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/md5" //nolint:gosec // See digest.
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/crc64"
@@ -17,14 +19,15 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
-
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 // readSize is how much is read from Velero's stream at a time. The stream's
 // reader collects as much as it is asked for in a buffer of its own first, so that
 // a larger size would hold everything twice (pkg/plugin/framework/stream_reader.go).
 const readSize = 32 << 10
+
+// maxEmptyReads is how often in a row a body may bring neither bytes nor an error.
+const maxEmptyReads = 100
 
 // put stores body under key. Up to one part it is a single request; beyond that
 // a multipart upload, of which nothing is visible until it is complete.
@@ -38,15 +41,22 @@ func (b *bucket) putByPlan(ctx context.Context, key string, body io.Reader, plan
 	if err != nil {
 		return err
 	}
-	if ended {
+	var more []byte
+	if !ended {
+		// A body of exactly one part is known to end there when nothing follows.
+		if more, ended, err = readPart(body, nil, 1); err != nil {
+			return err
+		}
+	}
+	if ended && len(more) == 0 {
 		return b.putBytes(ctx, key, first)
 	}
 	b.abortAbandonedUploads(ctx)
-	return b.putParts(ctx, key, first, body, plan)
+	return b.putParts(ctx, key, first, io.MultiReader(bytes.NewReader(more), body), plan)
 }
 
 // putBytes stores an object that is in memory. OSS makes it visible as a whole,
-// and the SDK compares its CRC64 with OSS's.
+// and refuses bytes that do not have the digest.
 func (b *bucket) putBytes(ctx context.Context, key string, content []byte) error {
 	ctx, cancel := b.transfer(ctx)
 	defer cancel()
@@ -61,6 +71,7 @@ func (b *bucket) putBytes(ctx context.Context, key string, content []byte) error
 		ServerSideEncryption:      encryption,
 		ServerSideEncryptionKeyId: keyID,
 		Tagging:                   nonEmpty(b.location.tagging),
+		ContentMD5:                digest(content),
 		Body:                      bytes.NewReader(content),
 	})
 	return err
@@ -86,6 +97,13 @@ func (b *bucket) encryption(ctx context.Context) (algorithm, keyID *string, err 
 	return nil, nil, nil
 }
 
+// digest is the header Content-MD5. The CRC64 that the SDK compares comes with
+// OSS's answer, when changed bytes would be an object already.
+func digest(content []byte) *string {
+	sum := md5.Sum(content) //nolint:gosec // The header is defined so; it guards against accidents alone.
+	return oss.Ptr(base64.StdEncoding.EncodeToString(sum[:]))
+}
+
 func nonEmpty(text string) *string {
 	if text == "" {
 		return nil
@@ -98,6 +116,7 @@ func nonEmpty(text string) *string {
 // came before it must not become an object.
 func readPart(body io.Reader, buffer []byte, size int64) (part []byte, ended bool, err error) {
 	part = buffer[:0]
+	empty := 0
 	for int64(len(part)) < size {
 		part = grow(part, size)
 		limit := min(len(part)+readSize, cap(part), int(size))
@@ -108,6 +127,12 @@ func readPart(body io.Reader, buffer []byte, size int64) (part []byte, ended boo
 		}
 		if err != nil {
 			return nil, false, fmt.Errorf("reading what is to be uploaded: %w", err)
+		}
+		if empty++; n > 0 {
+			empty = 0
+		}
+		if empty == maxEmptyReads {
+			return nil, false, fmt.Errorf("reading what is to be uploaded: %w", io.ErrNoProgress)
 		}
 	}
 	return part, false, nil
@@ -180,9 +205,15 @@ func (u *upload) initiate(ctx context.Context) error {
 // is read from it goes into checksum.
 func (u *upload) send(ctx context.Context, first []byte, rest io.Reader, checksum io.Writer) error {
 	_, _ = checksum.Write(first) // A hash never fails.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	err := u.sendParts(ctx, group, first, rest)
-	return errors.Join(group.Wait(), err)
+	if err := u.sendParts(ctx, group, first, rest); err != nil {
+		cancel() // The parts on their way are of no use.
+		_ = group.Wait()
+		return err
+	}
+	return group.Wait()
 }
 
 func (u *upload) sendParts(ctx context.Context, group *errgroup.Group, first []byte, rest io.Reader) error {
@@ -231,6 +262,7 @@ func (u *upload) sendPart(ctx context.Context, group *errgroup.Group, number int
 			Key:        &u.key,
 			UploadId:   &u.id,
 			PartNumber: int32(number),
+			ContentMD5: digest(part),
 			Body:       bytes.NewReader(part),
 		})
 		if err != nil {
@@ -257,8 +289,7 @@ func (u *upload) spoolPart(ctx context.Context, number int, rest io.Reader, size
 	}
 	body := &io.LimitedReader{R: rest, N: size}
 	spool := fmt.Sprintf("%s.part-%05d-%s", u.key, number, u.id)
-	// A spooled part is far smaller than what the first parts of a plan hold.
-	if err := u.putByPlan(ctx, spool, body, u.plan); err != nil {
+	if err := u.putByPlan(ctx, spool, body, u.plan.spool()); err != nil {
 		return false, fmt.Errorf("spooling part %d: %w", number, err)
 	}
 	defer func() {
@@ -272,7 +303,7 @@ func (u *upload) spoolPart(ctx context.Context, number int, rest io.Reader, size
 	}
 	copyCtx, cancel := u.transfer(ctx)
 	defer cancel()
-	copied, err := u.oss.Client.UploadPartCopy(copyCtx, &oss.UploadPartCopyRequest{
+	copied, err := u.oss.Patient.UploadPartCopy(copyCtx, &oss.UploadPartCopyRequest{
 		Bucket:     &u.name,
 		Key:        &u.key,
 		UploadId:   &u.id,
@@ -298,24 +329,21 @@ func (u *upload) freeMemory(ctx context.Context) error {
 
 // complete makes the object visible, and verifies it as a whole.
 func (u *upload) complete(ctx context.Context, checksum uint64) error {
-	ctx, cancel := u.transfer(ctx)
+	completeCtx, cancel := u.transfer(ctx)
 	defer cancel()
 	slices.SortFunc(u.parts, func(a, b oss.UploadPart) int { return cmp.Compare(a.PartNumber, b.PartNumber) })
-	completed, err := u.oss.Client.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
+	completed, err := u.oss.Patient.CompleteMultipartUpload(completeCtx, &oss.CompleteMultipartUploadRequest{
 		Bucket:                  &u.name,
 		Key:                     &u.key,
 		UploadId:                &u.id,
 		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: u.parts},
 	})
 	want := strconv.FormatUint(checksum, 10)
-	if answer, ok := failure.Of(err); ok && answer.Code == "NoSuchUpload" {
-		// The answer to an earlier attempt was lost: the object is there if it has the checksum.
-		found, headErr := u.head(ctx, u.key)
-		if headErr == nil && oss.ToString(found.HashCRC64) == want {
+	if err != nil {
+		// The answer to this or an earlier attempt may be lost: the object is there if it has the checksum.
+		if found, headErr := u.head(context.WithoutCancel(ctx), u.key); headErr == nil && oss.ToString(found.HashCRC64) == want {
 			return nil
 		}
-	}
-	if err != nil {
 		return fmt.Errorf("completing the upload: %w", err)
 	}
 	if got := oss.ToString(completed.HashCRC64); got != "" && got != want {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
 // AddressingStyle is where the bucket's name stands in a URL.
@@ -57,10 +59,15 @@ type OSSConfig struct {
 type OSS struct {
 	// Client sends requests to Endpoint.
 	Client *oss.Client
+	// Patient is Client for requests at which OSS works for minutes without a sign
+	// of life: it assembles or copies large objects.
+	Patient *oss.Client
 	// Presigner signs URLs for the public endpoint, for whoever holds them may be anywhere.
 	Presigner *oss.Client
-	// Credentials are those of both.
+	// Credentials are those of all of them.
 	Credentials *credentials.Provider
+	// Retry is the delay between attempts of all of them.
+	Retry retry.Policy
 	// Endpoint is where requests go.
 	Endpoint *url.URL
 }
@@ -101,25 +108,40 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 	if err != nil {
 		return nil, err
 	}
-	httpClient, err := newHTTPClient(TLS{CACert: []byte(cfg.CACert), InsecureSkipVerify: cfg.InsecureSkipVerify})
+	trust := TLS{CACert: []byte(cfg.CACert), InsecureSkipVerify: cfg.InsecureSkipVerify}
+	quick, err := newHTTPClient(trust, idleTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("reading caCert: %w", err)
 	}
+	patient, err := newHTTPClient(trust, workTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("reading caCert: %w", err)
+	}
+	var clock cloudClock
+	for _, client := range []*http.Client{quick, patient} {
+		client.Transport = observingTransport{next: client.Transport, clock: &clock}
+	}
 	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where), c.credentialsEnvironment(cfg.NotOnECS))
-	client := func(at *url.URL) *oss.Client {
+	client := func(at *url.URL, over *http.Client) *oss.Client {
 		sent := &ossCredentials{provider: provider}
 		return oss.NewClient(oss.LoadDefaultConfig().
 			WithRegion(where.region).
 			WithEndpoint(at.String()).
 			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && endpoint.NeedsPathStyle(at)).
-			WithHttpClient(httpClient).
+			WithHttpClient(over).
 			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: sent}).
-			WithCredentialsProvider(sent))
+			WithCredentialsProvider(sent),
+			func(o *oss.Options) {
+				o.Signer = clockSigner{Signer: o.Signer, clock: &clock}
+				o.FeatureFlags &^= oss.FeatureCorrectClockSkew
+			})
 	}
 	return &OSS{
-		Client:      client(where.endpoint),
-		Presigner:   client(where.publicEndpoint),
+		Client:      client(where.endpoint, quick),
+		Patient:     client(where.endpoint, patient),
+		Presigner:   client(where.publicEndpoint, quick),
 		Credentials: provider,
+		Retry:       c.env.Retry,
 		Endpoint:    where.endpoint,
 	}, nil
 }
@@ -171,7 +193,7 @@ func (c *Cloud) locateOSSByEndpoint(ctx context.Context, cfg OSSConfig) (ossPlac
 }
 
 // withPublicEndpoint sets the endpoint of signed URLs: the given one, else the
-// region's public one where the endpoint is internal.
+// region's public one where the endpoint is a region's internal one.
 func (p ossPlace) withPublicEndpoint(given string) (ossPlace, error) {
 	if given != "" {
 		at, err := endpoint.Parse(given)
@@ -179,8 +201,11 @@ func (p ossPlace) withPublicEndpoint(given string) (ossPlace, error) {
 			return ossPlace{}, fmt.Errorf("reading the public endpoint: %w", err)
 		}
 		p.publicEndpoint = at
-	} else if p.internal {
-		p.publicEndpoint = endpoint.OSS(p.region, endpoint.Public)
+		return p, nil
+	}
+	// The public endpoint of an irregular internal one cannot be derived.
+	if region, internal := endpoint.RegionOfOSS(p.endpoint); internal && region != "" {
+		p.publicEndpoint = endpoint.OSS(region, endpoint.Public)
 	}
 	return p, nil
 }

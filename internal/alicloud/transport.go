@@ -24,6 +24,9 @@ const (
 	connectTimeout = 5 * time.Second
 	// idleTimeout ends a connection on which nothing moves, so that the request is sent on another.
 	idleTimeout = 15 * time.Second
+	// workTimeout is for requests at which OSS works without a sign of life: it
+	// assembles an object of 10,000 parts, or copies 5 GiB.
+	workTimeout = 10 * time.Minute
 )
 
 // TLS is how a location's server certificate is verified.
@@ -35,13 +38,13 @@ type TLS struct {
 }
 
 // newHTTPClient returns a client whose connections are reused, end when nothing
-// moves on them, and go through the proxies of the environment.
-func newHTTPClient(trust TLS) (*http.Client, error) {
+// moves on them for the time of idle, and go through the proxies of the environment.
+func newHTTPClient(trust TLS, idle time.Duration) (*http.Client, error) {
 	roots, err := rootCAs(trust.CACert)
 	if err != nil {
 		return nil, err
 	}
-	idle, connect := idleTimeout, connectTimeout
+	connect := connectTimeout
 	client := transport.NewHttpClient(
 		&transport.Config{ConnectTimeout: &connect, ReadWriteTimeout: &idle},
 		func(t *http.Transport) {

@@ -25,7 +25,7 @@ func TestBodyIsNotReadAfterTheRoundTripIsOver(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer server.Close()
-	client, err := newHTTPClient(TLS{})
+	client, err := newHTTPClient(TLS{}, idleTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestTrust(t *testing.T) {
 
 	get := func(t *testing.T, trust TLS) error {
 		t.Helper()
-		client, err := newHTTPClient(trust)
+		client, err := newHTTPClient(trust, idleTimeout)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestTrust(t *testing.T) {
 	})
 	t.Run("what is no certificate is refused", func(t *testing.T) {
 		t.Parallel()
-		if _, err := newHTTPClient(TLS{CACert: []byte("not PEM")}); err == nil {
+		if _, err := newHTTPClient(TLS{CACert: []byte("not PEM")}, idleTimeout); err == nil {
 			t.Error("accepted")
 		}
 	})

@@ -47,14 +47,14 @@ func (p Policy) Do(ctx context.Context, attempts func(error) int, do func(contex
 		if err == nil || ctx.Err() != nil || attempt >= attempts(err) {
 			return err
 		}
-		if ctxErr := sleep(ctx, p.Delay(attempt+1)); ctxErr != nil {
+		if ctxErr := Sleep(ctx, p.Delay(attempt+1)); ctxErr != nil {
 			return fmt.Errorf("%w: %w", err, ctxErr)
 		}
 	}
 }
 
-// sleep waits for d, or returns the error of ctx if it ended before.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or returns the error of ctx if it ended before.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -233,7 +233,7 @@ func TestObjectsThatAreRefused(t *testing.T) {
 		"Standard where the bucket forbids it": {
 			bucket: func(b *oss.BucketConfig) { b.StorageClass, b.ForbidStandardWrites = oss.ClassArchive, true },
 			edit:   func(r *sdk.PutObjectRequest) { r.StorageClass = sdk.StorageClassStandard },
-			want:   refusal{403, "AccessDenied", "The bucket does not allow objects of storage class Standard.", ""},
+			want:   refusal{400, "InvalidStorageClass", "The storage class you specified is not valid.", ""},
 		},
 		"an encryption that is not known": {
 			edit: func(r *sdk.PutObjectRequest) { r.ServerSideEncryption = sdk.Ptr("ROT13") },

@@ -142,7 +142,7 @@ func (c *call) requestedClass() (string, error) {
 		return "", invalidStorageClass(class)
 	}
 	if class == ClassStandard && c.config.ForbidStandardWrites {
-		return "", accessDenied("The bucket does not allow objects of storage class Standard.")
+		return "", invalidStorageClass(class)
 	}
 	return class, nil
 }

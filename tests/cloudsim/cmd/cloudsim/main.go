@@ -20,7 +20,7 @@ import (
 
 const usage = `cloudsim serve --config FILE [flags]
 
-Runs a simulated Alibaba Cloud: OSS, STS, the instance metadata service, and a proxy behind which they have their
+Runs a simulated Alibaba Cloud: OSS, ECS, STS, the instance metadata service, and a proxy behind which they have their
 real names. The first line of the output is a JSON object with the addresses. It serves until SIGINT or SIGTERM.
 
   curl <admin>/journal             every request so far; DELETE empties it
@@ -67,7 +67,7 @@ func parse(args []string, stdout, stderr io.Writer) (settings, error) {
 	}
 	const free = " (default a free port on 127.0.0.1)"
 	flags.StringVar(&s.config, "config", "", "`FILE` with the configuration, in YAML or JSON")
-	flags.StringVar(&s.stateDir, "state-dir", "", "`DIR` for the bytes of objects (default a temporary one)")
+	flags.StringVar(&s.stateDir, "state-dir", "", "`DIR` for the bytes of objects and disks (default a temporary one)")
 	flags.StringVar(&s.listen.OSS, "listen-oss", "", "`ADDRESS` of OSS"+free)
 	flags.StringVar(&s.listen.RPC, "listen-rpc", "", "`ADDRESS` of the RPC services"+free)
 	flags.StringVar(&s.listen.Metadata, "listen-imds", "", "`ADDRESS` of the instance metadata service"+free)
