@@ -15,8 +15,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 )
 
-// abandonedAge is beyond the age from which the plugin takes an upload for abandoned, a day.
-const abandonedAge = 25 * time.Hour
+// abandonedAge is beyond the age from which the plugin takes an upload for abandoned, a week.
+const abandonedAge = 8 * 24 * time.Hour
 
 // testKilledPlugin is not run beside others: it kills all processes of the plugin.
 func (s *suite) testKilledPlugin(t *testing.T) {
