@@ -45,8 +45,8 @@ func newPartPlan(l *location) partPlan {
 
 // spool returns the plan for a spooled part, none of which is spooled again.
 func (p partPlan) spool() partPlan {
-	size := max(p.large, minSpoolPart)
-	return partPlan{small: size, smallParts: maxParts, large: size, largeParts: maxParts}
+	size := max(p.small, minSpoolPart)
+	return partPlan{small: size, smallParts: maxParts}
 }
 
 // size returns the size in bytes of the part with the given number, counted from

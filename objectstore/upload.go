@@ -41,18 +41,22 @@ func (b *bucket) putByPlan(ctx context.Context, key string, body io.Reader, plan
 	if err != nil {
 		return err
 	}
-	var more []byte
 	if !ended {
-		// A body of exactly one part is known to end there when nothing follows.
-		if more, ended, err = readPart(body, nil, 1); err != nil {
+		// That a body of exactly one part ends there is known when nothing follows.
+		next, last, err := readPart(body, nil, 1)
+		if err != nil {
 			return err
 		}
+		if len(next) > 0 {
+			rest := io.Reader(bytes.NewReader(next))
+			if !last {
+				rest = io.MultiReader(rest, body)
+			}
+			b.abortAbandonedUploads(ctx)
+			return b.putParts(ctx, key, first, rest, plan)
+		}
 	}
-	if ended && len(more) == 0 {
-		return b.putBytes(ctx, key, first)
-	}
-	b.abortAbandonedUploads(ctx)
-	return b.putParts(ctx, key, first, io.MultiReader(bytes.NewReader(more), body), plan)
+	return b.putBytes(ctx, key, first)
 }
 
 // putBytes stores an object that is in memory. OSS makes it visible as a whole,
