@@ -45,8 +45,6 @@ type Config struct {
 	RoleARN string
 	// RoleSessionName appears in the cloud's audit log (ActionTrail).
 	RoleSessionName string
-	// ExternalID is passed to AssumeRole where the role's trust policy asks for one.
-	ExternalID string
 	// STSEndpoint is a host or URL; empty means ALIBABA_CLOUD_STS_ENDPOINT or the global endpoint.
 	STSEndpoint string
 }

@@ -58,7 +58,6 @@ func (p *Provider) find(ctx context.Context) (Credentials, error) {
 	return p.assume(ctx, found, assumption{
 		roleARN:     p.cfg.RoleARN,
 		sessionName: p.cfg.RoleSessionName,
-		externalID:  p.cfg.ExternalID,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,7 @@ func TestAssumeRole(t *testing.T) {
 	service, endpoint := startSTS(t, granted("STS.assumed01", later))
 	path := write(t, t.TempDir(), "cloud", dotenv(temporary))
 	p := NewProvider(Config{
-		File: path, RoleARN: roleARN, RoleSessionName: "backup of prod/eu", ExternalID: "x-1", STSEndpoint: endpoint,
+		File: path, RoleARN: roleARN, RoleSessionName: "backup of prod/eu", STSEndpoint: endpoint,
 	}, environment(t, now, variableSTSEndpoint+"=https://192.0.2.1"))
 
 	got, err := p.Credentials(t.Context())
@@ -123,7 +124,7 @@ func TestAssumeRole(t *testing.T) {
 	wantCalls := []stsCall{{
 		Action: "AssumeRole", Version: "2015-04-01", Signer: temporary.AccessKeyID, SecurityToken: testToken,
 		Form: url.Values{
-			"RoleArn": {roleARN}, "RoleSessionName": {"backup-of-prod-eu"}, "ExternalId": {"x-1"}, "DurationSeconds": {"3600"},
+			"RoleArn": {roleARN}, "RoleSessionName": {"backup-of-prod-eu"}, "DurationSeconds": {"3600"},
 		},
 	}}
 	if diff := cmp.Diff(wantCalls, service.seen()); diff != "" {
@@ -137,7 +138,7 @@ func TestRoleInAnINIFileIsAssumedBeforeTheLocations(t *testing.T) {
 	later := now.Now().Add(time.Hour)
 	service, endpoint := startSTS(t, granted("STS.first00001", later), granted("STS.second0001", later))
 	path := write(t, t.TempDir(), "cloud", "[default]\ntype=ram_role_arn\naccess_key_id="+permanent.AccessKeyID+
-		"\naccess_key_secret="+testSecret+"\nrole_arn=acs:ram::1:role/first\nrole_session_name=one\n")
+		"\naccess_key_secret="+testSecret+"\nrole_arn=acs:ram::1:role/first\nrole_session_name=one\nexternal_id=x-1\n")
 	p := NewProvider(Config{File: path, RoleARN: "acs:ram::2:role/second", STSEndpoint: endpoint}, environment(t, now))
 	got, err := p.Credentials(t.Context())
 	if err != nil || got.AccessKeyID != "STS.second0001" {
@@ -146,11 +147,12 @@ func TestRoleInAnINIFileIsAssumedBeforeTheLocations(t *testing.T) {
 	calls := service.seen()
 	signers := make([]string, 0, len(calls))
 	for _, call := range calls {
-		signers = append(signers, call.Signer+" assumes "+call.Form.Get("RoleArn")+" as "+call.Form.Get("RoleSessionName"))
+		signers = append(signers, call.Signer+" assumes "+call.Form.Get("RoleArn")+
+			" as "+call.Form.Get("RoleSessionName")+" with external id "+strconv.Quote(call.Form.Get("ExternalId")))
 	}
 	want := []string{
-		permanent.AccessKeyID + " assumes acs:ram::1:role/first as one",
-		"STS.first00001 assumes acs:ram::2:role/second as velero-plugin-alibabacloud",
+		permanent.AccessKeyID + ` assumes acs:ram::1:role/first as one with external id "x-1"`,
+		`STS.first00001 assumes acs:ram::2:role/second as velero-plugin-alibabacloud with external id ""`,
 	}
 	if diff := cmp.Diff(want, signers); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
