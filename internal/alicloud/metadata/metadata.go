@@ -5,7 +5,7 @@
 //
 // It speaks the security hardening mode, in which every request carries a
 // session token, and falls back to requests without one only where the service
-// does not know tokens.
+// does not know tokens, or its tokens do not reach this pod.
 package metadata
 
 import (
@@ -75,7 +75,7 @@ type Client struct {
 	mu       sync.Mutex
 	identity Identity
 	session  session
-	answered bool // Whether the service has ever answered: this is an ECS instance then.
+	answered bool // Whether the service has ever been of use: this is an ECS instance then.
 	// silentUntil and silence remember that nobody answered, so that a process
 	// outside Alibaba Cloud waits for the timeout once and not at every request.
 	silentUntil time.Time

@@ -345,6 +345,58 @@ func TestNotOnECS(t *testing.T) {
 	}
 }
 
+func TestTokenThatDoesNotReachThePod(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name         string
+		status       int // Of requests without a token.
+		wantErr      string
+		wantNotOnECS bool
+		wantRequests []string
+	}{
+		{
+			name: "an instance that does not insist on tokens is asked without one", status: http.StatusOK,
+			wantRequests: []string{"PUT " + tokenPath, "GET " + documentPath, "GET " + rolePath, "GET " + rolePath},
+		},
+		{
+			name: "an instance that insists on them is not reachable, which is remembered", status: http.StatusForbidden,
+			wantErr: "HttpPutResponseHopLimit", wantNotOnECS: true,
+			wantRequests: []string{"PUT " + tokenPath, "GET " + documentPath},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			var requests []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				requests = append(requests, r.Method+" "+r.URL.Path)
+				mu.Unlock()
+				if r.Method == http.MethodPut {
+					panic(http.ErrAbortHandler) // No answer.
+				}
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte("worker"))
+			}))
+			t.Cleanup(server.Close)
+			client := New(server.URL, nil)
+			for range 2 {
+				role, err := client.Role(t.Context())
+				checkError(t, err, tt.wantErr)
+				if errors.Is(err, ErrNotOnECS) != tt.wantNotOnECS || (err == nil && role != "worker") {
+					t.Errorf("role %q, error %v", role, err)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if diff := cmp.Diff(tt.wantRequests, requests); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestServiceThatWentSilentIsNotTakenForAnother(t *testing.T) {
 	t.Parallel()
 	s := &service{answers: map[string]string{"/meta-data/ram/security-credentials/": "worker"}}

@@ -61,6 +61,21 @@ func (e *statusError) Error() string {
 	return text
 }
 
+// silenceError is a request that nobody answered.
+type silenceError struct {
+	err error
+}
+
+func (e *silenceError) Error() string { return "ask the metadata service: " + e.err.Error() }
+
+func (e *silenceError) Unwrap() error { return e.err }
+
+// connected reports whether there was somebody who did not answer.
+func (e *silenceError) connected() bool {
+	var failed *net.OpError
+	return !errors.As(e.err, &failed) || failed.Op != "dial"
+}
+
 // refusesSession reports whether the answer to a request with that token means
 // that a new one is needed: the service has forgotten the token, or was switched
 // to the hardened mode after it had been found without tokens.
@@ -89,6 +104,14 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	if err := c.knownSilence(); err != nil {
 		return nil, err
 	}
+	body, err := c.getInSession(ctx, path)
+	if errors.As(err, new(*silenceError)) {
+		return nil, c.unreachable(err)
+	}
+	return body, err
+}
+
+func (c *Client) getInSession(ctx context.Context, path string) ([]byte, error) {
 	token, err := c.sessionToken(ctx)
 	if err != nil {
 		return nil, err
@@ -104,7 +127,8 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// sessionToken returns the token to send, "" where the service does not know tokens.
+// sessionToken returns the token to send, "" where the service does not know
+// tokens, or gives none to this pod and does not insist on them.
 func (c *Client) sessionToken(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	current := c.session
@@ -120,14 +144,26 @@ func (c *Client) sessionToken(ctx context.Context) (string, error) {
 		// An instance from before the hardened mode.
 		body, err = nil, nil
 	}
+	if silence := new(silenceError); errors.As(err, &silence) && silence.connected() && c.servesWithoutToken(ctx) {
+		body, err = nil, nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("get a metadata session token: %w", err)
 	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.answered = true
 	c.session = session{token: string(body), expires: asked.Add(tokenTTL - tokenMargin)}
 	return c.session.token, nil
+}
+
+// servesWithoutToken asks once without a token. Only the answer to the token
+// request is sent with a low TTL: where the hardened mode is not enforced, a pod
+// that it does not reach is served all the same.
+func (c *Client) servesWithoutToken(ctx context.Context) bool {
+	_, err := c.sendOnce(ctx, http.MethodGet, documentPath, tokenHeader, "")
+	return err == nil
 }
 
 // dropSession forgets the token unless another caller has renewed it already.
@@ -171,12 +207,12 @@ func (c *Client) sendOnce(ctx context.Context, method, path, header, value strin
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("ask the metadata service: %w", err)
+		}
+		return nil, &silenceError{err: err}
 	}
 	defer resp.Body.Close()
-	c.mu.Lock()
-	c.answered = true
-	c.mu.Unlock()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer to %s %s: %w", method, path, err)
@@ -188,13 +224,12 @@ func (c *Client) sendOnce(ctx context.Context, method, path, header, value strin
 }
 
 // unreachable says what a request without an answer means: that there is no
-// metadata service, which is remembered, unless the caller gave up or the
-// service has answered before.
-func (c *Client) unreachable(ctx context.Context, err error) error {
+// metadata service for this pod, which is remembered, unless it has answered before.
+func (c *Client) unreachable(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ctx.Err() != nil || c.answered {
-		return fmt.Errorf("ask the metadata service: %w", err)
+	if c.answered {
+		return err
 	}
 	c.silence = fmt.Errorf("%w: %w; %s", ErrNotOnECS, err, hopLimitRemedy)
 	c.silentUntil = c.now().Add(silencePeriod)
