@@ -5,7 +5,9 @@ package credentials
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -199,6 +201,9 @@ func (p *Provider) Variable(_ context.Context, name string) (string, error) {
 	}
 	if from != nil {
 		doc, err := from.lastGood(p.now())
+		if from == p.environmentFile && errors.Is(err, fs.ErrNotExist) {
+			return p.getenv(name), nil // The variable stays set where other credentials are used.
+		}
 		if err != nil {
 			return "", &Error{Err: err}
 		}

@@ -972,3 +972,18 @@ func TestFileThatVariableReadFirstIsNoticed(t *testing.T) {
 		t.Errorf("%s, %v: want the rotated key", got, err)
 	}
 }
+
+func TestVariableWhereTheFileForAllLocationsIsMissing(t *testing.T) {
+	t.Parallel()
+	env := environment(t, newClock())
+	variables := map[string]string{"ALIBABA_CLOUD_CREDENTIALS_FILE": filepath.Join(t.TempDir(), "none"), "KEY": "from the environment"}
+	env.Getenv = func(name string) string { return variables[name] }
+	got, err := NewProvider(Config{}, env).Variable(t.Context(), "KEY")
+	checkError(t, err, "")
+	if got != "from the environment" {
+		t.Errorf("got %q", got)
+	}
+	if _, err := NewProvider(Config{File: variables["ALIBABA_CLOUD_CREDENTIALS_FILE"]}, env).Variable(t.Context(), "KEY"); err == nil {
+		t.Error("the location's own file is missing, and that is no error")
+	}
+}
