@@ -23,8 +23,12 @@ build: ## Build bin/velero-plugin-alibabacloud, static and reproducible
 demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1 leaves it running)
 	go run ./tests/demo
 
+.PHONY: tools
+tools: ## Build the programs that tests run, into a cache (minutes the first time; says what it does)
+	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-controller-manager velero >/dev/null
+
 .PHONY: test
-test: ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+test: tools ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
 	go test -race -timeout 30m ./...
 
 .PHONY: test-short
