@@ -53,7 +53,7 @@ func (s *suite) testWrongLocations(t *testing.T) {
 		{
 			name:    "malformed-value",
 			options: vaultOptions{config: map[string]string{"partSize": "1Ki"}},
-			want:    []string{`key "partSize" has the value "1Ki": allowed is a size from 100Ki to 512Mi, such as 16Mi`},
+			want:    []string{`key "partSize" has the value "1Ki": allowed is a size from 100Ki to 256Mi, such as 16Mi`},
 		},
 		{
 			name: "unknown-access-key",
