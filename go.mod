@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 module github.com/alibabacloud-velero/velero-plugin-alibabacloud
 
 go 1.26.0
