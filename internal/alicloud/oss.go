@@ -108,15 +108,11 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust := TLS{CACert: []byte(cfg.CACert), InsecureSkipVerify: cfg.InsecureSkipVerify}
-	quick, err := newHTTPClient(trust, idleTimeout)
+	trust, err := TLS{CACert: []byte(cfg.CACert), InsecureSkipVerify: cfg.InsecureSkipVerify}.config()
 	if err != nil {
 		return nil, fmt.Errorf("reading caCert: %w", err)
 	}
-	patient, err := newHTTPClient(trust, workTimeout)
-	if err != nil {
-		return nil, fmt.Errorf("reading caCert: %w", err)
-	}
+	quick, patient := newHTTPClient(trust, idleTimeout), newHTTPClient(trust, workTimeout)
 	var clock cloudClock
 	for _, client := range []*http.Client{quick, patient} {
 		client.Transport = observingTransport{next: client.Transport, clock: &clock}

@@ -37,28 +37,33 @@ type TLS struct {
 	InsecureSkipVerify bool
 }
 
-// newHTTPClient returns a client whose connections are reused, end when nothing
-// moves on them for the time of idle, and go through the proxies of the environment.
-func newHTTPClient(trust TLS, idle time.Duration) (*http.Client, error) {
-	roots, err := rootCAs(trust.CACert)
+// config returns the settings in the form of crypto/tls. A bundle without a certificate is an error.
+func (t TLS) config() (*tls.Config, error) {
+	roots, err := rootCAs(t.CACert)
 	if err != nil {
 		return nil, err
 	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            roots,
+		InsecureSkipVerify: t.InsecureSkipVerify, //nolint:gosec // The location asks for it by name, and a warning is logged.
+	}, nil
+}
+
+// newHTTPClient returns a client whose connections are reused, end when nothing
+// moves on them for the time of idle, and go through the proxies of the environment.
+func newHTTPClient(trust *tls.Config, idle time.Duration) *http.Client {
 	connect := connectTimeout
 	client := transport.NewHttpClient(
 		&transport.Config{ConnectTimeout: &connect, ReadWriteTimeout: &idle},
 		func(t *http.Transport) {
 			t.Proxy = http.ProxyFromEnvironment
 			t.OnProxyConnectResponse = proxyAnswered
-			t.TLSClientConfig = &tls.Config{
-				MinVersion:         tls.VersionTLS12,
-				RootCAs:            roots,
-				InsecureSkipVerify: trust.InsecureSkipVerify, //nolint:gosec // The location asks for it by name, and a warning is logged.
-			}
+			t.TLSClientConfig = trust.Clone()
 		},
 	)
 	client.Transport = detachingTransport{next: client.Transport}
-	return client, nil
+	return client
 }
 
 // proxyAnswered makes a proxy's refusal to connect the error that it is: the

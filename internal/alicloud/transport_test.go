@@ -25,10 +25,11 @@ func TestBodyIsNotReadAfterTheRoundTripIsOver(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer server.Close()
-	client, err := newHTTPClient(TLS{}, idleTimeout)
+	trust, err := TLS{}.config()
 	if err != nil {
 		t.Fatal(err)
 	}
+	client := newHTTPClient(trust, idleTimeout)
 	body := bytes.NewReader(make([]byte, 64<<20))
 	for range 5 {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
@@ -57,10 +58,11 @@ func TestTrust(t *testing.T) {
 
 	get := func(t *testing.T, trust TLS) error {
 		t.Helper()
-		client, err := newHTTPClient(trust, idleTimeout)
+		config, err := trust.config()
 		if err != nil {
 			t.Fatal(err)
 		}
+		client := newHTTPClient(config, idleTimeout)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +94,7 @@ func TestTrust(t *testing.T) {
 	})
 	t.Run("what is no certificate is refused", func(t *testing.T) {
 		t.Parallel()
-		if _, err := newHTTPClient(TLS{CACert: []byte("not PEM")}, idleTimeout); err == nil {
+		if _, err := (TLS{CACert: []byte("not PEM")}).config(); err == nil {
 			t.Error("accepted")
 		}
 	})
