@@ -40,6 +40,21 @@ type DiskType struct {
 	PerformanceLevel string
 }
 
+// ParseDiskType reads a type as the CSI driver's label writes it: a category and,
+// after a dot, a performance level.
+func ParseDiskType(text string) DiskType {
+	category, level, _ := strings.Cut(text, ".")
+	return DiskType{Category: category, PerformanceLevel: level}
+}
+
+// String writes the type as ParseDiskType reads it.
+func (t DiskType) String() string {
+	if t.PerformanceLevel == "" {
+		return t.Category
+	}
+	return t.Category + "." + t.PerformanceLevel
+}
+
 // DiskTypeOf returns the type of the disk behind pv as far as pv says: from its
 // label, else from the parameters that the CSI driver was given. Where those leave
 // the driver a choice (type "cloud_essd,cloud_ssd", or the old "available"), what
@@ -48,18 +63,18 @@ func DiskTypeOf(pv *corev1.PersistentVolume) DiskType {
 	if KindOf(pv) != KindDisk {
 		return DiskType{}
 	}
-	category, level, _ := strings.Cut(pv.Labels[LabelDiskType], ".")
-	if category == "" {
-		category = onlyChoice(parameter(parameters(pv), "type"))
+	found := ParseDiskType(pv.Labels[LabelDiskType])
+	if found.Category == "" {
+		found.Category = onlyChoice(parameter(parameters(pv), "type"))
 	}
-	if category != categoryESSD {
+	if found.Category != categoryESSD {
 		// The driver leaves a StorageClass's level on disks that have none.
-		return DiskType{Category: category}
+		return DiskType{Category: found.Category}
 	}
-	if level == "" {
-		level = onlyChoice(parameter(parameters(pv), "performanceLevel"))
+	if found.PerformanceLevel == "" {
+		found.PerformanceLevel = onlyChoice(parameter(parameters(pv), "performanceLevel"))
 	}
-	return DiskType{Category: category, PerformanceLevel: level}
+	return found
 }
 
 // onlyChoice returns value unless it stands for several.
