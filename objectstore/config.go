@@ -5,18 +5,16 @@ package objectstore
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/locationconfig"
 )
 
 const (
@@ -53,42 +51,35 @@ type location struct {
 	timeout time.Duration
 }
 
-// option reads the value of one key into the location. Its error says what is allowed.
-type option func(l *location, value string) error
-
 // options are the keys that a location may have. docs/objectstore.md describes them.
-func options() map[string]option {
-	return map[string]option{
-		"bucket":                text(func(l *location) *string { return &l.bucket }),
+func options() map[string]locationconfig.Option[location] {
+	return locationconfig.WithCredentials(map[string]locationconfig.Option[location]{
+		"bucket":                locationconfig.Text(func(l *location) *string { return &l.bucket }),
 		"prefix":                setPrefix,
-		"caCert":                text(func(l *location) *string { return &l.oss.CACert }),
-		"region":                setRegion,
-		"network":               setNetwork,
-		"endpoint":              endpointURL(func(l *location) *string { return &l.oss.Endpoint }),
-		"publicEndpoint":        endpointURL(func(l *location) *string { return &l.oss.PublicEndpoint }),
-		"addressingStyle":       setAddressingStyle,
-		"serverSideEncryption":  oneOf(func(l *location) *string { return &l.serverSideEncryption }, "AES256", "KMS", "SM4"),
-		"kmsKeyId":              text(func(l *location) *string { return &l.kmsKeyID }),
+		"caCert":                locationconfig.Text(func(l *location) *string { return &l.oss.CACert }),
+		"region":                locationconfig.Region(func(l *location) *string { return &l.oss.Region }),
+		"network":               locationconfig.OneOf(func(l *location) *endpoint.Network { return &l.oss.Network }, endpoint.Public, endpoint.Internal, endpoint.Accelerate, endpoint.Auto),
+		"endpoint":              locationconfig.Endpoint(func(l *location) *string { return &l.oss.Endpoint }),
+		"publicEndpoint":        locationconfig.Endpoint(func(l *location) *string { return &l.oss.PublicEndpoint }),
+		"addressingStyle":       locationconfig.OneOf(func(l *location) *alicloud.AddressingStyle { return &l.oss.AddressingStyle }, alicloud.AddressingAuto, alicloud.AddressingPath, alicloud.AddressingVirtual),
+		"serverSideEncryption":  locationconfig.OneOf(func(l *location) *string { return &l.serverSideEncryption }, "AES256", "KMS", "SM4"),
+		"kmsKeyId":              locationconfig.Text(func(l *location) *string { return &l.kmsKeyID }),
 		"storageClass":          setStorageClass,
 		"tagging":               setTagging,
 		"partSize":              setPartSize,
-		"uploadConcurrency":     count(func(l *location) *int { return &l.uploadConcurrency }),
-		"downloadConcurrency":   count(func(l *location) *int { return &l.downloadConcurrency }),
-		"timeout":               setTimeout,
-		"insecureSkipTLSVerify": flag(func(l *location) *bool { return &l.oss.InsecureSkipVerify }),
-		"credentialsFile":       text(func(l *location) *string { return &l.oss.Credentials.File }),
-		"profile":               text(func(l *location) *string { return &l.oss.Credentials.Profile }),
-		"roleArn":               setRoleARN,
-		"roleSessionName":       text(func(l *location) *string { return &l.oss.Credentials.RoleSessionName }),
-		"notOnECS":              flag(func(l *location) *bool { return &l.oss.NotOnECS }),
+		"uploadConcurrency":     locationconfig.Count(func(l *location) *int { return &l.uploadConcurrency }, maxConcurrency),
+		"downloadConcurrency":   locationconfig.Count(func(l *location) *int { return &l.downloadConcurrency }, maxConcurrency),
+		"timeout":               locationconfig.Duration(func(l *location) *time.Duration { return &l.timeout }, time.Second, "10m"),
+		"insecureSkipTLSVerify": locationconfig.Flag(func(l *location) *bool { return &l.oss.InsecureSkipVerify }),
+		"notOnECS":              locationconfig.Flag(func(l *location) *bool { return &l.oss.NotOnECS }),
 
 		// The official plugin accepts a zone in every location, and uses it for disks alone.
-		"zone": ignored,
+		"zone": locationconfig.Ignored[location],
 		// Velero's own file-system backup reads these from the location, not from the plugin.
-		"s3Url":            ignored,
-		"s3ForcePathStyle": ignored,
-		"resticRepoPrefix": ignored,
-	}
+		"s3Url":            locationconfig.Ignored[location],
+		"s3ForcePathStyle": locationconfig.Ignored[location],
+		"resticRepoPrefix": locationconfig.Ignored[location],
+	}, func(l *location) *credentials.Config { return &l.oss.Credentials })
 }
 
 // parseLocation reads the config that Velero passes to Init: the location's
@@ -106,23 +97,8 @@ func parseLocation(config map[string]string) (location, error) {
 			AddressingStyle: alicloud.AddressingAuto,
 		},
 	}
-	known := options()
-	var problems []error
-	for _, key := range slices.Sorted(maps.Keys(config)) {
-		set, ok := known[key]
-		if !ok {
-			problems = append(problems, fmt.Errorf("unknown key %q: allowed are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
-			continue
-		}
-		if err := set(&l, config[key]); err != nil {
-			problems = append(problems, fmt.Errorf("key %q has the value %q: %w", key, config[key], err))
-		}
-	}
-	if len(problems) == 0 {
-		problems = append(problems, l.contradictions()...)
-	}
-	if err := errors.Join(problems...); err != nil {
-		return location{}, fmt.Errorf("reading the config of the backup storage location: %w", err)
+	if err := locationconfig.Parse("backup storage location", config, &l, options(), (*location).contradictions); err != nil {
+		return location{}, err
 	}
 	return l, nil
 }
@@ -136,9 +112,7 @@ func (l *location) contradictions() []error {
 	if l.kmsKeyID != "" && l.serverSideEncryption != "KMS" {
 		problems = append(problems, errors.New(`key "kmsKeyId" needs serverSideEncryption: KMS`))
 	}
-	if l.oss.Credentials.RoleSessionName != "" && l.oss.Credentials.RoleARN == "" {
-		problems = append(problems, errors.New(`key "roleSessionName" needs roleArn`))
-	}
+	problems = append(problems, locationconfig.CredentialsContradictions(l.oss.Credentials)...)
 	if memory := l.partSize * int64(l.uploadConcurrency); memory > maxUploadMemory {
 		problems = append(problems, fmt.Errorf(`keys "partSize" and "uploadConcurrency": an upload would hold %d MiB, allowed are %d MiB of the memory of Velero's pod`,
 			memory/mebibyte, int64(maxUploadMemory)/mebibyte))
@@ -155,92 +129,10 @@ func isPlainHTTP(text string) bool {
 	return err == nil && parsed.Scheme == "http" && !endpoint.IsLoopback(parsed)
 }
 
-func ignored(*location, string) error { return nil }
-
-func text(field func(*location) *string) option {
-	return func(l *location, value string) error {
-		*field(l) = value
-		return nil
-	}
-}
-
-func oneOf(field func(*location) *string, allowed ...string) option {
-	return func(l *location, value string) error {
-		if !slices.Contains(allowed, value) {
-			return fmt.Errorf("allowed are %s", strings.Join(allowed, ", "))
-		}
-		*field(l) = value
-		return nil
-	}
-}
-
-func flag(field func(*location) *bool) option {
-	return func(l *location, value string) error {
-		parsed, err := strconv.ParseBool(value)
-		if err != nil {
-			return errors.New(`allowed are "true" and "false"`)
-		}
-		*field(l) = parsed
-		return nil
-	}
-}
-
-func count(field func(*location) *int) option {
-	return func(l *location, value string) error {
-		parsed, err := strconv.Atoi(value)
-		if err != nil || parsed < 1 || parsed > maxConcurrency {
-			return fmt.Errorf("allowed is a whole number from 1 to %d", maxConcurrency)
-		}
-		*field(l) = parsed
-		return nil
-	}
-}
-
-// endpointURL accepts plain HTTP where the value itself begins with http://: the
-// store warns of it, unless it is this machine.
-func endpointURL(field func(*location) *string) option {
-	return func(l *location, value string) error {
-		parsed, err := endpoint.Parse(value)
-		if err != nil {
-			return err
-		}
-		*field(l) = parsed.String()
-		return nil
-	}
-}
-
 func setPrefix(l *location, value string) error {
 	if trimmed := strings.Trim(value, "/"); trimmed != "" {
 		l.prefix = trimmed + "/"
 	}
-	return nil
-}
-
-func setRegion(l *location, value string) error {
-	// Endpoints are written oss-cn-hangzhou, regions cn-hangzhou: people mix them up, and nothing else is meant.
-	region := strings.TrimPrefix(value, "oss-")
-	if !regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`).MatchString(region) {
-		return errors.New("allowed is a region id such as cn-hangzhou")
-	}
-	l.oss.Region = region
-	return nil
-}
-
-func setNetwork(l *location, value string) error {
-	allowed := []endpoint.Network{endpoint.Public, endpoint.Internal, endpoint.Accelerate, endpoint.Auto}
-	if !slices.Contains(allowed, endpoint.Network(value)) {
-		return fmt.Errorf("allowed are %v", allowed)
-	}
-	l.oss.Network = endpoint.Network(value)
-	return nil
-}
-
-func setAddressingStyle(l *location, value string) error {
-	allowed := []alicloud.AddressingStyle{alicloud.AddressingAuto, alicloud.AddressingPath, alicloud.AddressingVirtual}
-	if !slices.Contains(allowed, alicloud.AddressingStyle(value)) {
-		return fmt.Errorf("allowed are %v", allowed)
-	}
-	l.oss.AddressingStyle = alicloud.AddressingStyle(value)
 	return nil
 }
 
@@ -275,22 +167,5 @@ func setPartSize(l *location, value string) error {
 		return errors.New("allowed is a size from 100Ki to 256Mi, such as 16Mi")
 	}
 	l.partSize = size.Value()
-	return nil
-}
-
-func setTimeout(l *location, value string) error {
-	timeout, err := time.ParseDuration(value)
-	if err != nil || timeout < time.Second {
-		return errors.New("allowed is a duration of at least 1s, such as 10m")
-	}
-	l.timeout = timeout
-	return nil
-}
-
-func setRoleARN(l *location, value string) error {
-	if !regexp.MustCompile(`^acs:ram::\d+:role/.+$`).MatchString(value) {
-		return errors.New("allowed is the ARN of a RAM role such as acs:ram::1234567890123456:role/velero")
-	}
-	l.oss.Credentials.RoleARN = value
 	return nil
 }

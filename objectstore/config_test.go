@@ -117,7 +117,7 @@ func TestParseLocationRefuses(t *testing.T) {
 		want   []string
 	}{
 		{"an unknown key, and names the known ones", map[string]string{"regoin": "cn-hangzhou"}, []string{`unknown key "regoin"`, "region", "network"}},
-		{"a network that is none", map[string]string{"network": "vpc"}, []string{`key "network"`, `"vpc"`, "public internal accelerate auto"}},
+		{"a network that is none", map[string]string{"network": "vpc"}, []string{`key "network"`, `"vpc"`, "public, internal, accelerate, auto"}},
 		{"a region with a slip", map[string]string{"region": "China (Hangzhou)"}, []string{`key "region"`, "cn-hangzhou"}},
 		{"an archive class, and says why", map[string]string{"storageClass": "Archive"}, []string{`key "storageClass"`, "Standard and IA", "lifecycle rule"}},
 		{"an encryption that OSS lacks", map[string]string{"serverSideEncryption": "aes"}, []string{"AES256, KMS, SM4"}},
@@ -133,7 +133,7 @@ func TestParseLocationRefuses(t *testing.T) {
 		{"a flag that is neither", map[string]string{"insecureSkipTLSVerify": "yes please"}, []string{`"true" and "false"`}},
 		{"an endpoint with the bucket in its path", map[string]string{"endpoint": "https://oss-cn-hangzhou.aliyuncs.com/b"}, []string{`key "endpoint"`}},
 		{"signed URLs over plain http", map[string]string{"publicEndpoint": "http://backups.example.com"}, []string{"must be https"}},
-		{"an addressing style that is none", map[string]string{"addressingStyle": "cname"}, []string{"auto path virtual"}},
+		{"an addressing style that is none", map[string]string{"addressingStyle": "cname"}, []string{"auto, path, virtual"}},
 		{"two values for one tag", map[string]string{"tagging": "a=1&a=2"}, []string{"one value for each tag"}},
 		{"eleven tags", map[string]string{"tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, []string{"up to 10 tags"}},
 		{"two mistakes at once, and names both", map[string]string{"network": "x", "timeout": "y"}, []string{`"network"`, `"timeout"`}},
