@@ -4,7 +4,7 @@ package alicloud
 
 import (
 	"context"
-	"sync"
+	"net/http"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -12,6 +12,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/metadata"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/throttle"
 )
 
 const (
@@ -30,6 +31,12 @@ type Environment struct {
 	AddonTokenSecret func(context.Context) ([]byte, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Sleep passes time until the duration is over or the context ends, whose error
+	// it then returns; nil means retry.Sleep.
+	Sleep func(context.Context, time.Duration) error
+	// RPC carries the calls to ECS and STS; nil means connections that go through
+	// the proxies of the environment.
+	RPC *http.Client
 	// Retry is the delay between attempts of every client; the zero value means retry.Default.
 	Retry retry.Policy
 	// Log is told what a person may want to know of credentials and connections.
@@ -43,8 +50,9 @@ type Cloud struct {
 	env      Environment
 	metadata *metadata.Client
 
-	mu        sync.Mutex
-	ossByConf map[OSSConfig]*ossEntry
+	oss      perKey[OSSConfig, *OSS]
+	ecs      perKey[ECSConfig, *ECS]
+	limiters perKey[limitedAPI, *throttle.Limiter]
 }
 
 // New returns a Cloud. It contacts nothing.
@@ -52,10 +60,15 @@ func New(env Environment) *Cloud {
 	if env.Retry == (retry.Policy{}) {
 		env.Retry = retry.Default()
 	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Sleep == nil {
+		env.Sleep = retry.Sleep
+	}
 	return &Cloud{
-		env:       env,
-		metadata:  metadata.New(env.Getenv(metadataEndpointVariable), nil),
-		ossByConf: map[OSSConfig]*ossEntry{},
+		env:      env,
+		metadata: metadata.New(env.Getenv(metadataEndpointVariable), nil),
 	}
 }
 
@@ -65,6 +78,7 @@ func (c *Cloud) credentialsEnvironment(notOnECS bool) credentials.Environment {
 		Getenv:           c.env.Getenv,
 		Metadata:         c.metadata,
 		AddonTokenSecret: c.env.AddonTokenSecret,
+		HTTPClient:       c.env.RPC,
 		Now:              c.env.Now,
 		Log:              c.env.Log,
 	}

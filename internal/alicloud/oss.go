@@ -4,11 +4,9 @@ package alicloud
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"sync/atomic"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -72,35 +70,11 @@ type OSS struct {
 	Endpoint *url.URL
 }
 
-// ossEntry makes the client of one config when it is first used. A failure to
-// find the region is not kept: the metadata service may answer the next time.
-type ossEntry struct {
-	mu  sync.Mutex
-	oss *OSS
-}
-
 // OSS returns the clients for cfg, the same ones for an equal cfg. It contacts
 // nothing but the instance metadata service, and that only where the region is
 // not given or the network is auto.
 func (c *Cloud) OSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
-	c.mu.Lock()
-	entry, ok := c.ossByConf[cfg]
-	if !ok {
-		entry = &ossEntry{}
-		c.ossByConf[cfg] = entry
-	}
-	c.mu.Unlock()
-
-	entry.mu.Lock()
-	defer entry.mu.Unlock()
-	if entry.oss == nil {
-		made, err := c.newOSS(ctx, cfg)
-		if err != nil {
-			return nil, err
-		}
-		entry.oss = made
-	}
-	return entry.oss, nil
+	return c.oss.get(cfg, func() (*OSS, error) { return c.newOSS(ctx, cfg) })
 }
 
 func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
@@ -117,7 +91,7 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 	for _, client := range []*http.Client{quick, patient} {
 		client.Transport = observingTransport{next: client.Transport, clock: &clock}
 	}
-	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where), c.credentialsEnvironment(cfg.NotOnECS))
+	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where.region, where.internal), c.credentialsEnvironment(cfg.NotOnECS))
 	client := func(at *url.URL, over *http.Client) *oss.Client {
 		sent := &ossCredentials{provider: provider}
 		return oss.NewClient(oss.LoadDefaultConfig().
@@ -161,7 +135,10 @@ func (c *Cloud) locateOSS(ctx context.Context, cfg OSSConfig) (ossPlace, error) 
 	}
 	network := cfg.Network
 	if network == endpoint.Auto {
-		network = c.nearestNetwork(ctx, region, cfg.NotOnECS)
+		network = endpoint.Public
+		if c.inRegion(ctx, region, cfg.NotOnECS) {
+			network = endpoint.Internal
+		}
 	}
 	place := ossPlace{
 		region:         region,
@@ -204,50 +181,6 @@ func (p ossPlace) withPublicEndpoint(given string) (ossPlace, error) {
 		p.publicEndpoint = endpoint.OSS(region, endpoint.Public)
 	}
 	return p, nil
-}
-
-// ErrNoRegion is returned where neither the location nor the endpoint nor the instance names a region.
-var ErrNoRegion = errors.New("no region")
-
-// region returns given, or else the region of the instance.
-func (c *Cloud) region(ctx context.Context, given string, notOnECS bool) (string, error) {
-	const remedy = `set the location's config key "region", for example region: cn-hangzhou`
-	if given != "" {
-		return given, nil
-	}
-	if notOnECS {
-		return "", fmt.Errorf("%w: %s", ErrNoRegion, remedy)
-	}
-	identity, err := c.metadata.Identity(ctx)
-	if err != nil {
-		return "", fmt.Errorf("%w: %s; asking the instance metadata service for it: %w", ErrNoRegion, remedy, err)
-	}
-	return identity.RegionID, nil
-}
-
-// nearestNetwork is internal where this machine is an instance of the region.
-func (c *Cloud) nearestNetwork(ctx context.Context, region string, notOnECS bool) endpoint.Network {
-	if notOnECS {
-		return endpoint.Public
-	}
-	identity, err := c.metadata.Identity(ctx)
-	if err != nil {
-		c.env.Log.WithError(err).Debug("Not on an ECS instance, using the public network")
-		return endpoint.Public
-	}
-	if identity.RegionID == region {
-		return endpoint.Internal
-	}
-	return endpoint.Public
-}
-
-// stsNear names the STS endpoint that is reachable where the OSS endpoint is: a
-// node that needs the internal one seldom has a way to the Internet.
-func (c *Cloud) stsNear(cfg credentials.Config, where ossPlace) credentials.Config {
-	if where.internal && cfg.STSEndpoint == "" && c.env.Getenv(stsEndpointVariable) == "" {
-		cfg.STSEndpoint = fmt.Sprintf("sts-vpc.%s.aliyuncs.com", where.region)
-	}
-	return cfg
 }
 
 // ossCredentials gives the credentials of a provider to the SDK of one client,

@@ -376,7 +376,7 @@ func TestSTSIsAskedWhereOSSIs(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := New(Environment{Getenv: func(name string) string { return map[string]string{stsEndpointVariable: tt.env}[name] }})
-			if got := c.stsNear(credentials.Config{STSEndpoint: tt.given}, tt.place).STSEndpoint; got != tt.want {
+			if got := c.stsNear(credentials.Config{STSEndpoint: tt.given}, tt.place.region, tt.place.internal).STSEndpoint; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -26,6 +26,10 @@ const (
 	Auto Network = "auto"
 )
 
+// VPC is the endpoint of an RPC service inside a region's VPCs, reachable in that
+// region alone.
+const VPC Network = "vpc"
+
 // ossHost matches the regional endpoints of OSS, with or without a bucket in front.
 var ossHost = regexp.MustCompile(`(?:^|\.)oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$`)
 
@@ -61,6 +65,30 @@ func RegionOfOSS(endpoint *url.URL) (region string, internal bool) {
 		return "", match[2] != ""
 	}
 	return match[1], match[2] != ""
+}
+
+// ecsHost matches the regional endpoints of ECS.
+var ecsHost = regexp.MustCompile(`^ecs(-vpc)?\.([a-z0-9-]+)\.aliyuncs\.com$`)
+
+// ECS returns the endpoint of a region's ECS: the one inside its VPCs for VPC, the
+// public one for any other network.
+// Source: ECS API reference, "Endpoints".
+func ECS(region string, network Network) *url.URL {
+	service := "ecs"
+	if network == VPC {
+		service = "ecs-vpc"
+	}
+	return &url.URL{Scheme: "https", Host: fmt.Sprintf("%s.%s.aliyuncs.com", service, region)}
+}
+
+// RegionOfECS returns the region that the host of an ECS endpoint names, and
+// whether it is the one inside VPCs. The region is "" for any other host.
+func RegionOfECS(endpoint *url.URL) (region string, vpc bool) {
+	match := ecsHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
+	if match == nil {
+		return "", false
+	}
+	return match[2], match[1] != ""
 }
 
 // Parse parses an endpoint as users write it, with or without a scheme.

@@ -5,6 +5,7 @@
 package rpc
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -24,14 +25,30 @@ func Config(at string, client *http.Client) (*openapiutil.Config, error) {
 	return &openapiutil.Config{
 		Endpoint:   &parsed.Host,
 		Protocol:   &parsed.Scheme,
-		HttpClient: requester{client},
+		HttpClient: requester{client: client},
 	}, nil
+}
+
+// ConfigFor is Config for a product's SDK whose calls take no context: the
+// requests of a client made from it end with ctx.
+func ConfigFor(ctx context.Context, at string, client *http.Client) (*openapiutil.Config, error) {
+	config, err := Config(at, client)
+	if err != nil {
+		return nil, err
+	}
+	config.HttpClient = requester{
+		client: client,
+		bind:   func(request *http.Request) *http.Request { return request.WithContext(ctx) },
+	}
+	return config, nil
 }
 
 // requester lets the SDK use an ordinary HTTP client instead of the transport
 // that it makes anew for each request.
 type requester struct {
 	client *http.Client
+	// bind gives a request its context; nil leaves it the one that it has.
+	bind func(*http.Request) *http.Request
 }
 
 // Call implements dara.HttpClient.
@@ -42,6 +59,9 @@ func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Respons
 		if strings.EqualFold(name, "Proxy-Authorization") {
 			delete(request.Header, name)
 		}
+	}
+	if r.bind != nil {
+		request = r.bind(request)
 	}
 	return r.client.Do(request) //nolint:gosec // The endpoint is what the administrator configured.
 }

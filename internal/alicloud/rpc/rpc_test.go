@@ -54,7 +54,7 @@ func TestTheServiceDoesNotSeeTheProxysPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header = http.Header{"proxy-authorization": {"Basic x"}, "X-Kept": {"yes"}}
-	response, err := requester{server.Client()}.Call(request, nil)
+	response, err := requester{client: server.Client()}.Call(request, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alicloud
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+)
+
+// CallError is the failure of a call to an RPC service. Package failure finds what
+// the cloud said in it, and its class.
+type CallError struct {
+	// Action is what a RAM policy must allow, such as ecs:CreateSnapshot.
+	Action string
+	// Region is the region that the call was sent to.
+	Region string
+	// Err is what failed.
+	Err error
+}
+
+// Error names the call and what the cloud said with its request id, without secrets.
+func (e *CallError) Error() string {
+	return Redact(fmt.Sprintf("calling %s in %s: %s", e.Action, e.Region, said(e.Err)))
+}
+
+// Unwrap returns Err.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// said returns the text of what the cloud answered, else that of err. Of a request
+// that did not get there only the host is told: the URL is all of its parameters.
+func said(err error) string {
+	if answer, ok := failure.Of(err); ok {
+		return answer.String()
+	}
+	var broken *url.Error
+	if !errors.As(err, &broken) {
+		return err.Error()
+	}
+	at, parseErr := url.Parse(broken.URL)
+	if parseErr != nil {
+		return broken.Err.Error()
+	}
+	return at.Host + ": " + broken.Err.Error()
+}
