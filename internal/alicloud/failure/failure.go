@@ -53,6 +53,12 @@ const (
 	Invalid
 	// Canceled: the caller gave up, or the time it allowed is over.
 	Canceled
+	// InProgress: the same request is being worked on; sent again it gets the answer.
+	InProgress
+	// SoldOut: the zone does not sell this, or has no more of it. Another zone or kind may do.
+	SoldOut
+	// KeyUnusable: the KMS key is not there or disabled, or the service may not use it.
+	KeyUnusable
 )
 
 // String returns the name of the class, for logs.
@@ -60,6 +66,7 @@ func (c Class) String() string {
 	names := [...]string{
 		"unknown", "not found", "denied", "unauthenticated", "expired credentials", "throttled", "transient",
 		"unreachable", "clock skew", "conflict", "quota", "invalid", "canceled",
+		"in progress", "sold out", "unusable key",
 	}
 	if c < 0 || int(c) >= len(names) {
 		return fmt.Sprintf("Class(%d)", int(c))
@@ -82,6 +89,9 @@ type Answer struct {
 	EC string
 	// Endpoint is the one that OSS says must be asked instead; usually empty.
 	Endpoint string
+	// DeniedAction is what RAM does not allow, such as ecs:CreateSnapshot; empty
+	// where an RPC service does not say so.
+	DeniedAction string
 }
 
 // String writes the answer the way the backup center's messages have it, with
@@ -110,11 +120,13 @@ func Of(err error) (Answer, bool) {
 	}
 	var teaErr *tea.SDKError
 	if errors.As(err, &teaErr) {
+		body := parseRPCBody(tea.StringValue(teaErr.Data))
 		return Answer{
-			StatusCode: tea.IntValue(teaErr.StatusCode),
-			Code:       tea.StringValue(teaErr.Code),
-			Message:    tea.StringValue(teaErr.Message),
-			RequestID:  requestIDOf(tea.StringValue(teaErr.Data)),
+			StatusCode:   tea.IntValue(teaErr.StatusCode),
+			Code:         tea.StringValue(teaErr.Code),
+			Message:      tea.StringValue(teaErr.Message),
+			RequestID:    body.RequestID,
+			DeniedAction: body.AccessDeniedDetail.AuthAction,
 		}, true
 	}
 	return Answer{}, false
@@ -170,28 +182,45 @@ func classOfCode(code string) (Class, bool) {
 		return Skewed, true
 	case "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "VaultNotExist", "ResourceNotFound":
 		return NotFound, true
-	case "FileAlreadyExists", "InvalidObjectState", "PreconditionFailed", "IdempotentProcessing", "RestoreAlreadyInProgress":
+	case "FileAlreadyExists", "InvalidObjectState", "PreconditionFailed", "RestoreAlreadyInProgress",
+		"DISK_HAS_CREATING_SNAPSHOT", "DiskCreatingSnapshot", "SnapshotCreatedDisk",
+		"InvalidSnapshotId.NotReady", "InvalidOperation.UnfinishedCrossRegionCopy":
 		return Conflict, true
+	case "IdempotentProcessing":
+		return InProgress, true
+	case "OperationDenied.NoStock", "Zone.NotOnSale", "InvalidResourceType.NotSupported",
+		"InvalidDataDiskCategory.NotSupported", "InvalidDataDiskCatagory.NotSupported":
+		// The misspelt one is the API's own, which has both.
+		return SoldOut, true
 	case "InvalidDigest":
 		// The bytes that arrived are not those of the Content-MD5 that was sent with them.
 		return Transient, true
-	case "RequestTimeout", "InternalError", "ServiceUnavailable", "ConnectionTimeout":
+	case "RequestTimeout", "InternalError", "ServiceUnavailable", "ConnectionTimeout", "CreateSnapshot.Failed":
 		return Transient, true
 	case "QpsLimitExceeded", "DownloadTrafficRateLimitExceeded", "UploadTrafficRateLimitExceeded", "TotalQpsLimitExceeded":
 		return Throttled, true
-	case "UserDisable", "InDebt", "DiskInArrears", "InvalidAccountStatus.NotEnoughBalance":
+	case "UserDisable", "InDebt", "DiskInArrears", "InvalidAccountStatus.NotEnoughBalance", "OperationDenied.QuotaExceed":
 		return Quota, true
 	case "BadErrorResponse":
 		// The SDK's own code for an answer that is not OSS's: a proxy or a load
 		// balancer in between answered. The HTTP status decides.
 		return Unknown, false
 	}
+	return classOfPrefix(code)
+}
+
+// classOfPrefix knows the families of codes. The first prefix that fits decides.
+func classOfPrefix(code string) (Class, bool) {
 	for _, rule := range []struct {
 		prefix string
 		class  Class
 	}{
+		{"InvalidParameter.KMSKeyId", KeyUnusable},
 		{"Throttling", Throttled},
 		{"QuotaExceed", Quota},
+		{"Incorrect", Conflict},
+		{"OperationDenied", Invalid},
+		{"Idempotent", Invalid},
 		{"Forbidden", Denied},
 		{"NoPermission", Denied},
 		{"AccessDenied", Denied},
@@ -199,7 +228,7 @@ func classOfCode(code string) (Class, bool) {
 		{"Missing", Invalid},
 	} {
 		if strings.HasPrefix(code, rule.prefix) {
-			if strings.HasSuffix(code, ".NotFound") {
+			if rule.class != KeyUnusable && strings.HasSuffix(code, ".NotFound") {
 				return NotFound, true
 			}
 			return rule.class, true
@@ -241,15 +270,22 @@ func endpointIn(body []byte) string {
 	return answer.Endpoint
 }
 
-// requestIDOf takes the request id from the body of an RPC error.
-func requestIDOf(data string) string {
-	var body struct {
-		RequestID string `json:"RequestId"`
+// rpcBody is what the body of an RPC error has besides code and message.
+type rpcBody struct {
+	RequestID          string `json:"RequestId"`
+	AccessDeniedDetail struct {
+		AuthAction string
 	}
+}
+
+// parseRPCBody reads the body of an RPC error. What is missing or malformed is left
+// empty, for some gateways answer otherwise.
+func parseRPCBody(data string) rpcBody {
+	var body rpcBody
 	if err := json.Unmarshal([]byte(data), &body); err != nil {
-		return ""
+		return rpcBody{RequestID: body.RequestID}
 	}
-	return body.RequestID
+	return body
 }
 
 // classifyNetwork classifies what is not an answer of the cloud: an error of the
@@ -291,7 +327,7 @@ func classifyNetwork(err error) Class {
 // Attempts is how often a request is sent in all when it fails with an error of the class.
 func (c Class) Attempts() int {
 	switch c {
-	case Transient, Throttled:
+	case Transient, Throttled, InProgress:
 		return 10
 	case Unreachable, Expired:
 		// An address that refuses or is silent is most likely wrong, and each

@@ -60,6 +60,24 @@ func TestClassify(t *testing.T) {
 		{"an unknown key at an RPC service", rpcError(404, "InvalidAccessKeyId.NotFound"), Unauthenticated},
 		{"the snapshot quota", rpcError(403, "QuotaExceed.Snapshot"), Quota},
 		{"a missing parameter", rpcError(400, "MissingParameter.RegionId"), Invalid},
+		{"a disk that is having a snapshot taken", rpcError(403, "IncorrectDiskStatus.CreatingSnapshot"), Conflict},
+		{"a disk in a wrong state", rpcError(403, "IncorrectDiskStatus"), Conflict},
+		{"a snapshot that is not finished", rpcError(403, "InvalidSnapshotId.NotReady"), Conflict},
+		{"a snapshot of which there are disks", rpcError(403, "SnapshotCreatedDisk"), Conflict},
+		{"a snapshot that went wrong in the cloud", rpcError(403, "CreateSnapshot.Failed"), Transient},
+		{"a request whose first sending is being worked on", rpcError(403, "IdempotentProcessing"), InProgress},
+		{"a token of another request", rpcError(403, "IdempotentParameterMismatch"), Invalid},
+		{"the quota of disks", rpcError(403, "OperationDenied.QuotaExceed"), Quota},
+		{"an account in arrears", rpcError(403, "DiskInArrears"), Quota},
+		{"a performance level that does not fit the size", rpcError(403, "OperationDenied.PerformanceLevelNotMatch"), Invalid},
+		{"a zone without stock", rpcError(403, "OperationDenied.NoStock"), SoldOut},
+		{"a zone that is closed", rpcError(400, "Zone.NotOnSale"), SoldOut},
+		{"a category that the zone does not have", rpcError(400, "InvalidDataDiskCategory.NotSupported"), SoldOut},
+		{"the same in the API's other spelling", rpcError(400, "InvalidDataDiskCatagory.NotSupported"), SoldOut},
+		{"a resource type that the zone does not have", rpcError(400, "InvalidResourceType.NotSupported"), SoldOut},
+		{"a KMS key that is not there is no missing snapshot", rpcError(404, "InvalidParameter.KMSKeyId.NotFound"), KeyUnusable},
+		{"a KMS key that is disabled", rpcError(403, "InvalidParameter.KMSKeyId.CMKNotEnabled"), KeyUnusable},
+		{"a KMS key that ECS may not use", rpcError(403, "InvalidParameter.KMSKeyId.KMSUnauthorized"), KeyUnusable},
 
 		{"the caller gave up", fmt.Errorf("sending: %w", context.Canceled), Canceled},
 		{"the time is over", &url.Error{Op: "Put", Err: context.DeadlineExceeded}, Canceled},
@@ -130,6 +148,24 @@ func TestOf(t *testing.T) {
 			want: Answer{StatusCode: 403, Code: "NoPermission", Message: "You are not authorized.", RequestID: "A-1"},
 			text: `service returned error: StatusCode=403, ErrorCode=NoPermission, ErrorMessage="You are not authorized.", RequestId=A-1`,
 		},
+		{
+			name: "a denial names the action that RAM does not allow",
+			err: &tea.SDKError{
+				StatusCode: tea.Int(403), Code: tea.String("Forbidden.RAM"), Message: tea.String("User not authorized."),
+				Data: tea.String(`{"RequestId":"A-2","AccessDeniedDetail":{"AuthAction":"ecs:CreateDisk"}}`),
+			},
+			want: Answer{StatusCode: 403, Code: "Forbidden.RAM", Message: "User not authorized.", RequestID: "A-2", DeniedAction: "ecs:CreateDisk"},
+			text: `service returned error: StatusCode=403, ErrorCode=Forbidden.RAM, ErrorMessage="User not authorized.", RequestId=A-2`,
+		},
+		{
+			name: "details in another form do not hide the request id",
+			err: &tea.SDKError{
+				StatusCode: tea.Int(403), Code: tea.String("NoPermission"), Message: tea.String("No."),
+				Data: tea.String(`{"AccessDeniedDetail":"none","RequestId":"A-3"}`),
+			},
+			want: Answer{StatusCode: 403, Code: "NoPermission", Message: "No.", RequestID: "A-3"},
+			text: `service returned error: StatusCode=403, ErrorCode=NoPermission, ErrorMessage="No.", RequestId=A-3`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,7 +190,7 @@ func TestOf(t *testing.T) {
 func TestClassNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for class := Unknown; class <= Canceled; class++ {
+	for class := Unknown; class <= KeyUnusable; class++ {
 		if name := class.String(); name == "" || seen[name] {
 			t.Errorf("class %d has no name of its own: %q", class, name)
 		}
