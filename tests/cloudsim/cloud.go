@@ -5,6 +5,7 @@
 package cloudsim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,7 +59,7 @@ type Addresses struct {
 	Metadata string `json:"metadata,omitempty"`
 	// Proxy is for HTTP_PROXY and HTTPS_PROXY. Behind it the services have their real names.
 	Proxy string `json:"proxy"`
-	// Admin serves /journal, /faults and /healthz.
+	// Admin serves /journal, /faults, /healthz, and below /ecs/ what ecs.Service.Admin says.
 	Admin string `json:"admin"`
 	// CAFile is for SSL_CERT_FILE.
 	CAFile string `json:"caFile"`
@@ -164,14 +165,18 @@ func (c *Cloud) newGateway(config Config) (http.Handler, error) {
 	c.issuers = issuers
 	verifier := rpc.NewVerifier(c.accounts, c.now)
 	mux := rpc.NewMux(c.behindFront(rpc.NewNowhere()))
-	for product, operations := range map[string][]rpc.Operation{
-		sts.Product: sts.Operations(c.accounts, providers, c.now),
-		ecs.Product: c.ecs.Operations(),
+	for _, product := range []struct {
+		name       string
+		denial     rpc.DenialCode
+		operations []rpc.Operation
+	}{
+		{sts.Product, rpc.NoPermission, sts.Operations(c.accounts, providers, c.now)},
+		{ecs.Product, cmp.Or(config.ECS.DenialCode, rpc.ForbiddenRAM), c.ecs.Operations()},
 	} {
 		service, err := rpc.NewService(rpc.Config{
-			Product: product, Region: config.Region, Verifier: verifier, Authorizer: c.accounts,
-			Specification: specification,
-		}, operations...)
+			Product: product.name, Region: config.Region, Verifier: verifier, Authorizer: c.accounts,
+			Specification: specification, DenialCode: product.denial,
+		}, product.operations...)
 		if err != nil {
 			return nil, err
 		}
@@ -245,6 +250,7 @@ func (c *Cloud) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/journal", c.journal)
 	mux.Handle("/faults", c.faults)
+	mux.Handle("/ecs/", c.ecs.Admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
@@ -269,7 +275,7 @@ func (c *Cloud) MetadataURL() string { return c.addresses.Metadata }
 // ProxyURL returns the URL of the proxy behind which services have their real names.
 func (c *Cloud) ProxyURL() string { return c.addresses.Proxy }
 
-// AdminURL returns the URL that serves /journal, /faults and /healthz.
+// AdminURL returns the URL that serves what is not part of the cloud, see Addresses.Admin.
 func (c *Cloud) AdminURL() string { return c.addresses.Admin }
 
 // CACert returns the certificate of the authority that signs all others, in PEM form.

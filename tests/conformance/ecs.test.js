@@ -194,7 +194,7 @@ describe('what is refused', () => {
   test('a user without the permission is told which', async () => {
     await assert.rejects(
       request('createSnapshot', { diskId: 'd-data' }, simulator.ecs(keys.reader)),
-      (error) => error.code === 'NoPermission' && error.accessDeniedDetail.AuthAction === 'ecs:CreateSnapshot',
+      (error) => error.code === 'Forbidden.RAM' && error.accessDeniedDetail.AuthAction === 'ecs:CreateSnapshot',
     );
   });
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/rpc"
 )
 
 // Config is what a Service starts with. In YAML and JSON durations are strings such as "30s".
@@ -16,12 +18,18 @@ type Config struct {
 	Instances []Instance   `json:"instances,omitempty"`
 	KMSKeys   []KMSKey     `json:"kmsKeys,omitempty"`
 	Disks     []DiskConfig `json:"disks,omitempty"`
-	Durations Durations    `json:"durations,omitzero"`
-	Quotas    Quotas       `json:"quotas,omitzero"`
+	// Snapshots are accomplished from the start.
+	Snapshots []SnapshotConfig `json:"snapshots,omitempty"`
+	Durations Durations        `json:"durations,omitzero"`
+	Quotas    Quotas           `json:"quotas,omitzero"`
 	// Throttling limits the calls per minute. By default there is no limit.
 	Throttling Throttling `json:"throttling,omitzero"`
 	// Arrears are the ids of the accounts that owe money.
 	Arrears []string `json:"arrears,omitempty"`
+	// FailingDisks is how many of the first disks that CreateDisk accepts fail, see Service.FailNextDisks.
+	FailingDisks int `json:"failingDisks,omitempty"`
+	// DenialCode is the code of a denial by RAM. Empty means Forbidden.RAM.
+	DenialCode rpc.DenialCode `json:"denialCode,omitempty"`
 }
 
 // Region is a region with its zones. What is in one region can not be seen from another.
@@ -40,6 +48,9 @@ type Zone struct {
 	SoldOut []string `json:"soldOut,omitempty"`
 	// Closed says that the zone sells nothing any more.
 	Closed bool `json:"closed,omitempty"`
+	// Refusal is the error for whatever the zone can not give. Empty is the one that fits the reason: the cloud is not
+	// known to keep to that.
+	Refusal Refusal `json:"refusal,omitempty"`
 }
 
 // Instance is an ECS instance, to which disks can be attached.
@@ -88,6 +99,29 @@ type DiskConfig struct {
 	// AttachedBefore says that a disk which is not attached once was. One that never was has no snapshots.
 	AttachedBefore bool              `json:"attachedBefore,omitempty"`
 	Tags           map[string]string `json:"tags,omitempty"`
+	// Files is the content: the bytes by slash-separated path.
+	Files map[string]string `json:"files,omitempty"`
+}
+
+// SnapshotConfig is a snapshot that exists from the start.
+type SnapshotConfig struct {
+	// ID is unique. Empty means a random one.
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Disk is the id of the disk that was cut, which need not exist any more.
+	Disk string `json:"disk"`
+	// Size is that of the disk, in GiB.
+	Size      int64  `json:"size"`
+	Encrypted bool   `json:"encrypted,omitempty"`
+	KMSKeyID  string `json:"kmsKeyID,omitempty"`
+	// Age is how long ago the snapshot was cut.
+	Age metav1.Duration `json:"age,omitzero"`
+	// RetentionDays is how long it stays after the cut. Zero is for ever.
+	RetentionDays   int64             `json:"retentionDays,omitempty"`
+	ResourceGroupID string            `json:"resourceGroupID,omitempty"`
+	Tags            map[string]string `json:"tags,omitempty"`
 	// Files is the content: the bytes by slash-separated path.
 	Files map[string]string `json:"files,omitempty"`
 }
@@ -144,6 +178,11 @@ func (s *Service) load(c Config) error {
 			return err
 		}
 	}
+	for _, item := range c.Snapshots {
+		if _, err := s.AddSnapshot(item); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -171,6 +210,9 @@ func (z Zone) validate() error {
 			return fmt.Errorf("zone %s: disk category %q is not known", z.ID, name)
 		}
 	}
+	if z.Refusal != "" && z.Refusal.err() == nil {
+		return fmt.Errorf("zone %s: refusal %q is not known", z.ID, z.Refusal)
+	}
 	return nil
 }
 
@@ -190,6 +232,17 @@ func (s *Service) addInstance(i Instance) error {
 		zone:     z.ID, kind: i.Type,
 	}
 	return nil
+}
+
+// withDefaults returns the configuration with what was left empty filled in, or says what is wrong with it.
+func (c SnapshotConfig) withDefaults() (SnapshotConfig, error) {
+	if c.ID == "" {
+		c.ID = newID("s-")
+	}
+	if c.Account == "" || c.Disk == "" || c.Size < 1 {
+		return c, fmt.Errorf("snapshot %s: account, disk and size are required", c.ID)
+	}
+	return c, nil
 }
 
 // withDefaults returns the configuration with what was left empty filled in, or says what is wrong with it.

@@ -37,7 +37,9 @@ type DiskInfo struct {
 	// Instances are the ids of the instances to which the disk is attached.
 	Instances []string
 	Created   time.Time
-	Tags      map[string]string
+	// Attached and Detached are when that happened last. They are zero for a disk to which it never did.
+	Attached, Detached time.Time
+	Tags               map[string]string
 }
 
 // SnapshotInfo describes a snapshot.
@@ -64,7 +66,9 @@ type SnapshotInfo struct {
 
 // Inventory is what an account has in all regions, as "<region>/<id>" in alphabetical order.
 type Inventory struct {
-	Disks, Snapshots, SnapshotGroups []string
+	Disks          []string `json:"disks,omitempty"`
+	Snapshots      []string `json:"snapshots,omitempty"`
+	SnapshotGroups []string `json:"snapshotGroups,omitempty"`
 }
 
 // AddDisk adds a disk and returns its id.
@@ -82,10 +86,6 @@ func (s *Service) AddDisk(config DiskConfig) (id string, err error) {
 	if _, _, err := s.disk(config.ID); err == nil {
 		return "", fmt.Errorf("disk %s exists already", config.ID)
 	}
-	encrypted := encryption{on: config.Encrypted, keyID: config.KMSKeyID}
-	if encrypted.on && encrypted.keyID == "" {
-		encrypted.keyID = ServiceKeyID(r.id)
-	}
 	now, zone := s.now(), z.ID
 	if c, _ := categoryNamed(config.Category); c.regional {
 		zone = ""
@@ -96,10 +96,13 @@ func (s *Service) AddDisk(config DiskConfig) (id string, err error) {
 			sequence: s.next(), resourceGroupID: config.ResourceGroupID,
 		},
 		zone: zone, category: config.Category, level: config.PerformanceLevel, size: config.Size,
-		encryption: encrypted, iops: config.ProvisionedIOPS, bursting: config.Bursting, shared: config.MultiAttach,
-		ready: now, attachedOnce: config.AttachedBefore,
+		encryption: encryption{on: config.Encrypted, keyID: config.KMSKeyID}.completed(r), iops: config.ProvisionedIOPS, bursting: config.Bursting, shared: config.MultiAttach,
+		ready: now,
 	}
-	if err := s.fill(d.id, config.Files); err != nil {
+	if config.AttachedBefore {
+		d.attachedAt, d.detachedAt = now, now
+	}
+	if err := s.fill(s.content.disk(d.id), config.Files); err != nil {
 		return "", err
 	}
 	r.disks[d.id] = d
@@ -109,13 +112,41 @@ func (s *Service) AddDisk(config DiskConfig) (id string, err error) {
 	return d.id, s.attachDisk(r, d, config.Instance)
 }
 
-// fill makes the directory of a disk with its files.
-func (s *Service) fill(id string, files map[string]string) error {
-	if err := s.content.make(s.content.disk(id)); err != nil {
+// AddSnapshot adds a snapshot that is accomplished, and returns its id. It needs no disk.
+func (s *Service) AddSnapshot(config SnapshotConfig) (id string, err error) {
+	config, err = config.withDefaults()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.regions[config.Region]
+	if !ok {
+		return "", fmt.Errorf("snapshot %s: region %q: %w", config.ID, config.Region, ErrNotFound)
+	}
+	if _, _, err := s.snapshot(config.ID); err == nil {
+		return "", fmt.Errorf("snapshot %s exists already", config.ID)
+	}
+	cut := s.now().Add(-config.Age.Duration)
+	item := &snapshot{
+		resource: resource{
+			id: config.ID, account: config.Account, name: config.Name, tags: maps.Clone(config.Tags), created: cut,
+			sequence: s.next(), resourceGroupID: config.ResourceGroupID,
+		},
+		disk: config.Disk, size: config.Size, ready: cut, modified: cut, retentionDays: config.RetentionDays,
+		encryption: encryption{on: config.Encrypted, keyID: config.KMSKeyID}.completed(r),
+	}
+	r.snapshots[item.id] = item
+	return item.id, s.fill(s.content.snapshot(r.id, item.id), config.Files)
+}
+
+// fill makes the directory of a disk or a snapshot with its files.
+func (s *Service) fill(dir string, files map[string]string) error {
+	if err := s.content.make(dir); err != nil {
 		return err
 	}
 	for name, data := range files {
-		if err := writeFile(s.content.disk(id), name, []byte(data)); err != nil {
+		if err := writeFile(dir, name, []byte(data)); err != nil {
 			return err
 		}
 	}
@@ -125,7 +156,7 @@ func (s *Service) fill(id string, files map[string]string) error {
 // disk finds a disk among those of all regions. The caller holds mu.
 func (s *Service) disk(id string) (*region, *disk, error) {
 	for _, r := range s.regions {
-		if d, ok := r.disks[id]; ok {
+		if d, ok := r.disks[id]; ok && !d.gone(s.now()) {
 			return r, d, nil
 		}
 	}
@@ -218,8 +249,8 @@ func (s *Service) Detach(diskID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, d, err := s.disk(diskID)
-	if err == nil {
-		d.instances = nil
+	if err == nil && len(d.instances) > 0 {
+		d.instances, d.detachedAt = nil, s.now()
 	}
 	return err
 }
@@ -228,12 +259,35 @@ func (s *Service) Detach(diskID string) error {
 func (s *Service) RemoveDisk(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, _, err := s.disk(id)
+	r, d, err := s.disk(id)
 	if err != nil {
 		return err
 	}
-	delete(r.disks, id)
-	return s.content.drop(s.content.disk(id))
+	return s.removeDisk(r, d)
+}
+
+// FailDisk lets the creation of a disk fail now. The disk must be Creating. It is gone then: among the statuses that the
+// reference of DescribeDisks lists none is that of a failure, and an instance that can not be created is released by the
+// cloud ("System events related to instance creation failures").
+func (s *Service) FailDisk(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, d, err := s.disk(id)
+	if err != nil {
+		return err
+	}
+	if status := d.status(s.now()); status != statusCreating {
+		return fmt.Errorf("fail the creation of disk %s: it is %s", id, status)
+	}
+	return s.removeDisk(r, d)
+}
+
+// FailNextDisks lets the next n disks fail that CreateDisk accepts: each is Creating for its time, and then gone as by
+// FailDisk.
+func (s *Service) FailNextDisks(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failingDisks = n
 }
 
 // FailSnapshot makes a snapshot a failed one.
@@ -266,6 +320,22 @@ func (s *Service) SetThrottling(t Throttling) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.throttle.limits = t
+}
+
+// Consume uses up calls of the current minute, as another program of the account would that calls an action n times.
+// It returns how many of these calls were not refused.
+func (s *Service) Consume(account, region, action string, n int) (admitted int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.regions[region]; !ok {
+		return 0, fmt.Errorf("region %q: %w", region, ErrNotFound)
+	}
+	for range n {
+		if s.throttle.admit(throttleKey{account: account, region: region, action: action}, s.now()) == nil {
+			admitted++
+		}
+	}
+	return admitted, nil
 }
 
 // SetDurations replaces the durations. What has been begun ends as it would have.
@@ -317,12 +387,15 @@ func (s *Service) Disks() []DiskInfo {
 	var all []DiskInfo
 	s.each(func(r *region) {
 		for _, d := range inOrder(r.disks) {
+			if d.gone(now) {
+				continue
+			}
 			all = append(all, DiskInfo{
 				ID: d.id, Name: d.name, Account: d.account, Region: r.id, Zone: d.zone, Status: d.status(now),
 				Category: d.category, PerformanceLevel: d.level, Size: d.size, Encrypted: d.encryption.on,
 				KMSKeyID: d.encryption.keyID, ProvisionedIOPS: d.iops, Bursting: d.bursting, MultiAttach: d.shared,
 				SourceSnapshotID: d.source, ResourceGroupID: d.resourceGroupID, Instances: slices.Clone(d.instances),
-				Created: d.created, Tags: maps.Clone(d.tags),
+				Created: d.created, Attached: d.attachedAt, Detached: d.detachedAt, Tags: maps.Clone(d.tags),
 			})
 		}
 	})

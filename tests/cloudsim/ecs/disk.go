@@ -28,8 +28,10 @@ type disk struct {
 	ready time.Time
 	// instances are those to which the disk is attached.
 	instances []string
-	// attachedOnce says that the disk is or was attached.
-	attachedOnce bool
+	// attachedAt and detachedAt are when that happened last. They are zero for a disk to which it never did.
+	attachedAt, detachedAt time.Time
+	// fails says that the creation does not succeed.
+	fails bool
 }
 
 // Disk statuses.
@@ -50,6 +52,9 @@ func (d *disk) status(now time.Time) string {
 	}
 }
 
+// gone says whether the creation of the disk has failed. The API has no status for that: such a disk is released.
+func (d *disk) gone(now time.Time) bool { return d.fails && !now.Before(d.ready) }
+
 func (s *Service) createDisk(r *request) (any, error) {
 	if s.arrears[r.Caller.AccountID] {
 		return nil, notEnoughBalance()
@@ -69,7 +74,8 @@ func (s *Service) createDisk(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.sequence = s.next()
+	d.sequence, d.fails = s.next(), s.failingDisks > 0
+	s.failingDisks = max(s.failingDisks-1, 0)
 	r.region.disks[d.id] = d
 	return map[string]string{"DiskId": d.id}, nil
 }
@@ -103,7 +109,7 @@ func readSource(r *request) (*snapshot, error) {
 		return nil, snapshotNotFound()
 	}
 	if !source.available(r.now) {
-		return nil, snapshotNotReady()
+		return nil, snapshotNotReady(rpc.Forbidden)
 	}
 	return source, nil
 }
@@ -187,8 +193,13 @@ func (s *Service) deleteDisk(r *request) (any, error) {
 		return nil, rpc.Forbidden("DiskCreatingSnapshot",
 			"The operation is denied due to a snapshot of the specified disk is not completed yet.")
 	}
-	delete(r.region.disks, d.id)
-	return nil, s.content.drop(s.content.disk(d.id))
+	return nil, s.removeDisk(r.region, d)
+}
+
+// removeDisk deletes a disk with its content.
+func (s *Service) removeDisk(r *region, gone *disk) error {
+	delete(r.disks, gone.id)
+	return s.content.drop(s.content.disk(gone.id))
 }
 
 // attach attaches a disk to an instance of its zone, a regional one to any of its region.
@@ -202,7 +213,7 @@ func (d *disk) attach(i *instance, now time.Time) error {
 		return fmt.Errorf("attach disk %s to %s: the disk is %s", d.id, i.id, d.status(now))
 	}
 	d.instances = append(d.instances, i.id)
-	d.attachedOnce = true
+	d.attachedAt = now
 	return nil
 }
 
@@ -236,6 +247,8 @@ type diskView struct {
 	SourceSnapshotID string      `json:"SourceSnapshotId"`
 	ResourceGroupID  string      `json:"ResourceGroupId"`
 	CreationTime     string      `json:"CreationTime"`
+	AttachedTime     string      `json:"AttachedTime"`
+	DetachedTime     string      `json:"DetachedTime"`
 	DiskChargeType   string      `json:"DiskChargeType"`
 	Portable         bool        `json:"Portable"`
 	Tags             tagViews    `json:"Tags"`
@@ -247,7 +260,8 @@ func (d *disk) view(r *request) diskView {
 		Status: d.status(r.now), Type: "data", Category: d.category, PerformanceLevel: d.level, Size: d.size,
 		Encrypted: d.encryption.on, KMSKeyID: d.encryption.keyID, ProvisionedIOPS: d.iops, BurstingEnabled: d.bursting,
 		MultiAttach: multiAttachDisabled, SourceSnapshotID: d.source, ResourceGroupID: d.resourceGroupID,
-		CreationTime: timeOf(d.created), DiskChargeType: "PostPaid", Portable: true, Tags: viewTags(d.tags),
+		CreationTime: timeOf(d.created), AttachedTime: timeOf(d.attachedAt), DetachedTime: timeOf(d.detachedAt),
+		DiskChargeType: "PostPaid", Portable: true, Tags: viewTags(d.tags),
 		Attachments: attachments{Attachment: []attachment{}},
 	}
 	if d.shared {

@@ -39,6 +39,14 @@ func readEncryption(r *request, source *snapshot) (encryption, error) {
 	return asked.check(r.region, r.Caller.AccountID, http.StatusBadRequest)
 }
 
+// completed names the region's service key where no key is named.
+func (e encryption) completed(in *region) encryption {
+	if e.on && e.keyID == "" {
+		e.keyID = ServiceKeyID(in.id)
+	}
+	return e
+}
+
 // check completes an encryption with the region's service key, and checks its key. The status is that of the
 // errors about parameters, which differs between operations.
 func (e encryption) check(in *region, account string, status int) (encryption, error) {
@@ -50,9 +58,8 @@ func (e encryption) check(in *region, account string, status int) (encryption, e
 		}
 	case !e.on:
 		return e, nil
-	case e.keyID == "":
-		e.keyID = ServiceKeyID(in.id)
 	}
+	e = e.completed(in)
 	if e.keyID == ServiceKeyID(in.id) {
 		return e, nil
 	}

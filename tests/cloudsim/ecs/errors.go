@@ -14,8 +14,9 @@ func snapshotNotFound() error {
 	return rpc.NotFound("InvalidSnapshotId.NotFound", "The specified snapshot is not found")
 }
 
-func snapshotNotReady() error {
-	return rpc.Forbidden("InvalidSnapshotId.NotReady", "The specified snapshot has not completed yet.")
+// snapshotNotReady makes the error by refuse, because its status differs between operations.
+func snapshotNotReady(refuse func(code, message string) *rpc.Error) error {
+	return refuse("InvalidSnapshotId.NotReady", "The specified snapshot has not completed yet.")
 }
 
 func groupNotFound() error {

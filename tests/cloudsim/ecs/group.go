@@ -47,12 +47,11 @@ func (s *Service) createSnapshotGroup(r *request) (any, error) {
 	return map[string]string{"SnapshotGroupId": made.id}, nil
 }
 
-// cutAll makes the members of a group, which have its name, description and tags. When one fails, none is left.
+// cutAll makes the members of a group. When one fails, none is left. Name, description, tags and resource group are the
+// group's alone: so the parameters of CreateSnapshotGroup are described, none of which is about the members.
 func (s *Service) cutAll(r *request, in *group, disks []*disk) error {
 	for _, d := range disks {
-		common := in.resource
-		common.id = newID("s-")
-		member, err := s.cut(r, d, common)
+		member, err := s.cut(r, d, resource{id: newID("s-"), account: in.account, created: r.now})
 		if err != nil {
 			return errors.Join(err, s.removeMembers(r.region, in.id))
 		}
@@ -154,9 +153,45 @@ func (s *Service) deleteSnapshotGroup(r *request) (any, error) {
 	if !ok {
 		return nil, groupNotFound()
 	}
+	var answer deletedGroupAnswer
+	for _, member := range r.region.members(found.id) {
+		answer.OperationProgressSet.OperationProgress = append(
+			answer.OperationProgressSet.OperationProgress, deletedMember(member.id),
+		)
+	}
 	err := s.removeMembers(r.region, found.id)
 	delete(r.region.groups, found.id)
-	return nil, err
+	return answer, err
+}
+
+// deletedGroupAnswer tells of each member of a group how its deletion went.
+type deletedGroupAnswer struct {
+	OperationProgressSet struct {
+		OperationProgress []operationProgress `json:"OperationProgress"`
+	} `json:"OperationProgressSet"`
+}
+
+type operationProgress struct {
+	OperationStatus string       `json:"OperationStatus"`
+	ErrorCode       string       `json:"ErrorCode"`
+	ErrorMsg        string       `json:"ErrorMsg"`
+	RelatedItemSet  relatedItems `json:"RelatedItemSet"`
+}
+
+type relatedItems struct {
+	RelatedItem []relatedItem `json:"RelatedItem"`
+}
+
+type relatedItem struct {
+	Name  string `json:"Name"`
+	Value string `json:"Value"`
+}
+
+func deletedMember(id string) operationProgress {
+	return operationProgress{
+		OperationStatus: "Success",
+		RelatedItemSet:  relatedItems{RelatedItem: []relatedItem{{Name: "SnapshotId", Value: id}}},
+	}
 }
 
 // memberView is a snapshot in the answer of DescribeSnapshotGroups.

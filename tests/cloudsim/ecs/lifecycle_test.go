@@ -128,6 +128,7 @@ func TestADiskIsDescribedWithAllThatItWasMadeWith(t *testing.T) {
 	t.Parallel()
 	cloud := start(t, taking)
 	c := client(t, cloud)
+	begun := cloud.ECS().Disks()[0].Created
 	made, err := c.CreateDisk(&sdk.CreateDiskRequest{
 		RegionId: dara.String(hangzhou), ZoneId: dara.String(zoneH), DiskCategory: dara.String("cloud_auto"),
 		Size: dara.Int32(100), ProvisionedIops: dara.Int64(4000), BurstingEnabled: dara.Bool(true),
@@ -158,7 +159,9 @@ func TestADiskIsDescribedWithAllThatItWasMadeWith(t *testing.T) {
 		Attachments: &sdk.DescribeDisksResponseBodyDisksDiskAttachments{
 			Attachment: []*sdk.DescribeDisksResponseBodyDisksDiskAttachmentsAttachment{{InstanceId: dara.String(worker)}},
 		},
-		SourceSnapshotId: dara.String(""), ResourceGroupId: dara.String("rg-1"), CreationTime: got.CreationTime,
+		SourceSnapshotId: dara.String(""), ResourceGroupId: dara.String("rg-1"),
+		CreationTime: dara.String(timeOf(begun)), AttachedTime: dara.String(timeOf(begun.Add(10 * time.Second))),
+		DetachedTime:   dara.String(""),
 		DiskChargeType: dara.String("PostPaid"), Portable: dara.Bool(true),
 		Tags: &sdk.DescribeDisksResponseBodyDisksDiskTags{Tag: []*sdk.DescribeDisksResponseBodyDisksDiskTagsTag{
 			{TagKey: dara.String("k"), TagValue: dara.String("v")},

@@ -351,6 +351,8 @@ func TestTheStateIsChangedByHand(t *testing.T) {
 		"attaching to what is not":       func() error { return s.Attach("d-new", "i-none") },
 		"detaching a disk that is not":   func() error { return s.Detach("d-none") },
 		"removing a disk that is not":    func() error { return s.RemoveDisk("d-none") },
+		"failing a disk that is not":     func() error { return s.FailDisk("d-none") },
+		"calling in no region":           func() error { _, err := s.Consume(owner, "cn-nowhere", "CreateDisk", 1); return err },
 		"selling in a zone that is not":  func() error { return s.SetZone(ecs.Zone{ID: "x"}) },
 	} {
 		if err := change(); !errors.Is(err, ecs.ErrNotFound) {
@@ -360,6 +362,7 @@ func TestTheStateIsChangedByHand(t *testing.T) {
 	for name, change := range map[string]func() error{
 		"attaching a disk that is being made":  func() error { return s.Attach(creating, worker) },
 		"attaching a disk to two instances":    func() error { return s.Attach("d-data", "i-empty") },
+		"failing a disk that has been made":    func() error { return s.FailDisk("d-new") },
 		"selling a category that is not known": func() error { return s.SetZone(ecs.Zone{ID: zoneH, Categories: []string{"tape"}}) },
 	} {
 		if err := change(); err == nil {

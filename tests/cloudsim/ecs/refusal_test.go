@@ -3,14 +3,20 @@
 package ecs_test
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/dara"
+	"github.com/alibabacloud-go/tea/tea"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/rpc"
 )
 
 // with returns parameters with some changed. An empty value takes one away.
@@ -313,23 +319,111 @@ func TestWhoOwesMoneyGetsNothingNew(t *testing.T) {
 func TestPermissionsAreOfTheResource(t *testing.T) {
 	t.Parallel()
 	cloud := start(t)
-	denied := &refusal{403, "NoPermission"}
+	denied := &refusal{403, "Forbidden.RAM"}
 	for name, test := range map[string]struct {
 		action string
 		params params
 		want   *refusal
 	}{
-		"a disk that the policy names":      {"CreateSnapshot", params{"DiskId": "d-data"}, nil},
-		"a disk that it does not name":      {"CreateSnapshot", params{"DiskId": "d-ssd"}, denied},
-		"an action that it does not have":   {"DeleteSnapshot", params{"SnapshotId": "s-1"}, denied},
-		"snapshots by id":                   {"DescribeSnapshots", params{"RegionId": hangzhou, "SnapshotIds": `["s-1"]`}, nil},
-		"all disks":                         {"DescribeDisks", params{"RegionId": hangzhou}, nil},
-		"tags of a disk":                    {"TagResources", params{"RegionId": hangzhou, "ResourceType": "disk", "ResourceId.1": "d-data", "Tag.1.Key": "k", "Tag.1.Value": ""}, denied},
-		"a region that it does not mention": {"CreateSnapshot", params{"DiskId": "d-data", "RegionId": beijing}, denied},
+		"a disk that the policy names":         {"CreateSnapshot", params{"DiskId": "d-data"}, nil},
+		"a disk that it does not name":         {"CreateSnapshot", params{"DiskId": "d-ssd"}, denied},
+		"an action that it does not have":      {"DeleteSnapshot", params{"SnapshotId": "s-1"}, denied},
+		"snapshots by id":                      {"DescribeSnapshots", params{"RegionId": hangzhou, "SnapshotIds": `["s-1"]`}, nil},
+		"all disks":                            {"DescribeDisks", params{"RegionId": hangzhou}, nil},
+		"tags of a disk":                       {"TagResources", params{"RegionId": hangzhou, "ResourceType": "disk", "ResourceId.1": "d-data", "Tag.1.Key": "k", "Tag.1.Value": ""}, denied},
+		"a group with a disk it does not name": {"CreateSnapshotGroup", params{"RegionId": hangzhou, "DiskId.1": "d-data", "DiskId.2": "d-secret"}, denied},
+		"a group with an instance as well":     {"CreateSnapshotGroup", params{"RegionId": hangzhou, "DiskId.1": "d-data", "InstanceId": worker}, denied},
+		"a group of what it names":             {"CreateSnapshotGroup", params{"RegionId": hangzhou, "DiskId.1": "d-data"}, nil},
+		"a region that it does not mention":    {"CreateSnapshot", params{"DiskId": "d-data", "RegionId": beijing}, denied},
 	} {
 		_, failure := call(t, cloud, limitedKey(), test.action, test.params)
 		if diff := cmp.Diff(test.want, failure); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestADenialHasEitherCode(t *testing.T) {
+	t.Parallel()
+	for _, want := range []rpc.DenialCode{rpc.NoPermission, rpc.ForbiddenRAM} {
+		t.Run(string(want), func(t *testing.T) {
+			t.Parallel()
+			cloud := start(t, func(c *cloudsim.Config) { c.ECS.DenialCode = want })
+			limited, err := sdk.NewClient(clientConfig(cloud, limitedKey()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = limited.CreateSnapshot(&sdk.CreateSnapshotRequest{DiskId: dara.String("d-ssd")})
+			var failure *tea.SDKError
+			if !errors.As(err, &failure) {
+				t.Fatalf("not a refusal: %v", err)
+			}
+			if code := dara.StringValue(failure.Code); code != string(want) {
+				t.Errorf("the code is %s, want %s", code, want)
+			}
+			if action := failure.AccessDeniedDetail["AuthAction"]; action != "ecs:CreateSnapshot" {
+				t.Errorf("the action of AccessDeniedDetail is %v", action)
+			}
+		})
+	}
+}
+
+func TestAZoneRefusesWithTheCodeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	cloud := start(t)
+	for _, zone := range []ecs.Zone{
+		{SoldOut: []string{"cloud_essd"}}, {Categories: []string{"cloud_ssd"}}, {Closed: true},
+	} {
+		for code, status := range map[ecs.Refusal]int{ecs.ZoneNotOnSale: 403, ecs.CategoryNotSupported: 400, ecs.NoStock: 403} {
+			zone.ID, zone.Refusal = zoneI, code
+			if err := cloud.ECS().SetZone(zone); err != nil {
+				t.Fatal(err)
+			}
+			_, failure := call(t, cloud, ownerKey(), "CreateDisk", params{
+				"RegionId": hangzhou, "ZoneId": zoneI, "DiskCategory": "cloud_essd", "Size": "20",
+			})
+			if diff := cmp.Diff(&refusal{status, string(code)}, failure); diff != "" {
+				t.Errorf("%+v (-want +got):\n%s", zone, diff)
+			}
+		}
+	}
+}
+
+func TestModifySnapshotAttributeIsRefused(t *testing.T) {
+	t.Parallel()
+	cloud := start(t, taking)
+	running := snapshotOf(t, cloud, "d-ssd")
+	cloud.ECS().Advance(time.Hour)
+	kept := must(t, cloud, "CreateSnapshot", params{"DiskId": "d-data", "RetentionDays": "7"}, "SnapshotId")
+	member := memberOf(t, cloud, "d-secret")
+	cloud.ECS().Advance(time.Hour)
+	progressing := snapshotOf(t, cloud, "d-data")
+	shorter := refusal{400, "InvalidOperation.DecreaseRetentionDaysUnsupported"}
+	for name, test := range map[string]struct {
+		params params
+		want   refusal
+	}{
+		"nothing to change":                       {params{"SnapshotId": kept}, refusal{400, "NoAttributeToModify"}},
+		"no snapshot":                             {params{"SnapshotName": "n2"}, refusal{400, "MissingSnapshotId"}},
+		"a snapshot that does not exist":          {params{"SnapshotId": "s-none", "SnapshotName": "n2"}, refusal{404, "InvalidSnapshotId.NotFound"}},
+		"a snapshot that is progressing":          {params{"SnapshotId": progressing, "SnapshotName": "n2"}, refusal{400, "InvalidSnapshotId.NotReady"}},
+		"the name of an automatic one":            {params{"SnapshotId": kept, "SnapshotName": "auto1"}, refusal{400, "InvalidSnapshotName.Malformed"}},
+		"a description that is an address":        {params{"SnapshotId": kept, "Description": "https://x"}, refusal{404, "InvalidDescription.Malformed"}},
+		"a retention of no day":                   {params{"SnapshotId": kept, "RetentionDays": "0"}, refusal{400, "InvalidRetentionDays.Malformed"}},
+		"a shorter retention":                     {params{"SnapshotId": kept, "RetentionDays": "6"}, shorter},
+		"an end for what stays for ever":          {params{"SnapshotId": running, "RetentionDays": "30"}, shorter},
+		"an end for the member of a group":        {params{"SnapshotId": member, "RetentionDays": "30"}, shorter},
+		"a name that comes with a bad retention":  {params{"SnapshotId": kept, "SnapshotName": "n2", "RetentionDays": "6"}, shorter},
+		"a snapshot of another region's endpoint": {params{"SnapshotId": kept, "SnapshotName": "n2", "RegionId": beijing}, refusal{404, "InvalidSnapshotId.NotFound"}},
+	} {
+		_, failure := call(t, cloud, ownerKey(), "ModifySnapshotAttribute", test.params)
+		if diff := cmp.Diff(&test.want, failure); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, s := range cloud.ECS().Snapshots() {
+		if s.Name != "" {
+			t.Errorf("a call that was refused has changed %+v", s)
 		}
 	}
 }
@@ -351,20 +445,27 @@ func TestTheConfigurationIsChecked(t *testing.T) {
 		change func(*ecs.Config)
 		want   string
 	}{
-		"a region without an id":           {func(c *ecs.Config) { c.Regions[0].ID = "" }, "the id is missing"},
-		"a region that is there twice":     {func(c *ecs.Config) { c.Regions[1].ID = hangzhou }, "not unique"},
-		"a zone that is in two regions":    {func(c *ecs.Config) { c.Regions[1].Zones[0].ID = zoneH }, "not unique"},
-		"a zone that sells what is not":    {func(c *ecs.Config) { c.Regions[0].Zones[0].SoldOut = []string{"tape"} }, `"tape" is not known`},
-		"an instance in no zone":           {func(c *ecs.Config) { c.Instances[0].Zone = "x" }, "not found"},
-		"an instance of nobody":            {func(c *ecs.Config) { c.Instances[0].Account = "" }, "account are missing"},
-		"a key in no region":               {func(c *ecs.Config) { c.KMSKeys[0].Region = "x" }, "not found"},
-		"a disk in no zone":                {func(c *ecs.Config) { c.Disks[0].Zone = "x" }, "not found"},
-		"a disk of nobody":                 {func(c *ecs.Config) { c.Disks[0].Account = "" }, "account is required"},
-		"a disk that is there twice":       {func(c *ecs.Config) { c.Disks[1].ID = "d-data" }, "exists already"},
-		"a disk of an unknown category":    {func(c *ecs.Config) { c.Disks[0].Category = "tape" }, `"tape" is not known`},
-		"a disk that is too small":         {func(c *ecs.Config) { c.Disks[1].Size = 1 }, "beyond the permitted range"},
-		"a disk on an unknown instance":    {func(c *ecs.Config) { c.Disks[0].Instance = "i-none" }, "not found"},
-		"a disk on an instance far away":   {func(c *ecs.Config) { c.Disks[0].Instance = "i-other-zone" }, "differ in zone"},
+		"a region without an id":         {func(c *ecs.Config) { c.Regions[0].ID = "" }, "the id is missing"},
+		"a region that is there twice":   {func(c *ecs.Config) { c.Regions[1].ID = hangzhou }, "not unique"},
+		"a zone that is in two regions":  {func(c *ecs.Config) { c.Regions[1].Zones[0].ID = zoneH }, "not unique"},
+		"a zone that sells what is not":  {func(c *ecs.Config) { c.Regions[0].Zones[0].SoldOut = []string{"tape"} }, `"tape" is not known`},
+		"an instance in no zone":         {func(c *ecs.Config) { c.Instances[0].Zone = "x" }, "not found"},
+		"an instance of nobody":          {func(c *ecs.Config) { c.Instances[0].Account = "" }, "account are missing"},
+		"a key in no region":             {func(c *ecs.Config) { c.KMSKeys[0].Region = "x" }, "not found"},
+		"a disk in no zone":              {func(c *ecs.Config) { c.Disks[0].Zone = "x" }, "not found"},
+		"a disk of nobody":               {func(c *ecs.Config) { c.Disks[0].Account = "" }, "account is required"},
+		"a disk that is there twice":     {func(c *ecs.Config) { c.Disks[1].ID = "d-data" }, "exists already"},
+		"a disk of an unknown category":  {func(c *ecs.Config) { c.Disks[0].Category = "tape" }, `"tape" is not known`},
+		"a disk that is too small":       {func(c *ecs.Config) { c.Disks[1].Size = 1 }, "beyond the permitted range"},
+		"a disk on an unknown instance":  {func(c *ecs.Config) { c.Disks[0].Instance = "i-none" }, "not found"},
+		"a disk on an instance far away": {func(c *ecs.Config) { c.Disks[0].Instance = "i-other-zone" }, "differ in zone"},
+		"a zone with an unknown refusal": {func(c *ecs.Config) { c.Regions[0].Zones[0].Refusal = "Sorry" }, `"Sorry" is not known`},
+		"an unknown code of denials":     {func(c *ecs.Config) { c.DenialCode = "No" }, `"No" of product ecs is not known`},
+		"a snapshot in no region":        {func(c *ecs.Config) { c.Snapshots = []ecs.SnapshotConfig{snapshotConfig("s-old", "x")} }, "not found"},
+		"a snapshot of nobody":           {func(c *ecs.Config) { c.Snapshots = []ecs.SnapshotConfig{{Region: hangzhou}} }, "are required"},
+		"a snapshot that is there twice": {func(c *ecs.Config) {
+			c.Snapshots = []ecs.SnapshotConfig{snapshotConfig("s-old", hangzhou), snapshotConfig("s-old", beijing)}
+		}, "exists already"},
 		"a disk whose file is a directory": {func(c *ecs.Config) { c.Disks[0].Files = map[string]string{"/": "x"} }, "is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {

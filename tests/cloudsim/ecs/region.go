@@ -2,11 +2,7 @@
 
 package ecs
 
-import (
-	"slices"
-
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/rpc"
-)
+import "slices"
 
 // region is the store of one region.
 type region struct {
@@ -52,18 +48,20 @@ func (z *Zone) inStock(category string) bool {
 	return z.sells(category) && !slices.Contains(z.SoldOut, category)
 }
 
-// checkSale says why a disk of a category can not be had in the zone.
+// checkSale says why a disk of a category can not be had in the zone. The reason decides the error, unless the zone
+// has a Refusal of its own.
 func (z *Zone) checkSale(category string) error {
+	refusal := z.Refusal
 	switch {
-	case z.Closed:
-		return rpc.Forbidden("Zone.NotOnSale",
-			"The resource in the specified zone is no longer available for sale. Please try other regions and zones.")
-	case !z.sells(category):
-		return rpc.BadRequest("InvalidDataDiskCategory.NotSupported", "Specified disk category is not supported.")
-	case !z.inStock(category):
-		return rpc.Forbidden("OperationDenied.NoStock",
-			"The requested resource is sold out in the specified zone; try other types of resources or other regions and zones.")
-	default:
+	case z.inStock(category):
 		return nil
+	case refusal != "":
+	case z.Closed:
+		refusal = ZoneNotOnSale
+	case !z.sells(category):
+		refusal = CategoryNotSupported
+	default:
+		refusal = NoStock
 	}
+	return refusal.err()
 }

@@ -51,8 +51,13 @@ func find[T owned](all map[string]T, account, id string) (T, bool) {
 	return item, true
 }
 
-// timeOf is how the API writes a time.
-func timeOf(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+// timeOf is how the API writes a time. It is empty for the time of what has not happened.
+func timeOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
 
 // fields are the parameters that name and describe a new resource, with the errors that the operation gives for them.
 type fields struct {

@@ -37,7 +37,9 @@ type Service struct {
 	throttle  throttle
 	tokens    map[tokenKey]tokenUse
 	arrears   map[string]bool // by account
-	sequence  int64
+	// failingDisks is how many of the next disks fail.
+	failingDisks int
+	sequence     int64
 }
 
 // New returns a service with what is configured. The content of disks lives in a new directory below stateDir, where
@@ -50,6 +52,7 @@ func New(config Config, stateDir string, now func() time.Time) (*Service, error)
 	s := &Service{
 		clock: now, content: content, regions: map[string]*region{}, durations: config.Durations, quotas: config.Quotas,
 		throttle: newThrottle(config.Throttling), tokens: map[tokenKey]tokenUse{}, arrears: map[string]bool{},
+		failingDisks: config.FailingDisks,
 	}
 	for _, account := range config.Arrears {
 		s.arrears[account] = true
@@ -143,8 +146,13 @@ func (s *Service) snapshotOperations() []operation {
 			handle: s.copySnapshot, lacks: []string{"Arn", "DestinationStorageLocationArn"},
 		},
 		{
-			action: "CreateSnapshotGroup", target: "Name", resources: []string{"snapshotgroup/*", "disk/{DiskId}"},
-			handle: s.createSnapshotGroup, lacks: []string{"StorageLocationArn"},
+			action: "ModifySnapshotAttribute", target: "SnapshotId", resources: []string{"snapshot/{SnapshotId}"},
+			handle: s.modifySnapshotAttribute,
+		},
+		{
+			action: "CreateSnapshotGroup", target: "Name",
+			resources: []string{"instance/{InstanceId?}", "disk/{DiskId?}"},
+			handle:    s.createSnapshotGroup, lacks: []string{"StorageLocationArn"},
 		},
 		{
 			action: "DescribeSnapshotGroups", resources: []string{"snapshotgroup/{SnapshotGroupId}"},
@@ -191,7 +199,8 @@ func (s *Service) serve(op operation, call *rpc.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.throttle.admit(op.action, r); err != nil {
+	key := throttleKey{account: r.Caller.AccountID, region: r.region.id, action: op.action}
+	if err := s.throttle.admit(key, r.now); err != nil {
 		return nil, err
 	}
 	if err := op.checkLacks(call.Params); err != nil {

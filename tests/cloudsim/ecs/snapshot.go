@@ -21,6 +21,8 @@ type snapshot struct {
 	encryption encryption
 	// ready is when the snapshot has been accomplished.
 	ready time.Time
+	// modified is when an attribute was changed last.
+	modified time.Time
 	// retentionDays is 0 for a snapshot that stays for ever.
 	retentionDays int64
 	failed        bool
@@ -106,8 +108,8 @@ func (s *Service) createSnapshot(r *request) (any, error) {
 // its status differs between operations.
 func readRetention(p rpc.Params, refuse func(code, message string) *rpc.Error) (int64, error) {
 	const longest = 65536
-	days := p.Int("RetentionDays", 0)
-	if p.String("RetentionDays") != "" && (days < 1 || days > longest) {
+	days := p.Int(paramRetentionDays, 0)
+	if p.String(paramRetentionDays) != "" && (days < 1 || days > longest) {
 		return 0, refuse("InvalidRetentionDays.Malformed", "The specified RetentionDays is not valid.")
 	}
 	return days, nil
@@ -124,7 +126,7 @@ func (s *Service) checkCut(r *request, disks []*disk) error {
 			return categoryCannot()
 		case status == statusCreating:
 			return diskStatusWrong()
-		case !d.attachedOnce:
+		case d.attachedAt.IsZero():
 			return rpc.Forbidden("IncorrectDiskStatus.NeverAttached",
 				"The specified disk has never been attached to any instance.")
 		case r.region.cutting(d.id, r.now):
@@ -157,7 +159,7 @@ func (s *Service) cut(r *request, d *disk, common resource) (*snapshot, error) {
 	common.sequence = s.next()
 	made := &snapshot{
 		resource: common, disk: d.id, category: d.category, size: d.size, encryption: d.encryption, instant: c.instant,
-		ready: r.now.Add(s.durations.Snapshot.Duration),
+		ready: r.now.Add(s.durations.Snapshot.Duration), modified: r.now,
 	}
 	if err := s.content.copy(s.content.disk(d.id), s.content.snapshot(r.region.id, made.id)); err != nil {
 		return nil, err
@@ -199,7 +201,7 @@ func (s *Service) copyEnds(r *request) (*snapshot, *region, error) {
 	case !ok:
 		return nil, nil, snapshotNotFound()
 	case source.status(r.now) != statusAccomplished:
-		return nil, nil, snapshotNotReady()
+		return nil, nil, snapshotNotReady(rpc.Forbidden)
 	case s.arrears[account]:
 		return nil, nil, notEnoughBalance()
 	case reached(s.quotas.SnapshotsPerAccount, target.countSnapshots(account, "")+1):
@@ -241,7 +243,7 @@ func (s *Service) readCopy(r *request, source *snapshot, target *region) (*snaps
 	common.sequence = s.next()
 	made := &snapshot{
 		resource: common, disk: source.disk, category: source.category, size: source.size, encryption: asked,
-		ready: r.now.Add(s.durations.Copy.Duration), retentionDays: days,
+		ready: r.now.Add(s.durations.Copy.Duration), modified: r.now, retentionDays: days,
 	}
 	made.source.region, made.source.id = r.region.id, source.id
 	return made, nil
@@ -268,10 +270,15 @@ func (s *Service) removeSnapshot(r *region, gone *snapshot) error {
 	return s.content.drop(s.content.snapshot(r.id, gone.id))
 }
 
-// expire deletes the snapshots whose retention is over.
+// expire deletes the snapshots whose retention is over, and the disks whose creation has failed.
 func (s *Service) expire(now time.Time) error {
 	var err error
 	for _, r := range s.regions {
+		for _, d := range r.disks {
+			if d.gone(now) {
+				err = errors.Join(err, s.removeDisk(r, d))
+			}
+		}
 		for _, item := range r.snapshots {
 			if item.expired(now) {
 				err = errors.Join(err, s.removeSnapshot(r, item))
@@ -313,7 +320,7 @@ func (s *snapshot) view(r *request) snapshotView {
 		SnapshotID: s.id, SnapshotName: s.name, Description: s.description, RegionID: r.region.id,
 		Status: s.status(r.now), Progress: percent(s.progress(r.now)), Available: s.available(r.now),
 		SourceDiskID: s.disk, SourceDiskSize: strconv.FormatInt(s.size, 10), SourceDiskType: "data",
-		Category: "standard", SnapshotType: "user", CreationTime: timeOf(s.created), LastModifiedTime: timeOf(s.created),
+		Category: "standard", SnapshotType: "user", CreationTime: timeOf(s.created), LastModifiedTime: timeOf(s.modified),
 		RetentionDays: s.retentionDays, Encrypted: s.encryption.on, KMSKeyID: s.encryption.keyID,
 		SourceSnapshotID: s.source.id, SourceRegionID: s.source.region, ResourceGroupID: s.resourceGroupID,
 		Usage: r.region.usage(s.id), Tags: viewTags(s.tags),

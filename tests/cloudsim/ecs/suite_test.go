@@ -5,6 +5,7 @@ package ecs_test
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,8 @@ func policy() account.Policy {
 	p, err := account.ParsePolicy([]byte(`{"Version": "1", "Statement": [
 		{"Effect": "Allow", "Action": "ecs:Describe*", "Resource": "*"},
 		{"Effect": "Allow", "Action": "ecs:CreateSnapshot",
-		 "Resource": ["acs:ecs:cn-hangzhou:*:disk/d-data", "acs:ecs:*:*:snapshot/*"]}]}`))
+		 "Resource": ["acs:ecs:cn-hangzhou:*:disk/d-data", "acs:ecs:*:*:snapshot/*"]},
+		{"Effect": "Allow", "Action": "ecs:CreateSnapshotGroup", "Resource": "acs:ecs:cn-hangzhou:*:disk/d-data"}]}`))
 	if err != nil {
 		panic(err) // the policy is a constant
 	}
@@ -242,3 +244,27 @@ func snapshotOf(t *testing.T, c *cloudsim.Cloud, disk string) string {
 	t.Helper()
 	return must(t, c, "CreateSnapshot", params{"DiskId": disk}, "SnapshotId")
 }
+
+// memberOf cuts disks together and returns the id of the group's first member.
+func memberOf(t *testing.T, c *cloudsim.Cloud, disks ...string) string {
+	t.Helper()
+	p := params{"RegionId": hangzhou, "Name": "group"}
+	for i, disk := range disks {
+		p["DiskId."+strconv.Itoa(i+1)] = disk
+	}
+	group := must(t, c, "CreateSnapshotGroup", p, "SnapshotGroupId")
+	for _, s := range c.ECS().Snapshots() {
+		if s.GroupID == group {
+			return s.ID
+		}
+	}
+	t.Fatalf("the group %s has no members", group)
+	return ""
+}
+
+func snapshotConfig(id, region string) ecs.SnapshotConfig {
+	return ecs.SnapshotConfig{ID: id, Account: owner, Region: region, Disk: "d-gone", Size: 20}
+}
+
+// timeOf is how the API writes a time.
+func timeOf(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -22,18 +22,17 @@ func newThrottle(limits Throttling) throttle {
 	return throttle{limits: limits, calls: map[throttleKey]int{}}
 }
 
-// admit counts a call, or refuses it when the minute's calls are used up.
-func (t *throttle) admit(action string, r *request) error {
-	if minute := r.now.Truncate(time.Minute); !minute.Equal(t.minute) {
+// admit counts a call of an account, or refuses it when the minute's calls are used up.
+func (t *throttle) admit(user throttleKey, now time.Time) error {
+	if minute := now.Truncate(time.Minute); !minute.Equal(t.minute) {
 		t.minute = minute
 		clear(t.calls)
 	}
-	user := throttleKey{account: r.Caller.AccountID, region: r.region.id, action: action}
-	api := throttleKey{region: r.region.id, action: action}
+	api := throttleKey{region: user.region, action: user.action}
 	switch {
-	case usedUp(t.limits.User, action, t.calls[user]):
+	case usedUp(t.limits.User, user.action, t.calls[user]):
 		return rpc.Forbidden("Throttling.User", "Request was denied due to user flow control.")
-	case usedUp(t.limits.API, action, t.calls[api]):
+	case usedUp(t.limits.API, api.action, t.calls[api]):
 		return rpc.Forbidden("Throttling.Api", "Request was denied due to api flow control.")
 	}
 	t.calls[user]++

@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
@@ -61,6 +60,8 @@ type Config struct {
 	Verifier      *Verifier
 	Authorizer    Authorizer
 	Specification *Specification
+	// DenialCode is the code of a denial by RAM. Empty means NoPermission.
+	DenialCode DenialCode
 }
 
 // Service is one product behind the RPC gateway. It implements front.Service.
@@ -70,11 +71,18 @@ type Service struct {
 	operations map[string]Operation
 }
 
-// NewService returns a service. An operation that the specification does not have is an error.
+// NewService returns a service. An operation that the specification does not have is an error, and so is a denial code
+// that is not known.
 func NewService(config Config, operations ...Operation) (*Service, error) {
 	spec, ok := config.Specification.products[config.Product]
 	if !ok {
 		return nil, fmt.Errorf("product %s is not in the specification", config.Product)
+	}
+	if config.DenialCode == "" {
+		config.DenialCode = NoPermission
+	}
+	if config.DenialCode.message() == "" {
+		return nil, fmt.Errorf("denial code %q of product %s is not known", config.DenialCode, config.Product)
 	}
 	s := &Service{config: config, version: spec.Version, operations: make(map[string]Operation, len(operations))}
 	for _, op := range operations {
@@ -164,28 +172,10 @@ func (s *Service) authorize(op Operation, call *Call) *Error {
 	}
 	for _, resource := range resources {
 		if d := s.config.Authorizer.Decide(call.Caller, op.RAMAction, resource); !d.Allowed {
-			return Denied(call.Caller, op.RAMAction, d)
+			return s.config.DenialCode.Denied(call.Caller, op.RAMAction, d)
 		}
 	}
 	return nil
-}
-
-// Denied is the answer to a caller whose policies do not allow an action.
-func Denied(c account.Caller, action string, d account.Decision) *Error {
-	_, name, _ := strings.Cut(c.ARN, "/")
-	kind := "SubUser"
-	if c.Session {
-		kind = "AssumedRoleUser"
-		name = strings.Replace(name, "/", ":", 1)
-	}
-	return &Error{
-		Status: http.StatusForbidden, Code: "NoPermission",
-		Message: "You are not authorized to do this action. You should be authorized by RAM.",
-		AccessDenied: &AccessDenied{
-			AuthAction: action, AuthPrincipalDisplayName: name, AuthPrincipalOwnerID: c.AccountID,
-			AuthPrincipalType: kind, NoPermissionType: d.NoPermissionType, PolicyType: d.PolicyType,
-		},
-	}
 }
 
 // WriteError implements front.Service.

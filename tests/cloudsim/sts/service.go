@@ -166,7 +166,7 @@ func assumeError(c account.Caller, req account.AssumeRequest, err error) error {
 		if errors.Is(err, account.ErrNotTrusted) {
 			policyType = "AssumeRolePolicy"
 		}
-		return rpc.Denied(c, "sts:AssumeRole", account.Decision{
+		return rpc.NoPermission.Denied(c, "sts:AssumeRole", account.Decision{
 			NoPermissionType: "ImplicitDeny", PolicyType: policyType,
 		})
 	case errors.Is(err, account.ErrDuration):
