@@ -1,42 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cluster reads from the API server of the cluster that Velero runs in.
+//
+// A missing object is an error for which apierrors.IsNotFound holds.
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
+	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// namespaceVariable is set by Velero's Deployment.
+	namespaceVariable = "VELERO_NAMESPACE"
+	// podNamespaceFile holds the namespace of the pod that a process runs in.
+	podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+	// defaultNamespace is where `velero install` puts Velero.
+	defaultNamespace = "velero"
+)
+
+// What one process may ask of the API server. client-go's own 5 calls a second
+// would make a restore of hundreds of volumes wait for nothing.
+const (
+	callsPerSecond = 50
+	callsAtOnce    = 100
+	callTimeout    = time.Minute
 )
 
 // ErrNone is returned by Find where this process runs in no cluster.
 var ErrNone = errors.New("no cluster: neither KUBECONFIG nor the service account of a pod is there")
 
-// Cluster is the cluster that this process runs in. It connects when it is first used.
+// Cluster is the cluster that this process runs in. It connects when it is first
+// used. Its methods may be called at the same time.
 type Cluster struct {
-	connect func() (kubernetes.Interface, error)
+	namespace string
+	connect   func() (client.Client, error)
+
+	mu     sync.Mutex
+	client client.Client
+	id     string
+}
+
+// New returns the cluster behind a client that knows the types of Scheme, where
+// Velero is installed in namespace.
+func New(c client.Client, namespace string) *Cluster {
+	return &Cluster{namespace: namespace, client: c}
 }
 
 // Find returns the cluster of the file that KUBECONFIG names, else that of the
-// pod. It contacts nothing.
+// pod. Velero's namespace is that of VELERO_NAMESPACE, else that of the pod, else
+// "velero". Find contacts nothing.
 func Find(getenv func(string) string) (*Cluster, error) {
 	kubeconfig := getenv("KUBECONFIG")
 	if kubeconfig == "" && getenv("KUBERNETES_SERVICE_HOST") == "" {
 		return nil, ErrNone
 	}
-	return &Cluster{connect: sync.OnceValues(func() (kubernetes.Interface, error) {
-		config, err := configuration(kubeconfig)
-		if err != nil {
-			return nil, fmt.Errorf("finding the Kubernetes API server: %w", err)
-		}
-		return kubernetes.NewForConfig(config)
-	})}, nil
+	return &Cluster{
+		namespace: veleroNamespace(getenv, podNamespaceFile),
+		connect: func() (client.Client, error) {
+			config, err := configuration(kubeconfig)
+			if err != nil {
+				return nil, fmt.Errorf("finding the Kubernetes API server: %w", err)
+			}
+			return newClient(config)
+		},
+	}, nil
+}
+
+func veleroNamespace(getenv func(string) string, podFile string) string {
+	if namespace := getenv(namespaceVariable); namespace != "" {
+		return namespace
+	}
+	// Outside of a pod there is no such file.
+	if content, err := os.ReadFile(podFile); err == nil && len(content) > 0 {
+		return strings.TrimSpace(string(content))
+	}
+	return defaultNamespace
 }
 
 // configuration reads the file, or the service account of the pod if it is empty.
@@ -47,19 +94,36 @@ func configuration(kubeconfig string) (*rest.Config, error) {
 	return clientcmd.BuildConfigFromFlags("", kubeconfig)
 }
 
-// SecretValue returns the value of a key of a Secret, with the errors of the API server.
-func (c *Cluster) SecretValue(ctx context.Context, namespace, name, key string) ([]byte, error) {
-	client, err := c.connect()
+// newClient returns a client that contacts nothing before its first use.
+func newClient(config *rest.Config) (client.Client, error) {
+	config.QPS, config.Burst, config.Timeout = callsPerSecond, callsAtOnce, callTimeout
+	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
 	}
-	secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper(scheme)})
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the Kubernetes API server: %w", err)
+	}
+	return c, nil
+}
+
+// Namespace returns the namespace that Velero is installed in.
+func (c *Cluster) Namespace() string { return c.namespace }
+
+// Client returns the client behind the Cluster, for who writes to it or reads
+// what has no method here. It knows the types of Scheme. A failure is not kept:
+// the next call tries again.
+func (c *Cluster) Client() (client.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client != nil {
+		return c.client, nil
+	}
+	made, err := c.connect()
 	if err != nil {
 		return nil, err
 	}
-	value, ok := secret.Data[key]
-	if !ok {
-		return nil, fmt.Errorf("the Secret %s/%s has no key %s", namespace, name, key)
-	}
-	return value, nil
+	c.client = made
+	return made, nil
 }

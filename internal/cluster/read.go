@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// zoneLabels are the labels of a Node that name its zone: Kubernetes' own, that of
+// Alibaba Cloud's disk driver, and that of Kubernetes before 1.17.
+func zoneLabels() []string {
+	return []string{
+		corev1.LabelTopologyZone,
+		"topology.diskplugin.csi.alibabacloud.com/zone",
+		corev1.LabelFailureDomainBetaZone,
+	}
+}
+
+// SecretValue returns the value of a key of a Secret.
+func (c *Cluster) SecretValue(ctx context.Context, namespace, name, key string) ([]byte, error) {
+	secret := &corev1.Secret{}
+	if err := c.get(ctx, "Secret", namespace, name, secret); err != nil {
+		return nil, err
+	}
+	value, ok := secret.Data[key]
+	if !ok {
+		return nil, fmt.Errorf("the Secret %s/%s has no key %s", namespace, name, key)
+	}
+	return value, nil
+}
+
+// ID returns what tells this cluster from any other: the UID of its namespace
+// kube-system, which lives as long as the cluster. It is asked for once.
+func (c *Cluster) ID(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	id := c.id
+	c.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	namespace := &corev1.Namespace{}
+	if err := c.get(ctx, "Namespace", "", metav1.NamespaceSystem, namespace); err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = string(namespace.UID)
+	return c.id, nil
+}
+
+// Backup returns the Backup of that name.
+func (c *Cluster) Backup(ctx context.Context, name string) (*velerov1.Backup, error) {
+	backup := &velerov1.Backup{}
+	if err := c.get(ctx, "Backup", c.namespace, name, backup); err != nil {
+		return nil, err
+	}
+	return backup, nil
+}
+
+// Backups returns all Backups of this Velero.
+func (c *Cluster) Backups(ctx context.Context) ([]velerov1.Backup, error) {
+	backups := &velerov1.BackupList{}
+	err := c.list(ctx, "Backups", backups, client.InNamespace(c.namespace))
+	return backups.Items, err
+}
+
+// Restore returns the Restore of that name.
+func (c *Cluster) Restore(ctx context.Context, name string) (*velerov1.Restore, error) {
+	restore := &velerov1.Restore{}
+	if err := c.get(ctx, "Restore", c.namespace, name, restore); err != nil {
+		return nil, err
+	}
+	return restore, nil
+}
+
+// Restores returns all Restores of this Velero.
+func (c *Cluster) Restores(ctx context.Context) ([]velerov1.Restore, error) {
+	restores := &velerov1.RestoreList{}
+	err := c.list(ctx, "Restores", restores, client.InNamespace(c.namespace))
+	return restores.Items, err
+}
+
+// Volume returns the PersistentVolume of that name.
+func (c *Cluster) Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error) {
+	pv := &corev1.PersistentVolume{}
+	if err := c.get(ctx, "PersistentVolume", "", name, pv); err != nil {
+		return nil, err
+	}
+	return pv, nil
+}
+
+// Volumes returns all PersistentVolumes.
+func (c *Cluster) Volumes(ctx context.Context) ([]corev1.PersistentVolume, error) {
+	pvs := &corev1.PersistentVolumeList{}
+	err := c.list(ctx, "PersistentVolumes", pvs)
+	return pvs.Items, err
+}
+
+// Claim returns the PersistentVolumeClaim of that namespace and name.
+func (c *Cluster) Claim(ctx context.Context, namespace, name string) (*corev1.PersistentVolumeClaim, error) {
+	claim := &corev1.PersistentVolumeClaim{}
+	if err := c.get(ctx, "PersistentVolumeClaim", namespace, name, claim); err != nil {
+		return nil, err
+	}
+	return claim, nil
+}
+
+// Claims returns the PersistentVolumeClaims of a namespace (of all, if it is
+// empty) that carry all the labels.
+func (c *Cluster) Claims(ctx context.Context, namespace string, labels map[string]string) ([]corev1.PersistentVolumeClaim, error) {
+	claims := &corev1.PersistentVolumeClaimList{}
+	err := c.list(ctx, "PersistentVolumeClaims", claims, client.InNamespace(namespace), client.MatchingLabels(labels))
+	return claims.Items, err
+}
+
+// Zones returns the zones of the cluster's nodes, sorted, each once. A node that
+// is not ready counts too: its zone is one that the cluster can use.
+func (c *Cluster) Zones(ctx context.Context) ([]string, error) {
+	nodes := &corev1.NodeList{}
+	if err := c.list(ctx, "Nodes", nodes); err != nil {
+		return nil, err
+	}
+	zones := map[string]bool{}
+	for i := range nodes.Items {
+		for _, label := range zoneLabels() {
+			if zone := nodes.Items[i].Labels[label]; zone != "" {
+				zones[zone] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(zones)), nil
+}
+
+// get reads one object; namespace is empty for one that is in none.
+func (c *Cluster) get(ctx context.Context, kind, namespace, name string, object client.Object) error {
+	reader, err := c.Client()
+	if err != nil {
+		return err
+	}
+	key := client.ObjectKey{Namespace: namespace, Name: name}
+	if err := reader.Get(ctx, key, object); err != nil {
+		if namespace != "" {
+			name = key.String()
+		}
+		return fmt.Errorf("reading the %s %s: %w", kind, name, err)
+	}
+	return nil
+}
+
+func (c *Cluster) list(ctx context.Context, what string, objects client.ObjectList, options ...client.ListOption) error {
+	reader, err := c.Client()
+	if err != nil {
+		return err
+	}
+	if err := reader.List(ctx, objects, options...); err != nil {
+		return fmt.Errorf("listing the %s: %w", what, err)
+	}
+	return nil
+}
