@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storageclass
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+)
+
+// Validate refuses classes that no cluster has, and a rule that holds for no claim
+// because another one is about the same.
+func (m *Mapping) Validate() error {
+	var problems []error
+	about := make(map[string]settings.Position)
+	for _, class := range slices.Sorted(maps.Keys(m.Classes)) {
+		at := m.row(class).At
+		if err := dnsName(class); err != nil {
+			problems = append(problems, &settings.Error{Position: at, Err: err})
+		}
+		about[(&Rule{From: SourceClass(class)}).conditions()] = at
+	}
+	for i := range m.Rules {
+		rule := &m.Rules[i]
+		if other, ok := about[rule.conditions()]; ok {
+			err := fmt.Errorf("this is about the same claims as %s: leave one of them", other)
+			problems = append(problems, &settings.Error{Position: rule.At, Err: err})
+			continue
+		}
+		about[rule.conditions()] = rule.At
+	}
+	return errors.Join(problems...)
+}
+
+// conditions is the same text for rules that are about the same claims.
+func (r *Rule) conditions() string {
+	return fmt.Sprintf("%q %q %q %v", r.From,
+		slices.Sorted(slices.Values(r.Namespaces)), slices.Sorted(slices.Values(r.Names)), r.Selector)
+}
+
+// Validate refuses lists that no claim is in.
+func (r *Rule) Validate() error {
+	if r.Namespaces != nil && len(r.Namespaces) == 0 || r.Names != nil && len(r.Names) == 0 {
+		return errors.New("an empty list holds for no claim: leave namespaces or names out for all")
+	}
+	for _, namespace := range r.Namespaces {
+		if messages := validation.IsDNS1123Label(namespace); len(messages) > 0 {
+			return fmt.Errorf("namespace %q: %s", namespace, strings.Join(messages, "; "))
+		}
+	}
+	for _, name := range r.Names {
+		if err := dnsName(name); err != nil {
+			return fmt.Errorf("name %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Validate refuses a conversion that changes nothing.
+func (c *Conversion) Validate() error {
+	if c.AccessModes != nil && c.ConvertToAccessModes != nil {
+		return errors.New("accessModes and convertToAccessModes are the same: leave one of them")
+	}
+	if c.Class == "" && len(c.Modes()) == 0 && c.Capacity == nil {
+		return errors.New("nothing is asked: allowed are class, accessModes and capacity")
+	}
+	return nil
+}
+
+// Validate refuses what is no name of a StorageClass.
+func (c *SourceClass) Validate() error {
+	if *c == "" {
+		return nil
+	}
+	return dnsName(string(*c))
+}
+
+// The backup center's console offers a class that is none, and means another one:
+// FAQ, "current cluster is multi-zoned".
+const (
+	consoleDiskClass = "alicloud-disk"
+	defaultDiskClass = "alicloud-disk-topology-alltype"
+)
+
+// UnmarshalText reads the name of a StorageClass, or the backup center's alicloud-disk.
+func (c *TargetClass) UnmarshalText(text []byte) error {
+	if err := dnsName(string(text)); err != nil {
+		return err
+	}
+	*c = TargetClass(text)
+	if *c == consoleDiskClass {
+		*c = defaultDiskClass
+	}
+	return nil
+}
+
+// Validate refuses what Kubernetes has no access mode for.
+func (m *AccessMode) Validate() error {
+	allowed := []corev1.PersistentVolumeAccessMode{
+		corev1.ReadWriteOnce, corev1.ReadOnlyMany, corev1.ReadWriteMany, corev1.ReadWriteOncePod,
+	}
+	if !slices.Contains(allowed, corev1.PersistentVolumeAccessMode(*m)) {
+		return fmt.Errorf("allowed are %v", allowed)
+	}
+	return nil
+}
+
+// Validate refuses what is no selector, and one that selects everything.
+func (s *Selector) Validate() error {
+	selector, err := metav1.LabelSelectorAsSelector((*metav1.LabelSelector)(s))
+	if err != nil {
+		return err
+	}
+	if selector.Empty() {
+		return errors.New("the selector is empty: leave it out for all claims")
+	}
+	return nil
+}
+
+// UnmarshalText reads a quantity that is larger than nothing.
+func (c *Capacity) UnmarshalText(text []byte) error {
+	quantity, err := resource.ParseQuantity(string(text))
+	if err != nil || quantity.Sign() <= 0 {
+		return errors.New("allowed is a size such as 40Gi")
+	}
+	c.Quantity = quantity
+	return nil
+}
+
+// dnsName refuses what cannot be the name of an object.
+func dnsName(name string) error {
+	if messages := validation.IsDNS1123Subdomain(name); len(messages) > 0 {
+		return errors.New(strings.Join(messages, "; "))
+	}
+	return nil
+}
