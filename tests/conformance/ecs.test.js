@@ -59,6 +59,8 @@ describe('disks and snapshots', () => {
     assert.equal(found.instanceId, instance);
     assert.equal(found.zoneId, zone);
     assert.equal(found.encrypted, false);
+    assert.match(found.attachedTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    assert.equal(found.detachedTime, '');
     assert.deepEqual(found.tags.tag.map((t) => [t.tagKey, t.tagValue]), [['app', 'orders']]);
   });
 
@@ -76,6 +78,13 @@ describe('disks and snapshots', () => {
     assert.equal(found.sourceDiskId, 'd-ssd');
     assert.equal(found.sourceDiskSize, '40');
     assert.equal(found.retentionDays, 7);
+    await request('modifySnapshotAttribute', { snapshotId, snapshotName: 'kept', retentionDays: 14 });
+    const { snapshotName, retentionDays } = await snapshot(snapshotId);
+    assert.deepEqual([snapshotName, retentionDays], ['kept', 14]);
+    await assert.rejects(
+      request('modifySnapshotAttribute', { snapshotId, retentionDays: 7 }),
+      { code: 'InvalidOperation.DecreaseRetentionDaysUnsupported' },
+    );
     const byTag = await request('describeSnapshots', { regionId: region, tag: [{ key: 'backup', value: 'b1' }] });
     assert.deepEqual(byTag.snapshots.snapshot.map((s) => s.snapshotId), [snapshotId]);
 
@@ -128,7 +137,11 @@ describe('disks and snapshots', () => {
     });
     assert.deepEqual(group.snapshots.snapshot.map((s) => s.sourceDiskId), ['d-data']);
     assert.deepEqual(group.tags.tag.map((t) => [t.key, t.value]), [['k', 'v']]);
-    await request('deleteSnapshotGroup', { regionId: region, snapshotGroupId });
+    const { operationProgressSet } = await request('deleteSnapshotGroup', { regionId: region, snapshotGroupId });
+    assert.deepEqual(
+      operationProgressSet.operationProgress.map((p) => [p.operationStatus, p.relatedItemSet.relatedItem[0].value]),
+      group.snapshots.snapshot.map((s) => ['Success', s.snapshotId]),
+    );
     assert.equal(await find(), undefined);
   });
 

@@ -41,7 +41,7 @@ func TestTheAttributesOfASnapshotAreChanged(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(ecs.SnapshotInfo{}, "Created")); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
 	}
-	described := describeSnapshot(t, c, hangzhou, id)
+	described := describeSnapshot(t, c, id)
 	if described.Description == nil || *described.Description != "of orders" {
 		t.Errorf("the description is %v", described.Description)
 	}
@@ -49,7 +49,7 @@ func TestTheAttributesOfASnapshotAreChanged(t *testing.T) {
 		t.Errorf("it was modified at %s, want %s", dara.StringValue(described.LastModifiedTime), want)
 	}
 	must(t, cloud, "ModifySnapshotAttribute", params{"SnapshotId": id, "Description": ""}, "")
-	if left := dara.StringValue(describeSnapshot(t, c, hangzhou, id).Description); left != "" {
+	if left := dara.StringValue(describeSnapshot(t, c, id).Description); left != "" {
 		t.Errorf("an empty description leaves %q", left)
 	}
 	cloud.ECS().Advance(24 * time.Hour)
@@ -98,7 +98,9 @@ func TestADiskTellsWhenItWasAttachedAndDetachedLast(t *testing.T) {
 		got = append(got, ask("d-new"))
 	}
 	want = []times{
-		{at(time.Minute), ""}, {at(time.Minute), at(2 * time.Minute)}, {at(time.Minute), at(2 * time.Minute)},
+		{at(time.Minute), ""},
+		{at(time.Minute), at(2 * time.Minute)},
+		{at(time.Minute), at(2 * time.Minute)},
 		{at(4 * time.Minute), at(2 * time.Minute)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -246,7 +248,7 @@ func TestAnotherCallerUsesUpTheMinute(t *testing.T) {
 func TestASnapshotExistsFromTheStart(t *testing.T) {
 	t.Parallel()
 	cloud := start(t, taking, func(c *cloudsim.Config) {
-		old := snapshotConfig("s-old", hangzhou)
+		old := oldSnapshot(hangzhou)
 		old.Name, old.Tags, old.Files = "old", map[string]string{"backup": "b1"}, map[string]string{"a/b": "tea"}
 		old.Age.Duration, old.RetentionDays, old.Encrypted = 36*time.Hour, 2, true
 		c.ECS.Snapshots = []ecs.SnapshotConfig{old}

@@ -16,11 +16,11 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 )
 
-// describeSnapshot returns the one snapshot with an id, and the raw answer's status fields.
-func describeSnapshot(t *testing.T, c *sdk.Client, region, id string) *sdk.DescribeSnapshotsResponseBodySnapshotsSnapshot {
+// describeSnapshot returns the one snapshot of cn-hangzhou with an id.
+func describeSnapshot(t *testing.T, c *sdk.Client, id string) *sdk.DescribeSnapshotsResponseBodySnapshotsSnapshot {
 	t.Helper()
 	answer, err := c.DescribeSnapshots(&sdk.DescribeSnapshotsRequest{
-		RegionId: dara.String(region), SnapshotIds: dara.String(`["` + id + `"]`),
+		RegionId: dara.String(hangzhou), SnapshotIds: dara.String(`["` + id + `"]`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestADiskFromASnapshotHasTheBytesOfTheCut(t *testing.T) {
 		DiskCategory: dara.String("cloud_essd"), DiskName: dara.String("restored"), ClientToken: dara.String("one"),
 	}
 	cloud.ECS().Advance(30 * time.Second)
-	got := describeSnapshot(t, c, hangzhou, id)
+	got := describeSnapshot(t, c, id)
 	want := &sdk.DescribeSnapshotsResponseBodySnapshotsSnapshot{
 		SnapshotId: dara.String(id), SnapshotName: dara.String("nightly"), Description: dara.String(""),
 		RegionId: dara.String(hangzhou), Status: dara.String("progressing"), Progress: dara.String("50%"),
@@ -75,7 +75,7 @@ func TestADiskFromASnapshotHasTheBytesOfTheCut(t *testing.T) {
 	}
 
 	cloud.ECS().Advance(30 * time.Second)
-	if got := describeSnapshot(t, c, hangzhou, id); dara.StringValue(got.Progress) != "100%" || !dara.BoolValue(got.Available) {
+	if got := describeSnapshot(t, c, id); dara.StringValue(got.Progress) != "100%" || !dara.BoolValue(got.Available) {
 		t.Errorf("after its time the snapshot is at %s", dara.StringValue(got.Progress))
 	}
 	disk, err := c.CreateDisk(made)
@@ -99,7 +99,7 @@ func TestADiskFromASnapshotHasTheBytesOfTheCut(t *testing.T) {
 	if diff := cmp.Diff(wantDisk, info, cmpopts.IgnoreFields(ecs.DiskInfo{}, "Created")); diff != "" {
 		t.Errorf("the new disk (-want +got):\n%s", diff)
 	}
-	if got := describeSnapshot(t, c, hangzhou, id); dara.StringValue(got.Usage) != "disk" {
+	if got := describeSnapshot(t, c, id); dara.StringValue(got.Usage) != "disk" {
 		t.Errorf("the snapshot's usage is %s", dara.StringValue(got.Usage))
 	}
 }

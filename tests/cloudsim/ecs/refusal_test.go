@@ -461,10 +461,10 @@ func TestTheConfigurationIsChecked(t *testing.T) {
 		"a disk on an instance far away": {func(c *ecs.Config) { c.Disks[0].Instance = "i-other-zone" }, "differ in zone"},
 		"a zone with an unknown refusal": {func(c *ecs.Config) { c.Regions[0].Zones[0].Refusal = "Sorry" }, `"Sorry" is not known`},
 		"an unknown code of denials":     {func(c *ecs.Config) { c.DenialCode = "No" }, `"No" of product ecs is not known`},
-		"a snapshot in no region":        {func(c *ecs.Config) { c.Snapshots = []ecs.SnapshotConfig{snapshotConfig("s-old", "x")} }, "not found"},
+		"a snapshot in no region":        {func(c *ecs.Config) { c.Snapshots = []ecs.SnapshotConfig{oldSnapshot("x")} }, "not found"},
 		"a snapshot of nobody":           {func(c *ecs.Config) { c.Snapshots = []ecs.SnapshotConfig{{Region: hangzhou}} }, "are required"},
 		"a snapshot that is there twice": {func(c *ecs.Config) {
-			c.Snapshots = []ecs.SnapshotConfig{snapshotConfig("s-old", hangzhou), snapshotConfig("s-old", beijing)}
+			c.Snapshots = []ecs.SnapshotConfig{oldSnapshot(hangzhou), oldSnapshot(beijing)}
 		}, "exists already"},
 		"a disk whose file is a directory": {func(c *ecs.Config) { c.Disks[0].Files = map[string]string{"/": "x"} }, "is a directory"},
 	} {

@@ -262,8 +262,9 @@ func memberOf(t *testing.T, c *cloudsim.Cloud, disks ...string) string {
 	return ""
 }
 
-func snapshotConfig(id, region string) ecs.SnapshotConfig {
-	return ecs.SnapshotConfig{ID: id, Account: owner, Region: region, Disk: "d-gone", Size: 20}
+// oldSnapshot is one of a disk that does not exist any more.
+func oldSnapshot(region string) ecs.SnapshotConfig {
+	return ecs.SnapshotConfig{ID: "s-old", Account: owner, Region: region, Disk: "d-gone", Size: 20}
 }
 
 // timeOf is how the API writes a time.

@@ -25,6 +25,8 @@ real names. The first line of the output is a JSON object with the addresses. It
 
   curl <admin>/journal             every request so far; DELETE empties it
   curl <admin>/faults              the fault rules; POST adds some, DELETE removes all
+  curl <admin>/ecs/inventory?account=ID
+                                   what an account has in ECS; POST {"by": "1h"} to <admin>/ecs/advance lets time pass there
   export HTTPS_PROXY=<proxy> HTTP_PROXY=<proxy> SSL_CERT_FILE=<caFile>
                                    to reach the services under their real names
 
@@ -72,7 +74,7 @@ func parse(args []string, stdout, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.listen.RPC, "listen-rpc", "", "`ADDRESS` of the RPC services"+free)
 	flags.StringVar(&s.listen.Metadata, "listen-imds", "", "`ADDRESS` of the instance metadata service"+free)
 	flags.StringVar(&s.listen.Proxy, "listen-proxy", "", "`ADDRESS` of the proxy"+free)
-	flags.StringVar(&s.listen.Admin, "listen-admin", "", "`ADDRESS` of /journal, /faults and /healthz"+free)
+	flags.StringVar(&s.listen.Admin, "listen-admin", "", "`ADDRESS` of /journal, /faults, /ecs/ and /healthz"+free)
 	flags.BoolVar(&s.untilStdinCloses, "until-stdin-closes", false, "also end when stdin is closed, as by the parent's death")
 
 	if slices.ContainsFunc(args, func(a string) bool { return a == "--help" || a == "-h" || a == "help" }) {
