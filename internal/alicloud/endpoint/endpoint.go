@@ -43,7 +43,7 @@ func OSS(region string, network Network) *url.URL {
 		host = fmt.Sprintf("oss-%s-internal.aliyuncs.com", region)
 	case Accelerate:
 		host = "oss-accelerate.aliyuncs.com"
-	case Public, Auto:
+	case Public, Auto, VPC:
 	}
 	return &url.URL{Scheme: "https", Host: host}
 }

@@ -59,6 +59,37 @@ func TestRegionOfOSS(t *testing.T) {
 	}
 }
 
+func TestECS(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		network Network
+		want    string
+		vpc     bool
+	}{
+		{"the Internet", Public, "https://ecs.cn-hangzhou.aliyuncs.com", false},
+		{"inside VPCs", VPC, "https://ecs-vpc.cn-hangzhou.aliyuncs.com", true},
+		{"the Internet where nothing is said", "", "https://ecs.cn-hangzhou.aliyuncs.com", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ECS("cn-hangzhou", tt.network)
+			if got.String() != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if region, vpc := RegionOfECS(got); region != "cn-hangzhou" || vpc != tt.vpc {
+				t.Errorf("its region is %q, inside VPCs: %v", region, vpc)
+			}
+		})
+	}
+	for _, other := range []string{"ecs.aliyuncs.com", "ecs-cn-hangzhou.aliyuncs.com", "ecs.example.com", "127.0.0.1"} {
+		if region, _ := RegionOfECS(&url.URL{Host: other}); region != "" {
+			t.Errorf("%s is taken for the endpoint of %s", other, region)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
