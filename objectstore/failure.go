@@ -10,9 +10,9 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diagnosis"
 )
 
 // task is what was being done, in the words of the backup center's FAQ.
@@ -28,28 +28,6 @@ const (
 	signing     task = "sign the URL of backup files in OSS bucket failed"
 )
 
-// taskError is the error of every method of the Store: what was being done to
-// which object, what the cloud said, and what the person who reads it can do.
-type taskError struct {
-	task   task
-	object string
-	cause  error
-	remedy string
-}
-
-// Error implements error. Velero takes an object for missing when the text
-// contains "NoSuchKey", which is the cloud's own code for it.
-func (e *taskError) Error() string {
-	text := fmt.Sprintf("%s: %s (%s)", e.task, said(e.cause), e.object)
-	if e.remedy != "" {
-		text += ": " + e.remedy
-	}
-	return text
-}
-
-// Unwrap returns the cause.
-func (e *taskError) Unwrap() error { return e.cause }
-
 // said is the error's text, with the cloud's answer in the form of the backup
 // center where the SDK has one of its own, of several lines.
 func said(err error) string {
@@ -60,7 +38,7 @@ func said(err error) string {
 	} else if answer, ok := failure.Of(err); ok && errors.As(err, &operation) {
 		text = strings.Replace(text, operation.Error(), "oss: "+answer.String(), 1)
 	}
-	return alicloud.Redact(strings.ReplaceAll(text, "\n", "; "))
+	return text
 }
 
 // credentialsError returns the error because of which there are no credentials to
@@ -74,7 +52,8 @@ func credentialsError(err error) error {
 }
 
 // fail wraps the error of a task on an object of the bucket; key may be "" for
-// the bucket itself. A nil error stays nil.
+// the bucket itself. A nil error stays nil. Velero takes an object for missing when
+// the text contains "NoSuchKey", which is the cloud's own code for it.
 func (b *bucket) fail(t task, key string, err error) error {
 	if err == nil {
 		return nil
@@ -87,7 +66,7 @@ func (b *bucket) fail(t task, key string, err error) error {
 		}
 		object += fmt.Sprintf(", %s %q", what, key)
 	}
-	return &taskError{task: t, object: object, cause: err, remedy: b.remedy(err)}
+	return &diagnosis.Error{Task: string(t), Object: object, Said: said(err), Cause: err, Remedy: b.remedy(err)}
 }
 
 // remedy returns what to do about an error; "" where the error itself says it.
@@ -124,73 +103,53 @@ func (b *bucket) remedyForSilence() string {
 		"from within the bucket's region, network: internal needs no way to the Internet", b.oss.Endpoint.Host)
 }
 
-// rule is what the cloud may answer, and what to do about it.
-type rule struct {
-	code string
-	// message is a part of the code or the message, in any case.
-	message string
-	class   failure.Class
-	remedy  string
-}
-
-func (r rule) matches(a failure.Answer) bool {
-	return (r.code == "" || r.code == a.Code) &&
-		(r.class == failure.Unknown || r.class == a.Class()) &&
-		strings.Contains(strings.ToLower(a.Code+" "+a.Message), strings.ToLower(r.message))
-}
-
 // rules are tried in this order. Where the backup center's FAQ has a solution, this is it.
-func rules() []rule {
-	return []rule{
+func rules() []diagnosis.Rule {
+	return []diagnosis.Rule{
 		{
-			code: "AccessDenied", message: "does not belong to you",
-			remedy: "the bucket exists, but in another account, for bucket names are shared by all of OSS: check the name in spec.objectStorage.bucket, " +
+			Code: "AccessDenied", Message: "does not belong to you",
+			Remedy: "the bucket exists, but in another account, for bucket names are shared by all of OSS: check the name in spec.objectStorage.bucket, " +
 				"and that the credentials are of the account that owns it",
 		},
 		{
-			code: "AccessDenied", message: "must be addressed using the specified endpoint",
-			remedy: "the bucket is in another region than the location says: set the config key region (or endpoint) to the bucket's",
+			Code: "AccessDenied", Message: "must be addressed using the specified endpoint",
+			Remedy: "the bucket is in another region than the location says: set the config key region (or endpoint) to the bucket's",
 		},
 		{
-			message: "kms",
-			remedy: "the bucket or the location encrypts with a key in KMS that may not be used: grant the RAM user or role kms:GenerateDataKey, kms:Decrypt, kms:DescribeKey and kms:List* " +
+			Message: "kms",
+			Remedy: "the bucket or the location encrypts with a key in KMS that may not be used: grant the RAM user or role kms:GenerateDataKey, kms:Decrypt, kms:DescribeKey and kms:List* " +
 				"on the key, and check that the key is enabled and in the bucket's region",
 		},
-		{code: "NoSuchBucket", remedy: "create the bucket in the OSS console, in the location's region, or correct spec.objectStorage.bucket; the name of a bucket cannot be guessed from another region"},
-		{code: "InvalidBucketName", remedy: "a bucket's name has 3 to 63 characters a-z, 0-9 and -, and begins and ends with a letter or digit: correct spec.objectStorage.bucket"},
+		{Code: "NoSuchBucket", Remedy: "create the bucket in the OSS console, in the location's region, or correct spec.objectStorage.bucket; the name of a bucket cannot be guessed from another region"},
+		{Code: "InvalidBucketName", Remedy: "a bucket's name has 3 to 63 characters a-z, 0-9 and -, and begins and ends with a letter or digit: correct spec.objectStorage.bucket"},
 		{
-			code: "InvalidObjectState",
-			remedy: "the object was moved to an archive storage class, probably by a lifecycle rule: restore the objects of this backup in the OSS console (or ossutil restore) and try again when they are readable; " +
+			Code: "InvalidObjectState",
+			Remedy: "the object was moved to an archive storage class, probably by a lifecycle rule: restore the objects of this backup in the OSS console (or ossutil restore) and try again when they are readable; " +
 				"a bucket for backups should be of class Standard, with a lifecycle rule that archives only what is no longer needed at hand",
 		},
-		{code: "SecondLevelDomainForbidden", remedy: "OSS refuses path style on this endpoint: remove the config key addressingStyle, or set it to virtual"},
-		{code: "SignatureDoesNotMatch", remedy: "the AccessKey secret does not belong to the AccessKey id, or the config key region is not the bucket's: correct the credentials or the region; a changed Secret is read again without a restart"},
+		{Code: "SecondLevelDomainForbidden", Remedy: "OSS refuses path style on this endpoint: remove the config key addressingStyle, or set it to virtual"},
+		{Code: "SignatureDoesNotMatch", Remedy: "the AccessKey secret does not belong to the AccessKey id, or the config key region is not the bucket's: correct the credentials or the region; a changed Secret is read again without a restart"},
 		{
-			class:  failure.Unauthenticated,
-			remedy: "the AccessKey was deleted, disabled or mistyped: create a new one for the RAM user and put it into the location's Secret, which is read again without a restart",
+			Class:  failure.Unauthenticated,
+			Remedy: "the AccessKey was deleted, disabled or mistyped: create a new one for the RAM user and put it into the location's Secret, which is read again without a restart",
 		},
-		{class: failure.Expired, remedy: "the temporary credentials have expired and no new ones could be got: check the source of the credentials, and the clock of the node"},
-		{class: failure.Skewed, remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
-		{code: "UserDisable", remedy: "OSS is disabled for the account, usually for an overdue payment: settle it in the billing console"},
+		{Class: failure.Expired, Remedy: "the temporary credentials have expired and no new ones could be got: check the source of the credentials, and the clock of the node"},
+		{Class: failure.Skewed, Remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
+		{Code: "UserDisable", Remedy: "OSS is disabled for the account, usually for an overdue payment: settle it in the billing console"},
 		{
-			class: failure.Denied,
-			remedy: "the RAM user or role lacks a permission: attach the policy in deploy/ram/oss.json with the bucket's name; " +
+			Class: failure.Denied,
+			Remedy: "the RAM user or role lacks a permission: attach the policy in deploy/ram/oss.json with the bucket's name; " +
 				"on ACK managed clusters only buckets named cnfs-oss-* need none; and check the bucket's own policy",
 		},
-		{class: failure.Throttled, remedy: "OSS throttles the account: try again later, or lower uploadConcurrency and downloadConcurrency"},
-		{class: failure.Transient, remedy: "OSS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
+		{Class: failure.Throttled, Remedy: "OSS throttles the account: try again later, or lower uploadConcurrency and downloadConcurrency"},
+		{Class: failure.Transient, Remedy: "OSS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
 	}
 }
 
 func (b *bucket) remedyForAnswer(answer failure.Answer) string {
-	for _, rule := range rules() {
-		if !rule.matches(answer) {
-			continue
-		}
-		if answer.Endpoint != "" && answer.Code == "AccessDenied" {
-			return fmt.Sprintf("%s; OSS names the endpoint %s", rule.remedy, answer.Endpoint)
-		}
-		return rule.remedy
+	remedy := diagnosis.Remedy(rules(), answer)
+	if remedy != "" && answer.Endpoint != "" && answer.Code == "AccessDenied" {
+		return fmt.Sprintf("%s; OSS names the endpoint %s", remedy, answer.Endpoint)
 	}
-	return ""
+	return remedy
 }
