@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// adopt returns a disk that was made of the blueprint's snapshot for this cluster and
+// that nobody uses: what a restore leaves that was killed. Such disks that do not
+// suit are deleted. A disk that another restore uses or may still use is not touched.
+func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, clusterID string) (string, error) {
+	found, err := findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagSnapshot: b.wanted.snapshot.String()})
+	if failure.Classify(err) == failure.Denied {
+		return "", nil // Where disks cannot be read, the ClientToken finds what this restore has made.
+	}
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	for _, d := range found {
+		if d.tags[tagRestoreUID] == string(b.restore.UID) {
+			s.remember(api, d.id, d.spec)
+			return d.id, nil
+		}
+	}
+	unused, err := s.unused(ctx, found)
+	if err != nil {
+		return "", err
+	}
+	var adopted string
+	for _, d := range unused {
+		log := s.log.WithField("disk", d.id).WithField("restore", d.tags[tagRestore])
+		if adopted == "" && suits(d.spec, b.planned) {
+			if err := addTags(ctx, api, resourceDisk, d.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)}); err != nil {
+				return "", err
+			}
+			log.Info("Using the disk that an earlier restore has left unused")
+			s.remember(api, d.id, d.spec)
+			adopted = d.id
+			continue
+		}
+		log.Info("Deleting a disk that an earlier restore has left unused")
+		if err := deleteDisk(ctx, api, d.id); err != nil {
+			log.WithError(s.fail(discarding, "disk "+d.id, err)).Warn("An unused disk is left")
+		}
+	}
+	return adopted, nil
+}
+
+// unused returns those of the disks that were never attached, are in no
+// PersistentVolume, and whose Restore has ended or is gone.
+func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
+	restores, err := s.cluster.Restores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := s.cluster.Volumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inUse := map[string]bool{}
+	for i := range volumes {
+		inUse[volume.DiskID(&volumes[i])] = true
+	}
+	running := map[string]bool{}
+	for i := range restores {
+		running[string(restores[i].UID)] = !hasEnded(restores[i].Status.Phase)
+	}
+	return slices.DeleteFunc(slices.Clone(disks), func(d disk) bool {
+		return d.attached || inUse[d.id] || running[d.tags[tagRestoreUID]]
+	}), nil
+}
+
+// hasEnded tells whether a restore in the phase does nothing any more.
+func hasEnded(phase velerov1.RestorePhase) bool {
+	switch phase {
+	case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed, velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
+		return true
+	default:
+		return false
+	}
+}
+
+// suits tells whether a disk is one of those that may be made.
+func suits(made diskspec.Spec, planned []diskspec.Spec) bool {
+	return slices.ContainsFunc(planned, func(wanted diskspec.Spec) bool {
+		if wanted.Type.Category == diskspec.ESSD {
+			wanted.Type.PerformanceLevel = cmp.Or(wanted.Type.PerformanceLevel, "PL1") // CreateDisk's default.
+		}
+		return made.Type == wanted.Type && made.Zone == wanted.Zone && made.SizeGiB == wanted.SizeGiB &&
+			made.Encrypted == wanted.Encrypted && (wanted.KMSKeyID == "" || made.KMSKeyID == wanted.KMSKeyID) &&
+			made.ProvisionedIOPS == wanted.ProvisionedIOPS && made.Bursting == wanted.Bursting && made.MultiAttach == wanted.MultiAttach
+	})
+}
+
+// deleteDisk deletes a disk that is not attached. One that is not there is no error.
+func deleteDisk(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteDisk(ctx, &sdk.DeleteDiskRequest{DiskId: tea.String(id)})
+	return ignoreNotFound(err)
+}
+
+// errInUse is returned for a disk that is not deleted because somebody has it.
+var errInUse = errors.New("the disk is attached or was attached: it is left")

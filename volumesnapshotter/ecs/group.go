@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+const (
+	// labelGroup on a claim names the consistency group, within its namespace.
+	labelGroup = tagPrefix + "consistency-group"
+	// annotationConsistency on a claim says what happens where its group cannot be cut together.
+	annotationConsistency = tagPrefix + "consistency"
+	bestEffort            = "best-effort"
+)
+
+// Limits of a snapshot group (CreateSnapshotGroup).
+const (
+	maxGroupDisks   = 16
+	maxGroupSizeGiB = 32 << 10
+)
+
+// group names the consistency group of the claim, "" if it is in none.
+func (v subject) group() string {
+	if v.claim == nil || v.claim.Labels[labelGroup] == "" {
+		return ""
+	}
+	return v.claim.Namespace + "/" + v.claim.Labels[labelGroup]
+}
+
+// bestEffort tells whether the disk may be cut alone.
+func (v subject) bestEffort() bool {
+	return v.claim != nil && v.claim.Annotations[annotationConsistency] == bestEffort
+}
+
+// groupMaker makes each group of a backup once.
+type groupMaker struct {
+	mu   sync.Mutex
+	made map[string]*madeGroup
+	// untagged says that snapshots may not be tagged, so that those which the backup
+	// asked for cannot be told from the others.
+	untagged bool
+}
+
+// madeGroup is what became of a group.
+type madeGroup struct {
+	// snapshots are the ids of the snapshots by that of their disk.
+	snapshots map[string]string
+	err       error
+}
+
+// snapshotInGroup returns the disk's snapshot of its group, which is cut when the
+// first of its disks is asked for.
+func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {
+	made := s.groupOf(ctx, api, wanted)
+	id, ok := made.snapshots[wanted.disk.id]
+	switch {
+	case made.err != nil && wanted.bestEffort():
+		s.log.WithField("group", wanted.group()).WithField("disk", wanted.disk.id).WithError(made.err).
+			Warn("The disks of the consistency group are not cut at the same moment")
+		return s.snapshotAlone(ctx, api, wanted)
+	case made.err != nil:
+		return "", fmt.Errorf("consistency group %s: %w", wanted.group(), made.err)
+	case !ok:
+		return "", fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later: back up again", wanted.group(), wanted.disk.id, labelGroup)
+	}
+	return id, s.markAsked(ctx, api, wanted, id)
+}
+
+// groupOf returns the group of the disk. Of a backup, each is made once.
+func (s *site) groupOf(ctx context.Context, api *alicloud.ECS, wanted subject) *madeGroup {
+	key := wanted.tags[tagBackup] + " " + wanted.group()
+	s.groups.mu.Lock()
+	defer s.groups.mu.Unlock()
+	if made, ok := s.groups.made[key]; ok {
+		return made
+	}
+	made := &madeGroup{}
+	made.snapshots, made.err = s.makeGroup(ctx, api, wanted)
+	if s.groups.made == nil {
+		s.groups.made = map[string]*madeGroup{}
+	}
+	s.groups.made[key] = made
+	return made
+}
+
+// makeGroup cuts all disks of a group and returns the snapshots by disk.
+func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (map[string]string, error) {
+	disks, err := s.groupDisks(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGroup(disks); err != nil {
+		return nil, err
+	}
+	ids := make([]*string, 0, len(disks))
+	for _, d := range disks {
+		ids = append(ids, tea.String(d.id))
+	}
+	common := map[string]string{
+		tagCluster: wanted.clusterID, tagBackup: wanted.tags[tagBackup], tagBackupUID: wanted.record().backupUID, tagGroup: wanted.group(),
+	}
+	request := &sdk.CreateSnapshotGroupRequest{
+		Name:        tea.String(nameOf(wanted.tags[tagBackup], wanted.group())),
+		DiskId:      ids,
+		ClientToken: tea.String(clientToken("CreateSnapshotGroup", wanted.backupID(), wanted.group())),
+		Tag: sdkTags(common, func(key, value *string) *sdk.CreateSnapshotGroupRequestTag {
+			return &sdk.CreateSnapshotGroupRequestTag{Key: key, Value: value}
+		}),
+	}
+	if s.resourceGroupID != "" {
+		request.ResourceGroupId = tea.String(s.resourceGroupID)
+	}
+	answer, err := api.CreateSnapshotGroup(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return membersOf(ctx, api, tea.StringValue(answer.SnapshotGroupId))
+}
+
+// membersOf returns the snapshots of a group by their disk.
+func membersOf(ctx context.Context, api *alicloud.ECS, groupID string) (map[string]string, error) {
+	answer, err := api.DescribeSnapshotGroups(ctx, &sdk.DescribeSnapshotGroupsRequest{SnapshotGroupId: []*string{&groupID}})
+	if err != nil {
+		return nil, fmt.Errorf("snapshot group %s was made and cannot be read: %w", groupID, err)
+	}
+	if answer.SnapshotGroups == nil || len(answer.SnapshotGroups.SnapshotGroup) != 1 {
+		return nil, fmt.Errorf("snapshot group %s was made and is not there", groupID)
+	}
+	return groupOf(answer.SnapshotGroups.SnapshotGroup[0]).members, nil
+}
+
+// groupDisks returns the disks of the claims in the group that the backup takes.
+func (s *site) groupDisks(ctx context.Context, wanted subject) ([]disk, error) {
+	claims, err := s.claimsIn(ctx, wanted.claim.Namespace)
+	if err != nil {
+		return nil, fmt.Errorf("reading the claims of the group: %w", err)
+	}
+	selected, err := selectorOf(wanted.backup)
+	if err != nil {
+		return nil, err
+	}
+	var disks []disk
+	for i := range claims {
+		claim := &claims[i]
+		if claim.Labels[labelGroup] != wanted.claim.Labels[labelGroup] || claim.Spec.VolumeName == "" || !selected(claim) {
+			continue
+		}
+		id, err := s.diskNamed(ctx, claim.Spec.VolumeName)
+		if err != nil {
+			return nil, fmt.Errorf("claim %s of the group: %w", claim.Name, err)
+		}
+		disks = append(disks, s.describe(ctx, id))
+	}
+	slices.SortFunc(disks, func(a, b disk) int { return strings.Compare(a.id, b.id) })
+	return disks, nil
+}
+
+// selectorOf returns whether a backup takes a claim, as far as its labels decide.
+func selectorOf(backup *velerov1.Backup) (func(*corev1.PersistentVolumeClaim) bool, error) {
+	selectors := []labels.Selector{}
+	if backup != nil {
+		for _, wanted := range append([]*metav1.LabelSelector{backup.Spec.LabelSelector}, backup.Spec.OrLabelSelectors...) {
+			if wanted == nil {
+				continue
+			}
+			selector, err := metav1.LabelSelectorAsSelector(wanted)
+			if err != nil {
+				return nil, fmt.Errorf("reading the backup's label selector: %w", err)
+			}
+			selectors = append(selectors, selector)
+		}
+	}
+	return func(claim *corev1.PersistentVolumeClaim) bool {
+		if claim.Labels[velerov1.ExcludeFromBackupLabel] == "true" {
+			return false
+		}
+		return len(selectors) == 0 || slices.ContainsFunc(selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(claim.Labels)) })
+	}, nil
+}
+
+// diskNamed returns the id of the disk behind a PersistentVolume.
+func (s *site) diskNamed(ctx context.Context, name string) (string, error) {
+	s.disks.mu.Lock()
+	defer s.disks.mu.Unlock()
+	volumes, err := s.volumes(ctx)
+	if err != nil {
+		return "", err
+	}
+	for i := range volumes {
+		if volumes[i].Name != name {
+			continue
+		}
+		if id := volume.DiskID(&volumes[i]); id != "" {
+			return id, nil
+		}
+		return "", fmt.Errorf("the volume %s is no ECS disk", name)
+	}
+	return "", fmt.Errorf("the volume %s does not exist", name)
+}
+
+// checkGroup says which disk cannot be cut with the others, and for which limit
+// (CreateSnapshotGroup). What is not known of a disk, ECS checks.
+func checkGroup(disks []disk) error {
+	var size int64
+	for _, d := range disks {
+		size += d.spec.SizeGiB
+		category, known := diskspec.CategoryOf(d.spec.Type.Category)
+		switch {
+		case d.spec.Zone != disks[0].spec.Zone:
+			return fmt.Errorf("disk %s is in zone %s and disk %s in zone %s: a group is in one zone", disks[0].id, disks[0].spec.Zone, d.id, d.spec.Zone)
+		case known && !category.Grouped:
+			return fmt.Errorf("disk %s is of the category %s: a group takes ESSD, ESSD AutoPL, ESSD Entry and regional ESSD disks alone", d.id, d.spec.Type.Category)
+		case d.spec.MultiAttach:
+			return fmt.Errorf("disk %s can be attached to several instances: a group takes no such disk", d.id)
+		}
+	}
+	switch {
+	case len(disks) > maxGroupDisks:
+		return fmt.Errorf("disk %s is one too many: a group has at most %d disks, and this one would have %d", disks[maxGroupDisks].id, maxGroupDisks, len(disks))
+	case size > maxGroupSizeGiB:
+		return fmt.Errorf("disk %s makes it too large: a group has at most %d GiB, and this one would have %d", disks[len(disks)-1].id, maxGroupSizeGiB, size)
+	}
+	return nil
+}
+
+// markAsked gives the snapshot of a group the tags that a snapshot of its own is
+// created with. That of the volume tells the members that the backup asked for from
+// the others, which are deleted when it has ended: a member that cannot be marked is
+// no backup, unless no member can. The retention of a member cannot be set: ECS keeps
+// groups until they are deleted ("Snapshot-consistent groups").
+func (s *site) markAsked(ctx context.Context, api *alicloud.ECS, wanted subject, id string) error {
+	if !s.canTag() {
+		return nil
+	}
+	err := addTags(ctx, api, resourceSnapshot, id, s.snapshotTags(wanted))
+	if err != nil && !s.cannotTag(err) {
+		return err
+	}
+	return nil
+}
+
+func (s *site) canTag() bool {
+	s.groups.mu.Lock()
+	defer s.groups.mu.Unlock()
+	return !s.groups.untagged
+}
+
+// cannotTag notes that snapshots may not be tagged, and tells whether that is what err says.
+func (s *site) cannotTag(err error) bool {
+	if failure.Classify(err) != failure.Denied {
+		return false
+	}
+	s.groups.mu.Lock()
+	defer s.groups.mu.Unlock()
+	s.groups.untagged = true
+	s.log.WithError(s.fail(backingUp, "snapshots of a consistency group", err)).
+		Warn("Snapshots of consistency groups do not tell what they are of: a restore knows their size and encryption alone")
+	return true
+}

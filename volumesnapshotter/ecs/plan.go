@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// fallbackTypes are those that a disk may have instead of its own where no zone
+// sells that, and those of a disk whose own is not known. They are in the order in
+// which the CSI driver tries them for a StorageClass that leaves it the choice.
+func fallbackTypes() []volume.DiskType {
+	return []volume.DiskType{
+		{Category: diskspec.ESSD, PerformanceLevel: "PL1"},
+		{Category: diskspec.AutoPL},
+		{Category: "cloud_essd_entry"},
+		{Category: "cloud_ssd"},
+		{Category: "cloud_efficiency"},
+	}
+}
+
+// plan returns the disks that may be made of a snapshot of the region, the preferred
+// one first: the target's types, else the location's for the recorded one, else the
+// recorded one, each in the zones that it may be in.
+func (s *site) plan(ctx context.Context, region string, r record, source snapshot, target diskspec.Target) ([]diskspec.Spec, error) {
+	base := target.Apply(r.disk)
+	if source.encrypted {
+		base.Encrypted = true // ECS decrypts nothing.
+	}
+	if base.Encrypted && target.KMSKeyID == "" && !source.encrypted {
+		base.KMSKeyID = s.kmsKeyID
+	}
+	zones, err := s.zonesFor(ctx, region, r.disk, target)
+	if err != nil {
+		return nil, err
+	}
+	var planned []diskspec.Spec
+	var unfit []error
+	for _, kind := range s.typesFor(r.disk.Type, target) {
+		in := zones
+		if kind.Category == diskspec.Regional {
+			in = []string{""}
+		}
+		for _, zone := range in {
+			spec := base
+			spec.Type, spec.Zone = kind, zone
+			if spec, err = spec.Fit(); err != nil {
+				unfit = append(unfit, err)
+				break
+			}
+			planned = append(planned, spec)
+		}
+	}
+	if len(planned) == 0 {
+		return nil, final("%w", errors.Join(append(unfit, errNoZone)...))
+	}
+	return planned, nil
+}
+
+// typesFor returns the types that a disk may have.
+func (s *site) typesFor(recorded volume.DiskType, target diskspec.Target) []volume.DiskType {
+	if len(target.Types) > 0 {
+		return target.Types // The class says so, and what it does not name it does not want.
+	}
+	wanted := recorded
+	for _, name := range []string{recorded.String(), recorded.Category} {
+		if mapped, ok := s.types[name]; ok {
+			wanted = mapped
+			break
+		}
+	}
+	if wanted.Category == "" {
+		return fallbackTypes()
+	}
+	others := slices.DeleteFunc(fallbackTypes(), func(t volume.DiskType) bool { return t == wanted })
+	return append([]volume.DiskType{wanted}, others...)
+}
+
+// errNoZone is returned where nothing tells the zone of a disk.
+var errNoZone = errors.New("no zone is known for the disk: set the location's config key zoneMapping, such as cn-hangzhou-h=cn-beijing-k, or zone")
+
+// zonesFor returns the zones in which a disk may be: the one that the location maps
+// its recorded zone to, else the recorded one if it is in the region, then those of
+// the cluster's nodes. A target that names zones allows no others.
+func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Spec, target diskspec.Target) ([]string, error) {
+	ofCluster, err := s.cluster.Zones(ctx)
+	if err != nil {
+		s.log.WithError(err).Warn("The zones of the cluster's nodes could not be read: a disk whose zone is sold out is made in no other")
+	}
+	var zones []string
+	switch mapped := s.zones[recorded.Zone]; {
+	case mapped != "":
+		zones = append(zones, mapped)
+	case strings.HasPrefix(recorded.Zone, region):
+		zones = append(zones, recorded.Zone)
+		if len(ofCluster) > 0 && !slices.Contains(ofCluster, recorded.Zone) {
+			s.log.WithField("zone", recorded.Zone).
+				Warn("The disk is made in the zone that it was in, where the cluster has no node now; the location's config key zoneMapping names another one")
+		}
+	}
+	zones = append(zones, slices.DeleteFunc(ofCluster, func(zone string) bool { return !strings.HasPrefix(zone, region) })...)
+	if s.zone != "" {
+		zones = append(zones, s.zone)
+	}
+	if len(target.Zones) > 0 {
+		zones = append(slices.DeleteFunc(zones, func(zone string) bool { return !slices.Contains(target.Zones, zone) }), target.Zones...)
+	}
+	if zones = unique(zones); len(zones) == 0 && recorded.Type.Category != diskspec.Regional {
+		return nil, final("%w (it was in zone %q)", errNoZone, recorded.Zone)
+	}
+	return zones, nil
+}
+
+// unique returns the texts without repetitions, in their order.
+func unique(texts []string) []string {
+	var found []string
+	for _, text := range texts {
+		if !slices.Contains(found, text) {
+			found = append(found, text)
+		}
+	}
+	return found
+}
+
+// describeSpec writes a disk for people.
+func describeSpec(spec diskspec.Spec) string {
+	where := "any zone"
+	if spec.Zone != "" {
+		where = spec.Zone
+	}
+	return fmt.Sprintf("%s of %d GiB in %s", spec.Type, spec.SizeGiB, where)
+}

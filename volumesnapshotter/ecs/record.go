@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// tagPrefix begins all tags of our own.
+const tagPrefix = "alibabacloud.com/"
+
+// Tags that snapshots and disks carry.
+const (
+	tagCluster       = tagPrefix + "cluster-id"
+	tagBackupUID     = tagPrefix + "backup-uid"
+	tagClaim         = tagPrefix + "pvc"
+	tagStorageClass  = tagPrefix + "storage-class"
+	tagDisk          = tagPrefix + "disk"
+	tagZone          = tagPrefix + "zone"
+	tagKMSKey        = tagPrefix + "kms-key"
+	tagResourceGroup = tagPrefix + "resource-group"
+	tagGroup         = tagPrefix + "consistency-group"
+	// tagCopyOf is on the copy of a snapshot: the original.
+	tagCopyOf = tagPrefix + "copy-of"
+	// tagCopiedTo is on a snapshot that has copies: their regions, separated by spaces.
+	tagCopiedTo = tagPrefix + "copied-to"
+	// tagSnapshot, tagRestore and tagRestoreUID are on a restored disk.
+	tagSnapshot   = tagPrefix + "snapshot"
+	tagRestore    = tagPrefix + "restore"
+	tagRestoreUID = tagPrefix + "restore-uid"
+	// diskTagPrefix begins the keys under which a snapshot keeps the tags of its disk.
+	diskTagPrefix = "disk/"
+
+	// tagBackup and tagVolume are Velero's own (pkg/backup/item_backupper.go, takePVSnapshot).
+	tagBackup = "velero.io/backup"
+	tagVolume = "velero.io/pv"
+	// tagOfficialZone is the official plugin's, spelt as it spells it.
+	tagOfficialZone = "alibabacloud.velero-plugin/orginal-volume-az" //nolint:misspell // It is theirs.
+)
+
+// Limits of tags (TagResources).
+const (
+	maxTags      = 20
+	maxTagLength = 128
+	// laterTags are kept free on a snapshot for those that it, or its copy, gets besides:
+	// tagCopiedTo, or tagCopyOf and tagRestoreUID.
+	laterTags = 2
+	// maxConfiguredTags leaves room for all of ours.
+	maxConfiguredTags = 5
+)
+
+// record is what a snapshot's tags tell of what was backed up.
+type record struct {
+	clusterID string
+	backupUID string
+	backup    string
+	// volume is the name of the PersistentVolume.
+	volume   string
+	claim    diskspec.Claim
+	disk     diskspec.Spec
+	diskTags map[string]string
+	// group is the consistency group, "" for a snapshot of its own.
+	group string
+}
+
+// tags returns the record as tags, then as many of the extra ones as ECS allows,
+// those of the first map first. left are the keys of those that found no place.
+func (r record) tags(extra ...map[string]string) (tags map[string]string, left []string) {
+	tags = map[string]string{}
+	for key, value := range map[string]string{
+		tagBackup: r.backup, tagVolume: r.volume, tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
+		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass,
+		tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID, tagResourceGroup: r.disk.ResourceGroupID,
+	} {
+		if value != "" && len(value) <= maxTagLength {
+			tags[key] = value
+		}
+	}
+	ofDisk := map[string]string{}
+	for key, value := range r.diskTags {
+		if validTag(key, value) { // Neither ours of an earlier restore nor the cloud's own, which nobody can set.
+			ofDisk[diskTagPrefix+key] = value
+		}
+	}
+	return tags, fillTags(tags, maxTags-laterTags, append([]map[string]string{ofDisk}, extra...)...)
+}
+
+// fillTags adds tags to those that there are while there are less than most of them,
+// those of the first map first. It returns the keys of those that found no place, or
+// that ECS does not take.
+func fillTags(tags map[string]string, most int, more ...map[string]string) (left []string) {
+	for _, wanted := range more {
+		for _, key := range slices.Sorted(maps.Keys(wanted)) {
+			if _, taken := tags[key]; taken {
+				continue
+			}
+			if len(tags) >= most || !takenByECS(key, wanted[key]) {
+				left = append(left, key)
+				continue
+			}
+			tags[key] = wanted[key]
+		}
+	}
+	return left
+}
+
+// readRecord returns what a snapshot tells of what was backed up. Where its tags do
+// not tell, because the snapshot is another's, the snapshot itself and the order do.
+func readRecord(s snapshot, o order) record {
+	r := record{
+		clusterID: s.tags[tagCluster],
+		backupUID: s.tags[tagBackupUID],
+		backup:    s.tags[tagBackup],
+		volume:    s.tags[tagVolume],
+		claim:     parseClaim(s.tags[tagClaim]),
+		disk:      parseDisk(s.tags[tagDisk]),
+		diskTags:  map[string]string{},
+		group:     s.tags[tagGroup],
+	}
+	r.claim.StorageClass = s.tags[tagStorageClass]
+	r.disk.ResourceGroupID = s.tags[tagResourceGroup]
+	r.disk.Encrypted = s.encrypted
+	r.disk.KMSKeyID = firstOf(s.kmsKeyID, s.tags[tagKMSKey])
+	r.disk.SizeGiB = max(r.disk.SizeGiB, s.sizeGiB)
+	r.disk.Zone = firstOf(s.tags[tagZone], s.tags[tagOfficialZone], o.zone)
+	if r.disk.Type.Category == "" {
+		r.disk.Type = o.kind
+		if o.kind == (volume.DiskType{Category: diskspec.ESSD}) {
+			r.disk.Type.PerformanceLevel = diskspec.LevelWith(o.iops, r.disk.SizeGiB)
+		}
+	}
+	for key, value := range s.tags {
+		if own, ok := strings.CutPrefix(key, diskTagPrefix); ok && validTag(own, value) {
+			r.diskTags[own] = value
+		}
+	}
+	return r
+}
+
+// firstOf returns the first text that is not empty.
+func firstOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func claimText(c diskspec.Claim) string {
+	if c.Name == "" {
+		return ""
+	}
+	return c.Namespace + "/" + c.Name
+}
+
+func parseClaim(text string) diskspec.Claim {
+	namespace, name, _ := strings.Cut(text, "/")
+	return diskspec.Claim{Namespace: namespace, Name: name}
+}
+
+// diskText writes what has no tag of its own, such as "cloud_auto 40GiB iops=1000 bursting".
+func diskText(d diskspec.Spec) string {
+	if d.Type.Category == "" {
+		return ""
+	}
+	words := []string{d.Type.String(), strconv.FormatInt(d.SizeGiB, 10) + "GiB"}
+	if d.ProvisionedIOPS > 0 {
+		words = append(words, "iops="+strconv.FormatInt(d.ProvisionedIOPS, 10))
+	}
+	if d.Bursting {
+		words = append(words, "bursting")
+	}
+	if d.MultiAttach {
+		words = append(words, "multi-attach")
+	}
+	return strings.Join(words, " ")
+}
+
+// parseDisk reads what diskText wrote. Words that it does not know are a later
+// version's, and left out.
+func parseDisk(text string) diskspec.Spec {
+	var d diskspec.Spec
+	for i, word := range strings.Fields(text) {
+		name, value, _ := strings.Cut(word, "=")
+		size, isSize := strings.CutSuffix(word, "GiB")
+		switch {
+		case i == 0:
+			d.Type = volume.ParseDiskType(word)
+		case isSize:
+			d.SizeGiB, _ = strconv.ParseInt(size, 10, 64)
+		case name == "iops":
+			d.ProvisionedIOPS, _ = strconv.ParseInt(value, 10, 64)
+		case word == "bursting":
+			d.Bursting = true
+		case word == "multi-attach":
+			d.MultiAttach = true
+		}
+	}
+	return d
+}
+
+// nameOf makes a name that ECS takes (CreateSnapshot: 2 to 128 characters, begins
+// with a letter, not with auto or http; letters, digits, colon, underscore, period, hyphen).
+func nameOf(parts ...string) string {
+	const maxName = 128
+	name := regexp.MustCompile(`[^A-Za-z0-9:_.-]`).ReplaceAllString(strings.Join(append([]string{"velero"}, parts...), "-"), "-")
+	return name[:min(len(name), maxName)]
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// restore begins the disk that is made of a snapshot, for the restore in progress.
+// It returns the disk's id, or a pending one.
+func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64) (string, error) {
+	api, err := s.api(ctx)
+	if err != nil {
+		return "", err
+	}
+	id, err := parseSnapshotID(text, api.Region())
+	if err != nil {
+		return "", err
+	}
+	wanted := order{snapshot: id, kind: volume.ParseDiskType(kind), zone: zone}
+	if iops != nil {
+		wanted.iops = *iops
+	}
+	made, err := s.advance(ctx, api, wanted, nil)
+	if err != nil {
+		return "", err
+	}
+	if made.diskID == "" {
+		s.log.WithField("snapshot", id.String()).Info("The disk is made later: " + made.waiting)
+		return wanted.pendingID(), nil
+	}
+	return made.diskID, nil
+}
+
+// making is how far a disk is.
+type making struct {
+	// diskID is empty until ECS has accepted the disk.
+	diskID string
+	// waiting says what is waited for while there is no disk, and percent how far that is.
+	waiting string
+	percent int64
+}
+
+// advance does what can be done now for a disk that is made of a snapshot: it copies
+// the snapshot to this region if it is in another one, and makes the disk when the
+// snapshot can be used. It may be called again at any time, by any process, and goes
+// on from what there is in the cloud. The restore is the one in progress if it is nil.
+func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (making, error) {
+	if restore == nil {
+		found, err := s.restoreInProgress(ctx)
+		if err != nil {
+			return making{}, err
+		}
+		restore = found
+	}
+	var source snapshot
+	var wait making
+	var err error
+	if wanted.snapshot.region == api.Region() {
+		source, wait, err = s.usable(ctx, api, wanted.snapshot)
+	} else {
+		source, wait, err = s.copied(ctx, api, wanted, restore)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", crossRegionFailed, err)
+		}
+	}
+	if err != nil || wait.waiting != "" {
+		return wait, err
+	}
+	told := readRecord(source, wanted)
+	target, err := s.targets.DiskTarget(ctx, restore, told.claim)
+	if err != nil {
+		return making{}, err
+	}
+	planned, err := s.plan(ctx, api.Region(), told, source, target)
+	if err != nil {
+		return making{}, err
+	}
+	id, err := s.makeDisk(ctx, api, blueprint{wanted: wanted, source: source, told: told, restore: restore, planned: planned})
+	return making{diskID: id}, err
+}
+
+// errNoRestore is returned where Velero restores nothing at the moment.
+var errNoRestore = errors.New("no Restore is in progress in Velero's namespace, so that its settings cannot be read: is VELERO_NAMESPACE the namespace that Velero runs in?")
+
+// restoreInProgress returns the restore that Velero works on. It works on one at a time.
+func (s *site) restoreInProgress(ctx context.Context) (*velerov1.Restore, error) {
+	restores, err := s.cluster.Restores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range restores {
+		if restores[i].Status.Phase == velerov1.RestorePhaseInProgress {
+			return &restores[i], nil
+		}
+	}
+	return nil, errNoRestore
+}
+
+// usable returns a snapshot of this region once disks can be made of it; until then
+// what is waited for.
+func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID) (snapshot, making, error) {
+	found, err := describeSnapshots(ctx, api, id.id)
+	switch {
+	case err != nil:
+		return snapshot{}, making{}, err
+	case len(found) == 0:
+		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account or may not read it (ecs:DescribeSnapshots)", id)
+	}
+	wait, err := s.await(api, found[0], id)
+	return found[0], wait, err
+}
+
+// await says what is waited for until disks can be made of a snapshot; nothing when they can.
+func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID) (making, error) {
+	switch {
+	case source.status == snapshotFailed:
+		return making{}, final("snapshot %s has failed in ECS: restore from another backup", id)
+	case source.usable():
+		return making{}, nil
+	case api.Now().Sub(source.created) > s.snapshotTimeout:
+		return making{}, final("snapshot %s is not accomplished after %s (config key snapshotTimeout): %s", id, s.snapshotTimeout, source.progress)
+	}
+	return making{waiting: fmt.Sprintf("snapshot %s is being accomplished", id), percent: source.percent()}, nil
+}
+
+// place returns pv as the volume of the disk id, with the disk's zone and region.
+// A volume whose disk is yet to be made keeps its place and its name.
+func (s *site) place(ctx context.Context, pv *corev1.PersistentVolume, id string) (*corev1.PersistentVolume, error) {
+	if _, pending := parsePendingID(id); pending {
+		placed := volume.SetDisk(pv, id, volume.Location{})
+		placed.Name = pv.Name
+		return placed, nil
+	}
+	s.mu.Lock()
+	where, known := s.places[id]
+	s.mu.Unlock()
+	if !known {
+		api, err := s.api(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found, err := describeDisks(ctx, api, id)
+		if err != nil || len(found) == 0 {
+			s.log.WithField("disk", id).WithError(err).Warn("The zone of the disk could not be read: the volume keeps the one that it has")
+			return volume.SetDisk(pv, id, volume.Location{}), nil
+		}
+		where = volume.Location{Region: api.Region(), Zone: found[0].spec.Zone}
+	}
+	return volume.SetDisk(pv, id, where), nil
+}
+
+// remember notes where a disk is.
+func (s *site) remember(api *alicloud.ECS, id string, spec diskspec.Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places[id] = volume.Location{Region: api.Region(), Zone: spec.Zone}
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// Clients makes the clients of a location; equal configs get the same ones.
+type Clients interface {
+	ECS(ctx context.Context, cfg alicloud.ECSConfig) (*alicloud.ECS, error)
+}
+
+// Cluster is what is read of the cluster that Velero runs in. Velero tells a
+// snapshotter nothing of the backup, the restore and the claim that it works for.
+type Cluster interface {
+	ID(ctx context.Context) (string, error)
+	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
+	Backups(ctx context.Context) ([]velerov1.Backup, error)
+	Restores(ctx context.Context) ([]velerov1.Restore, error)
+	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
+	Claims(ctx context.Context, namespace string, labels map[string]string) ([]corev1.PersistentVolumeClaim, error)
+	Zones(ctx context.Context) ([]string, error)
+}
+
+// Targets tells what the settings of a restore ask of the disk of a claim. The zero
+// Target asks for nothing.
+type Targets interface {
+	DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error)
+}
+
+// site is a location and what a process has learnt of it. A process lives for one
+// backup, one restore, or one poll of their operations.
+type site struct {
+	location
+	log     logrus.FieldLogger
+	clients Clients
+	cluster Cluster
+	targets Targets
+
+	disks  diskReader
+	claims claimReader
+	groups groupMaker
+	sweep  sweeper
+	// snapshots has a place for each snapshot that may be asked for at once.
+	snapshots chan struct{}
+
+	mu sync.Mutex
+	// places is where the disks are that this process made.
+	places map[string]volume.Location
+	// soldOut are the types that a zone was found not to sell.
+	soldOut map[soldOut]bool
+}
+
+func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *site {
+	return &site{
+		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
+		snapshots: make(chan struct{}, l.concurrentSnapshots),
+		places:    map[string]volume.Location{},
+		soldOut:   map[soldOut]bool{},
+	}
+}
+
+// api returns the ECS of the location's region.
+func (s *site) api(ctx context.Context) (*alicloud.ECS, error) {
+	return s.clients.ECS(ctx, s.ecs)
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"errors"
+
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/tea"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+)
+
+// snapshot begins the snapshot of a disk, alone or with its consistency group. ECS
+// makes the cut when it accepts the request; the data follows (CreateSnapshot).
+func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]string) (snapshotID, error) {
+	api, err := s.api(ctx)
+	if err != nil {
+		return snapshotID{}, err
+	}
+	s.sweep.once(func() { s.sweepLeftovers(ctx, api) })
+	wanted := s.subject(ctx, diskID, tags)
+
+	select {
+	case s.snapshots <- struct{}{}:
+		defer func() { <-s.snapshots }()
+	case <-ctx.Done():
+		return snapshotID{}, ctx.Err()
+	}
+	var id string
+	if wanted.group() == "" {
+		id, err = s.snapshotAlone(ctx, api, wanted)
+	} else {
+		id, err = s.snapshotInGroup(ctx, api, wanted)
+	}
+	if err != nil {
+		return snapshotID{}, err
+	}
+	return snapshotID{region: api.Region(), id: id}, nil
+}
+
+func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {
+	request := &sdk.CreateSnapshotRequest{
+		DiskId:       tea.String(wanted.disk.id),
+		SnapshotName: tea.String(nameOf(wanted.tags[tagBackup], wanted.tags[tagVolume])),
+		ClientToken:  tea.String(clientToken("CreateSnapshot", wanted.backupID(), wanted.disk.id)),
+		Tag: sdkTags(s.snapshotTags(wanted), func(key, value *string) *sdk.CreateSnapshotRequestTag {
+			return &sdk.CreateSnapshotRequestTag{Key: key, Value: value}
+		}),
+	}
+	if days := s.retentionDays(api, wanted); days > 0 {
+		request.RetentionDays = tea.Int32(days)
+	}
+	if s.resourceGroupID != "" {
+		request.ResourceGroupId = tea.String(s.resourceGroupID)
+	}
+	answer, err := api.CreateSnapshot(ctx, request)
+	if err != nil {
+		return "", err
+	}
+	if tea.StringValue(answer.SnapshotId) == "" {
+		return "", errors.New("ECS accepted the snapshot and did not tell its id")
+	}
+	return tea.StringValue(answer.SnapshotId), nil
+}
+
+// retentionDays is how long ECS keeps the snapshot, 0 for until it is deleted.
+func (s *site) retentionDays(api *alicloud.ECS, wanted subject) int32 {
+	return int32(s.retention.daysFor(wanted.timeToLive(api.Now())))
+}
+
+// snapshotTags are the record, then as much of the rest as ECS allows: what the
+// location asks for, and the backup's labels.
+func (s *site) snapshotTags(wanted subject) map[string]string {
+	r := wanted.record()
+	tags, left := r.tags(s.tags, wanted.tags)
+	if len(left) > 0 {
+		s.log.WithField("disk", wanted.disk.id).WithField("tags", left).
+			Info("ECS allows 20 tags: the snapshot does not carry all of the disk's tags and the backup's labels")
+	}
+	return tags
+}

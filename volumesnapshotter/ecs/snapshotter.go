@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ecs is Velero's VolumeSnapshotter for ECS disks: it backs them up by
+// snapshots, and makes disks of these in the zone, the region and the type that
+// their new home needs.
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// notOnECSVariable is the official plugin's older way to say notOnECS, with the opposite sense.
+const notOnECSVariable = "VELERO_FOR_ACK"
+
+// Snapshotter is Velero's VolumeSnapshotter for ECS disks. Velero initialises it
+// anew for each volume that it restores; what the process has learnt of a location stays.
+type Snapshotter struct {
+	log     logrus.FieldLogger
+	clients Clients
+	cluster Cluster
+	targets Targets
+	getenv  func(string) string
+
+	mu      sync.Mutex
+	current *site
+	sites   map[string]*site
+}
+
+// New returns a Snapshotter that gets its clients from clients. getenv reads the
+// official plugin's environment variables. It contacts nothing.
+func New(log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets, getenv func(string) string) *Snapshotter {
+	return &Snapshotter{log: log, clients: clients, cluster: cluster, targets: targets, getenv: getenv, sites: map[string]*site{}}
+}
+
+// Init sets the location that the following calls are for. It contacts nothing.
+// Unknown keys and malformed values are errors.
+func (s *Snapshotter) Init(config map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil // What follows a failed Init must not go to the location before.
+	found, err := s.site(config)
+	s.current = found
+	return err
+}
+
+// site returns the site of a config, the same one for an equal config. The caller holds mu.
+func (s *Snapshotter) site(config map[string]string) (*site, error) {
+	key := fmt.Sprint(config) // Maps are printed in the order of their keys.
+	if found, ok := s.sites[key]; ok {
+		return found, nil
+	}
+	l, err := parseLocation(config)
+	if err != nil {
+		return nil, err
+	}
+	if strings.EqualFold(s.getenv(notOnECSVariable), "false") {
+		l.ecs.NotOnECS = true
+	}
+	s.sites[key] = newSite(l, s.log, s.clients, s.cluster, s.targets)
+	return s.sites[key], nil
+}
+
+var errNotInitialised = errors.New("the volume snapshotter was not initialised")
+
+func (s *Snapshotter) initialised() (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return nil, errNotInitialised
+	}
+	return s.current, nil
+}
+
+// GetVolumeID returns the id of the disk behind a PersistentVolume, "" if that is
+// no ECS disk or the location leaves disks to Cloud Backup.
+func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	pv, err := volumeIn(item)
+	if err != nil || !current.enabled {
+		return "", err
+	}
+	return volume.DiskID(pv), nil
+}
+
+// SetVolumeID returns the PersistentVolume with the id of another disk, and with the
+// place of that disk where it differs.
+func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime.Unstructured, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return nil, err
+	}
+	pv, err := volumeIn(item)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), current.diskTimeout)
+	defer cancel()
+	placed, err := current.place(ctx, pv, id)
+	if err != nil {
+		return nil, err
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(placed)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the volume %s: %w", pv.Name, err)
+	}
+	return &unstructured.Unstructured{Object: content}, nil
+}
+
+func volumeIn(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
+	pv := &corev1.PersistentVolume{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
+		return nil, fmt.Errorf("reading a persistent volume: %w", err)
+	}
+	return pv, nil
+}
+
+// GetVolumeInfo returns the disk's type, as <category>.<performance level>, and its
+// provisioned IOPS. An error here would cost the backup the volume's PV, claim and
+// Pod: what cannot be read of ECS is told as far as the PersistentVolume knows it.
+func (s *Snapshotter) GetVolumeInfo(id, _ string) (string, *int64, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), current.diskTimeout)
+	defer cancel()
+	spec := current.describe(ctx, id).spec
+	if spec.ProvisionedIOPS == 0 {
+		return spec.Type.String(), nil, nil
+	}
+	return spec.Type.String(), &spec.ProvisionedIOPS, nil
+}
+
+// CreateSnapshot begins the snapshot of a disk and returns its id once the cut is
+// made. A snapshot that cannot be had is logged as an error, which makes the backup
+// partial, and stands as an id that no restore accepts: an error in its place would
+// cost the backup the volume's PV, claim and Pod.
+func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), current.snapshotTimeout)
+	defer cancel()
+	made, err := current.snapshot(ctx, id, tags)
+	if err != nil {
+		err = current.fail(backingUp, "disk "+id, err)
+		current.log.WithField("persistentVolume", tags[tagVolume]).WithField("disk", id).WithError(err).
+			Error("No snapshot of the volume was taken: this backup does not have its data")
+		return idOfRefused(err), nil
+	}
+	return made.String(), nil
+}
+
+// DeleteSnapshot deletes a snapshot, its copies in other regions and, with its last
+// member, its group. A snapshot that is not there is no error.
+func (s *Snapshotter) DeleteSnapshot(id string) error {
+	current, err := s.initialised()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), current.snapshotTimeout)
+	defer cancel()
+	return current.fail(deleting, "snapshot "+id, current.delete(ctx, id))
+}
+
+// CreateVolumeFromSnapshot begins the disk that is made of a snapshot and returns its
+// id once ECS has accepted it. Where the snapshot cannot be used yet, or must first
+// be copied to the location's region, the id is one that volume-ready replaces.
+func (s *Snapshotter) CreateVolumeFromSnapshot(id, kind, zone string, iops *int64) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), current.diskTimeout)
+	defer cancel()
+	made, err := current.restore(ctx, id, kind, zone, iops)
+	return made, current.fail(restoring, "snapshot "+id, err)
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+)
+
+// sweepTimeout bounds how long a backup waits for the leftovers of others.
+const sweepTimeout = 5 * time.Minute
+
+// sweeper sweeps once for each process.
+type sweeper struct{ done sync.Once }
+
+func (s *sweeper) once(do func()) { s.done.Do(do) }
+
+// sweepLeftovers deletes the snapshots of this cluster's Failed backups: Velero has
+// no list of them, so that deleting the backup leaves them. Of other backups that
+// have ended it deletes the members of consistency groups that they did not ask for.
+// A backup that is merely absent proves nothing; the retention is for its snapshots.
+func (s *site) sweepLeftovers(ctx context.Context, api *alicloud.ECS) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	clusterID, err := s.cluster.ID(ctx)
+	if err != nil {
+		s.log.WithError(err).Debug("Not looking for the snapshots of failed backups")
+		return
+	}
+	backups, err := s.cluster.Backups(ctx)
+	if err != nil {
+		s.log.WithError(err).Debug("Not looking for the snapshots of failed backups")
+		return
+	}
+	phases := map[string]velerov1.BackupPhase{}
+	for i := range backups {
+		phases[string(backups[i].UID)] = backups[i].Status.Phase
+	}
+	err = errors.Join(s.sweepGroups(ctx, api, clusterID, phases), s.sweepFailed(ctx, api, clusterID, backups))
+	if err != nil {
+		s.log.WithError(s.fail(sweeping, "cluster "+clusterID, err)).
+			Info("Snapshots of failed backups may be left; the next backup looks for them again, and their retention ends them")
+	}
+}
+
+// sweepFailed deletes the snapshots of Failed backups.
+func (s *site) sweepFailed(ctx context.Context, api *alicloud.ECS, clusterID string, backups []velerov1.Backup) error {
+	var failed []error
+	for i := range backups {
+		backup := &backups[i]
+		if backup.Status.Phase != velerov1.BackupPhaseFailed {
+			continue
+		}
+		left, err := findSnapshots(ctx, api, map[string]string{tagCluster: clusterID, tagBackupUID: string(backup.UID)})
+		if err != nil {
+			return err
+		}
+		for _, snapshot := range left {
+			s.log.WithField("backup", backup.Name).WithField("snapshot", snapshot.id).Info("Deleting the snapshot of a failed backup")
+			failed = append(failed, deleteSnapshot(ctx, api, snapshot.id))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// sweepGroups deletes the groups of Failed backups, and what other backups that have
+// ended did not ask for. A group without any member that was asked for is one whose
+// members could not be tagged, and stays.
+func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID string, phases map[string]velerov1.BackupPhase) error {
+	groups, err := findGroups(ctx, api, map[string]string{tagCluster: clusterID})
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, group := range groups {
+		switch phases[group.tags[tagBackupUID]] {
+		case velerov1.BackupPhaseFailed:
+			s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshotGroup", group.id).Info("Deleting the snapshot group of a failed backup")
+			failed = append(failed, deleteGroup(ctx, api, group.id))
+		case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed:
+			if len(group.asked) == 0 {
+				continue
+			}
+			for _, id := range group.members {
+				if !slices.Contains(group.asked, id) {
+					s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshot", id).Info("Deleting a snapshot of a consistency group that its backup did not ask for")
+					failed = append(failed, deleteSnapshot(ctx, api, id))
+				}
+			}
+		default: // It has not ended, or is not known.
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// deleteSnapshot deletes a snapshot, also one that is being made or of which disks
+// were made. One that is not there is no error.
+func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteSnapshot(ctx, &sdk.DeleteSnapshotRequest{SnapshotId: tea.String(id), Force: tea.Bool(true)})
+	return ignoreNotFound(err)
+}
+
+// deleteGroup deletes a snapshot group with its members. One that is not there is no error.
+func deleteGroup(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteSnapshotGroup(ctx, &sdk.DeleteSnapshotGroupRequest{SnapshotGroupId: tea.String(id)})
+	return ignoreNotFound(err)
+}
+
+func ignoreNotFound(err error) error {
+	if failure.Classify(err) == failure.NotFound {
+		return nil
+	}
+	return err
+}

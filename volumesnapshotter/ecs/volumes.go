@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// The methods of this file are what volume-ready asks while a restore waits for its
+// disks. They may run in another process than the one that began the disk.
+
+const (
+	// pollInterval is how often a disk that is to be deleted is looked at.
+	pollInterval = 2 * time.Second
+	whole        = 100
+	percentUnit  = "%"
+)
+
+// VolumeID returns the id of the disk behind a PersistentVolume, also one that is yet
+// to be made; "" if that is no ECS disk.
+func (s *Snapshotter) VolumeID(pv *corev1.PersistentVolume) string {
+	return volume.DiskID(pv)
+}
+
+// at returns the site of a location's config.
+func (s *Snapshotter) at(config map[string]string) (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.site(config)
+}
+
+// Progress tells how far a restored disk is, and begins what can begin. A disk that
+// will never be whole is Completed with Err; an error is one that may pass.
+func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (velero.OperationProgress, error) {
+	current, err := s.at(location)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	progress, err := current.progress(ctx, restore, id)
+	if err == nil {
+		return progress, nil
+	}
+	final := isFinal(err)
+	err = current.fail(restoring, "volume "+id, err)
+	if !final {
+		return velero.OperationProgress{}, err
+	}
+	return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
+}
+
+func (s *site) progress(ctx context.Context, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {
+	api, err := s.api(ctx)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	made, err := s.resolve(ctx, api, restore, id)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	if made.waiting != "" {
+		return velero.OperationProgress{NCompleted: made.percent, NTotal: whole, OperationUnits: percentUnit, Description: made.waiting, Updated: api.Now()}, nil
+	}
+	return s.diskProgress(ctx, api, made.diskID)
+}
+
+// resolve returns the disk of a volume's id. For one that is yet to be made it does what can be done now.
+func (s *site) resolve(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) (making, error) {
+	if wanted, pending := parsePendingID(id); pending {
+		return s.advance(ctx, api, wanted, restore)
+	}
+	return making{diskID: id}, nil
+}
+
+func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, id string) (velero.OperationProgress, error) {
+	found, err := describeDisks(ctx, api, id)
+	switch {
+	case err != nil:
+		return velero.OperationProgress{}, err
+	case len(found) == 0:
+		return velero.OperationProgress{}, final("disk %s is not there: ECS could not make it, or somebody has deleted it", id)
+	}
+	d := found[0]
+	progress := velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Started: d.created, Updated: api.Now()}
+	switch {
+	case d.status != diskCreating:
+		progress.Completed, progress.NCompleted = true, whole
+		progress.Description = "disk " + id + " is ready"
+	case api.Now().Sub(d.created) > s.diskTimeout:
+		return velero.OperationProgress{}, final("disk %s is still being created after %s (config key diskTimeout)", id, s.diskTimeout)
+	default:
+		progress.Description = "disk " + id + " is being created"
+	}
+	return progress, nil
+}
+
+// Finish returns pv as the volume of its disk, which is ready.
+func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
+	current, err := s.at(location)
+	if err != nil {
+		return nil, err
+	}
+	api, err := current.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made, err := current.resolve(ctx, api, restore, id)
+	if err != nil {
+		return nil, current.fail(restoring, "volume "+id, err)
+	}
+	if made.waiting != "" {
+		return nil, fmt.Errorf("the disk of volume %s is not there any more: %s", pv.Name, made.waiting)
+	}
+	return current.place(ctx, pv, made.diskID)
+}
+
+// Discard deletes what a restore has made of a volume that is not to be: the disk, and
+// a copy of the snapshot that is not finished. A disk that was attached is left.
+func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error {
+	current, err := s.at(location)
+	if err != nil {
+		return err
+	}
+	return current.fail(discarding, "volume "+id, current.discard(ctx, restore, id))
+}
+
+func (s *site) discard(ctx context.Context, restore *velerov1.Restore, id string) error {
+	api, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	wanted, pending := parsePendingID(id)
+	if !pending {
+		return s.discardDisk(ctx, api, id)
+	}
+	ofRestore := map[string]string{tagRestoreUID: string(restore.UID), tagSnapshot: wanted.snapshot.String()}
+	disks, err := findDisks(ctx, api, ofRestore)
+	if err != nil {
+		return err
+	}
+	for _, d := range disks {
+		if err := s.discardDisk(ctx, api, d.id); err != nil {
+			return err
+		}
+	}
+	copies, err := findSnapshots(ctx, api, map[string]string{tagRestoreUID: string(restore.UID), tagCopyOf: wanted.snapshot.String()})
+	if err != nil {
+		return err
+	}
+	for _, found := range copies {
+		if found.status == snapshotAccomplished {
+			continue // Another restore can use it.
+		}
+		if err := deleteSnapshot(ctx, api, found.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discardDisk deletes a disk once it can be deleted, which it cannot while it is being created.
+func (s *site) discardDisk(ctx context.Context, api *alicloud.ECS, id string) error {
+	for {
+		found, err := describeDisks(ctx, api, id)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		switch {
+		case found[0].attached:
+			return errInUse
+		case found[0].status != diskCreating:
+			return deleteDisk(ctx, api, id)
+		}
+		if err := api.Sleep(ctx, pollInterval); err != nil {
+			return fmt.Errorf("disk %s is still being created, and the next restore of its snapshot uses or deletes it: %w", id, err)
+		}
+	}
+}
