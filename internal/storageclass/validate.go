@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -126,11 +128,17 @@ func (s *Selector) Validate() error {
 	return nil
 }
 
-// UnmarshalText reads a quantity that is larger than nothing.
+var errCapacity = errors.New("allowed is a size such as 40Gi")
+
+// UnmarshalText reads a quantity that is larger than nothing, in bytes of an int64.
 func (c *Capacity) UnmarshalText(text []byte) error {
+	// ParseQuantity takes minutes for an exponent of many digits.
+	if regexp.MustCompile(`[eE][+-]?[0-9]{3}`).Match(text) {
+		return errCapacity
+	}
 	quantity, err := resource.ParseQuantity(string(text))
-	if err != nil || quantity.Sign() <= 0 {
-		return errors.New("allowed is a size such as 40Gi")
+	if err != nil || quantity.Sign() <= 0 || quantity.CmpInt64(math.MaxInt64) > 0 {
+		return errCapacity
 	}
 	c.Quantity = quantity
 	return nil
