@@ -26,7 +26,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/parent"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selfcopy"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/objectstore"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/ecs"
 )
 
 // gcPercent is how much the heap may grow beyond what is alive. Velero's pod has
@@ -56,34 +59,51 @@ func serve() {
 	}
 	go parent.Watch(context.Background(), os.Getppid, orphanInterval, func() { os.Exit(0) })
 
-	clouds := newClouds()
+	made := newBundle()
 	framework.NewServer().
 		BindFlags(pflag.CommandLine).
-		RegisterObjectStore("velero.io/alibabacloud", func(log logrus.FieldLogger) (any, error) {
-			return objectstore.New(log, clouds(log), os.Getenv), nil
+		RegisterObjectStore(provider, func(log logrus.FieldLogger) (any, error) {
+			return objectstore.New(log, made(log).cloud, os.Getenv), nil
+		}).
+		RegisterVolumeSnapshotter(provider, func(log logrus.FieldLogger) (any, error) {
+			return made(log).disks, nil
 		}).
 		Serve()
 }
 
-// newClouds returns a function that makes the Cloud of the process when it is
-// first asked, for the framework hands out its logger no sooner.
-func newClouds() func(logrus.FieldLogger) *alicloud.Cloud {
-	var once sync.Once
-	var cloud *alicloud.Cloud
-	return func(log logrus.FieldLogger) *alicloud.Cloud {
-		once.Do(func() { cloud = alicloud.New(environment(log)) })
-		return cloud
-	}
+// provider is the name of the object store and of the snapshotter of disks: `velero
+// install` uses one for both.
+const provider = "velero.io/alibabacloud"
+
+// bundle is what the plugins of a process share.
+type bundle struct {
+	cloud   *alicloud.Cloud
+	cluster *cluster.Cluster
+	disks   *ecs.Snapshotter
 }
 
-func environment(log logrus.FieldLogger) alicloud.Environment {
-	env := alicloud.Environment{Getenv: os.Getenv, Log: log}
-	if here, err := cluster.Find(os.Getenv); err == nil {
-		env.AddonTokenSecret = func(ctx context.Context) ([]byte, error) {
-			return here.SecretValue(ctx, credentials.AddonTokenSecretNamespace, credentials.AddonTokenSecretName, credentials.AddonTokenSecretKey)
-		}
+// newBundle returns a function that makes the bundle of the process when it is first
+// asked, for the framework hands out its logger no sooner. It contacts nothing.
+func newBundle() func(logrus.FieldLogger) *bundle {
+	var once sync.Once
+	made := &bundle{}
+	return func(log logrus.FieldLogger) *bundle {
+		once.Do(func() {
+			env := alicloud.Environment{Getenv: os.Getenv, Log: log}
+			here, err := cluster.Find(os.Getenv)
+			if err != nil {
+				here = cluster.Absent(err)
+			} else {
+				env.AddonTokenSecret = func(ctx context.Context) ([]byte, error) {
+					return here.SecretValue(ctx, credentials.AddonTokenSecretNamespace, credentials.AddonTokenSecretName, credentials.AddonTokenSecretKey)
+				}
+			}
+			made.cloud, made.cluster = alicloud.New(env), here
+			targets := storageclass.NewTargets(settings.NewReader(here), here)
+			made.disks = ecs.New(log, made.cloud, here, targets, os.Getenv)
+		})
+		return made
 	}
-	return env
 }
 
 // errUsage says what the binary is to a person who runs it by hand.

@@ -75,6 +75,11 @@ func Find(getenv func(string) string) (*Cluster, error) {
 	}, nil
 }
 
+// Absent returns a cluster that cannot be read: each of its methods returns err.
+func Absent(err error) *Cluster {
+	return &Cluster{connect: func() (client.Client, error) { return nil, err }}
+}
+
 func veleroNamespace(getenv func(string) string, podFile string) string {
 	if namespace := getenv(namespaceVariable); namespace != "" {
 		return namespace

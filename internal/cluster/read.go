@@ -10,6 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -164,4 +165,21 @@ func (c *Cluster) list(ctx context.Context, what string, objects client.ObjectLi
 		return fmt.Errorf("listing the %s: %w", what, err)
 	}
 	return nil
+}
+
+// ConfigMaps returns the ConfigMaps of Velero's namespace that carry the label,
+// whatever its value.
+func (c *Cluster) ConfigMaps(ctx context.Context, label string) ([]corev1.ConfigMap, error) {
+	configMaps := &corev1.ConfigMapList{}
+	err := c.list(ctx, "ConfigMaps", configMaps, client.InNamespace(c.namespace), client.HasLabels{label})
+	return configMaps.Items, err
+}
+
+// StorageClass returns the StorageClass of that name.
+func (c *Cluster) StorageClass(ctx context.Context, name string) (*storagev1.StorageClass, error) {
+	class := &storagev1.StorageClass{}
+	if err := c.get(ctx, "StorageClass", "", name, class); err != nil {
+		return nil, err
+	}
+	return class, nil
 }

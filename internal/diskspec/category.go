@@ -5,6 +5,8 @@ package diskspec
 import (
 	"errors"
 	"fmt"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // Disk categories that have something of their own.
@@ -96,4 +98,34 @@ func (s Spec) Fit() (Spec, error) {
 		s.Bursting = false // CreateDisk refuses both together.
 	}
 	return s, nil
+}
+
+// LevelWith returns the performance level of an ESSD of that many IOPS and GiB, ""
+// if there is none. The official plugin notes the IOPS of a disk and not its level.
+// Source: ECS documentation, "ESSDs".
+func LevelWith(iops, sizeGiB int64) string {
+	essd, _ := CategoryOf(ESSD)
+	for _, level := range []struct {
+		name              string
+		base, each, limit int64
+	}{{"PL0", 1800, 12, 10000}, {"PL1", 1800, 50, 50000}, {"PL2", 4000, 50, 100000}, {"PL3", 4000, 50, 1000000}} {
+		if sizeGiB >= essd.Levels[level.name] && iops == min(level.base+level.each*sizeGiB, level.limit) {
+			return level.name
+		}
+	}
+	return ""
+}
+
+// CheckType returns an error unless disks of the type can be made from a snapshot.
+func CheckType(t volume.DiskType) error {
+	category, known := CategoryOf(t.Category)
+	switch {
+	case !known:
+		return fmt.Errorf("%s is no disk category of ECS such as cloud_essd, cloud_auto, cloud_ssd", t.Category)
+	case category.Ephemeral:
+		return fmt.Errorf("disks of the category %s cannot be made from a snapshot", t.Category)
+	case t.PerformanceLevel != "" && category.Levels[t.PerformanceLevel] == 0:
+		return fmt.Errorf("the category %s has no performance level %s", t.Category, t.PerformanceLevel)
+	}
+	return nil
 }
