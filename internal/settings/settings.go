@@ -199,7 +199,7 @@ func (s *Settings[T]) ambiguous(configMaps []*corev1.ConfigMap, run Run) error {
 		names = append(names, nameOf(configMap))
 	}
 	slices.Sort(names)
-	remedy := "leave one of them"
+	remedy := "keep one of them"
 	if s.perRun {
 		remedy += ", or let the annotation " + run.annotation + " tell them apart"
 	}

@@ -136,13 +136,13 @@ func TestSettingsOfARun(t *testing.T) {
 			configMaps: []corev1.ConfigMap{configMap("b", "1", ours), configMap("a", "2", ours)},
 			run:        restore("shop", "1"),
 			wantErr: "the ConfigMaps velero/a and velero/b have the label alibabacloud.com/greet and hold equally: " +
-				"leave one of them, or let the annotation alibabacloud.com/restore tell them apart",
+				"keep one of them, or let the annotation alibabacloud.com/restore tell them apart",
 		},
 		"two ConfigMaps for one restore are an error even where a general one is there": {
 			configMaps: []corev1.ConfigMap{configMap("b", "1", ours, forShop), configMap("a", "2", ours, forShop), configMap("c", "3", ours)},
 			run:        restore("shop", "1"),
 			wantErr: "the ConfigMaps velero/a and velero/b have the label alibabacloud.com/greet and hold equally: " +
-				"leave one of them, or let the annotation alibabacloud.com/restore tell them apart",
+				"keep one of them, or let the annotation alibabacloud.com/restore tell them apart",
 		},
 		"two general ConfigMaps do not matter where one is for the restore": {
 			configMaps: []corev1.ConfigMap{configMap("b", "1", ours), configMap("a", "2", ours), configMap("c", "3", ours, forShop)},
@@ -164,7 +164,7 @@ func TestSettingsOfARun(t *testing.T) {
 			configMaps: []corev1.ConfigMap{configMap("b", "1", upstream), configMap("a", "2", upstream, forShop)},
 			run:        restore("shop", "1"),
 			upstream:   true,
-			wantErr:    "the ConfigMaps velero/a and velero/b have the label velero.io/greet and hold equally: leave one of them",
+			wantErr:    "the ConfigMaps velero/a and velero/b have the label velero.io/greet and hold equally: keep one of them",
 		},
 	}
 	for name, test := range cases {

@@ -237,7 +237,7 @@ func TestMappingRefuses(t *testing.T) {
 		},
 		"both names of the access modes": {
 			data: map[string]string{"rules": "- from: ssd\n  to: {accessModes: [ReadWriteOnce], convertToAccessModes: [ReadWriteOnce]}"},
-			want: `key "rules", line 2: accessModes and convertToAccessModes are the same: leave one of them`,
+			want: `key "rules", line 2: accessModes and convertToAccessModes are the same: keep one of them`,
 		},
 		"an unknown access mode": {
 			data: map[string]string{"rules": "- from: ssd\n  to:\n    accessModes:\n    - RWO"},
@@ -281,11 +281,11 @@ func TestMappingRefuses(t *testing.T) {
 		},
 		"a rule about the claims of another one": {
 			data: map[string]string{"rules": "- {from: ssd, names: [a, b], to: {class: essd}}\n- {from: ssd, names: [b, a], to: {class: nas}}"},
-			want: `key "rules", line 2: this is about the same claims as ConfigMap velero/rules, key "rules", line 1: leave one of them`,
+			want: `key "rules", line 2: this is about the same claims as ConfigMap velero/rules, key "rules", line 1: keep one of them`,
 		},
 		"a rule about the claims of a row": {
 			data: map[string]string{"ssd": "essd", "rules": "- from: ssd\n  to: {class: nas}"},
-			want: `key "rules", line 1: this is about the same claims as ConfigMap velero/rules, key "ssd": leave one of them`,
+			want: `key "rules", line 1: this is about the same claims as ConfigMap velero/rules, key "ssd": keep one of them`,
 		},
 	}
 	for name, test := range cases {

@@ -201,7 +201,7 @@ func TestDiskTarget(t *testing.T) {
 			configMaps: []corev1.ConfigMap{upstream(nil), upstream(nil)},
 			claim:      ssd,
 			wantErr: "the ConfigMaps velero/upstream and velero/upstream have the label velero.io/change-storage-class " +
-				"and hold equally: leave one of them",
+				"and hold equally: keep one of them",
 		},
 	}
 	for name, test := range cases {

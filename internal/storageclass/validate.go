@@ -34,7 +34,7 @@ func (m *Mapping) Validate() error {
 	for i := range m.Rules {
 		rule := &m.Rules[i]
 		if other, ok := about[rule.conditions()]; ok {
-			err := fmt.Errorf("this is about the same claims as %s: leave one of them", other)
+			err := fmt.Errorf("this is about the same claims as %s: keep one of them", other)
 			problems = append(problems, &settings.Error{Position: rule.At, Err: err})
 			continue
 		}
@@ -70,7 +70,7 @@ func (r *Rule) Validate() error {
 // Validate refuses a conversion that changes nothing.
 func (c *Conversion) Validate() error {
 	if c.AccessModes != nil && c.ConvertToAccessModes != nil {
-		return errors.New("accessModes and convertToAccessModes are the same: leave one of them")
+		return errors.New("accessModes and convertToAccessModes are the same: keep one of them")
 	}
 	if c.Class == "" && len(c.Modes()) == 0 && c.Capacity == nil {
 		return errors.New("nothing is asked: allowed are class, accessModes and capacity")
