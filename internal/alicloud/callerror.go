@@ -3,10 +3,12 @@
 package alicloud
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
@@ -32,8 +34,12 @@ func (e *CallError) Unwrap() error { return e.Err }
 // said returns the text of what the cloud answered, else that of err. Of a request
 // that did not get there only the host is told: the URL is all of its parameters.
 func said(err error) string {
+	var source *credentials.Error
+	if errors.As(err, &source) {
+		return err.Error() // STS may have answered: the text says so.
+	}
 	if answer, ok := failure.Of(err); ok {
-		return answer.String()
+		return saidBefore(err) + answer.String()
 	}
 	var broken *url.Error
 	if !errors.As(err, &broken) {
@@ -44,4 +50,14 @@ func said(err error) string {
 		return broken.Err.Error()
 	}
 	return at.Host + ": " + broken.Err.Error()
+}
+
+// saidBefore returns why no further answer was waited for.
+func saidBefore(err error) string {
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			return ended.Error() + ", and before: "
+		}
+	}
+	return ""
 }

@@ -2,6 +2,7 @@
 
 // Package alicloud is the only door to Alibaba Cloud: it makes the clients. The
 // packages below it know where services are (endpoint), where credentials come
-// from (credentials, metadata), what an answer means (failure), and when a request
-// is sent again (retry).
+// from (credentials, metadata), how the OpenAPI SDK sends its requests (rpc), what an
+// answer means (failure), when a request is sent again (retry), and how many may
+// be sent (throttle).
 package alicloud

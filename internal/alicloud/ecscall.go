@@ -48,7 +48,7 @@ func repeat[Request, Answer any](ctx context.Context, e *ECS, action string, do 
 		refusal = err
 		if throttled(err) {
 			e.cloud.env.Log.WithError(err).WithField("action", action).WithField("region", e.region).
-				Debug("ECS throttles, waiting")
+				Info("ECS refuses calls for their number, waiting")
 			continue
 		}
 		attempts++

@@ -5,6 +5,7 @@
 package failure
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -124,7 +125,7 @@ func Of(err error) (Answer, bool) {
 		return Answer{
 			StatusCode:   tea.IntValue(teaErr.StatusCode),
 			Code:         tea.StringValue(teaErr.Code),
-			Message:      tea.StringValue(teaErr.Message),
+			Message:      cmp.Or(body.Message, tea.StringValue(teaErr.Message)),
 			RequestID:    body.RequestID,
 			DeniedAction: body.AccessDeniedDetail.AuthAction,
 		}, true
@@ -270,8 +271,10 @@ func endpointIn(body []byte) string {
 	return answer.Endpoint
 }
 
-// rpcBody is what the body of an RPC error has besides code and message.
+// rpcBody is the body of an RPC error. The SDK's own message is that of the body
+// with the status and the request id written around it.
 type rpcBody struct {
+	Message            string
 	RequestID          string `json:"RequestId"`
 	AccessDeniedDetail struct {
 		AuthAction string

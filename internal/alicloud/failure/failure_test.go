@@ -149,10 +149,10 @@ func TestOf(t *testing.T) {
 			text: `service returned error: StatusCode=403, ErrorCode=NoPermission, ErrorMessage="You are not authorized.", RequestId=A-1`,
 		},
 		{
-			name: "a denial names the action that RAM does not allow",
+			name: "a denial names the action that RAM does not allow, in the cloud's own words",
 			err: &tea.SDKError{
-				StatusCode: tea.Int(403), Code: tea.String("Forbidden.RAM"), Message: tea.String("User not authorized."),
-				Data: tea.String(`{"RequestId":"A-2","AccessDeniedDetail":{"AuthAction":"ecs:CreateDisk"}}`),
+				StatusCode: tea.Int(403), Code: tea.String("Forbidden.RAM"), Message: tea.String("code: 403, User not authorized. request id: A-2"),
+				Data: tea.String(`{"RequestId":"A-2","Message":"User not authorized.","AccessDeniedDetail":{"AuthAction":"ecs:CreateDisk"}}`),
 			},
 			want: Answer{StatusCode: 403, Code: "Forbidden.RAM", Message: "User not authorized.", RequestID: "A-2", DeniedAction: "ecs:CreateDisk"},
 			text: `service returned error: StatusCode=403, ErrorCode=Forbidden.RAM, ErrorMessage="User not authorized.", RequestId=A-2`,
