@@ -24,7 +24,7 @@ const (
 	defaultProviderPrefix = "velero.io/"
 	// credentialsFolder is below os.TempDir(). Its name is always the same, for
 	// plugin processes come and go and each would leave one of its own behind.
-	credentialsFolder = "velero-plugin-alibabacloud-credentials"
+	credentialsFolder = "velero-plugin-alibabacloud-credentials" //nolint:gosec // the name of a folder, no secret
 )
 
 // SnapshotLocation returns the configuration of the VolumeSnapshotLocation of

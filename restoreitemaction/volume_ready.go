@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// VolumeReadyName is the name that NewVolumeReady's action is registered by.
+const VolumeReadyName = "alibabacloud.com/volume-ready"
+
+// Velero's calls have no deadline, and a call that hangs stops every other
+// restore: what a call cannot do in its time, the next poll does.
+const (
+	executeTimeout   = 2 * time.Minute
+	progressTimeout  = 2 * time.Minute
+	leftoversTimeout = 5 * time.Minute
+)
+
+// Volumes makes volumes. Its methods may run in another process than the one in
+// which the volume was begun: what they know is in their arguments and in the cloud.
+type Volumes interface {
+	// VolumeID returns the id of the volume behind pv, "" if it is none of these.
+	VolumeID(pv *corev1.PersistentVolume) string
+	// Progress tells how far the volume is, and drives it on. An error may pass; a
+	// volume that never becomes whole is Completed with Err.
+	Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (velero.OperationProgress, error)
+	// Finish returns pv as that of the finished volume: its final id, zone and region.
+	Finish(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error)
+	// Discard removes what was made of the volume. What is not there any more is no error.
+	Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error
+}
+
+// Cluster is the cluster that is restored to.
+type Cluster interface {
+	// Namespace returns the namespace that Velero is installed in.
+	Namespace() string
+	// Client returns a client that knows the types of core/v1.
+	Client() (client.Client, error)
+	// Restores returns all Restores of this Velero.
+	Restores(ctx context.Context) ([]velerov1.Restore, error)
+	// SnapshotLocation returns the configuration of the VolumeSnapshotLocation of
+	// provider that a Backup was made with, and its credentials.
+	SnapshotLocation(ctx context.Context, backup, provider string) (map[string]string, error)
+}
+
+// VolumeReady is the RestoreItemAction (v2) on PersistentVolumes that keeps claims
+// from volumes that are still being made, so that many are made at a time while
+// no Pod starts on half of one.
+//
+// Such a PersistentVolume is restored with a claimRef that no claim answers to: it
+// is held. Velero polls the operation of each, and the poll that finds the volume
+// whole gives the PersistentVolume its real claimRef. If the volume fails or takes
+// longer than the Restore's itemOperationTimeout, PersistentVolume and volume are
+// removed.
+//
+// Each poll comes in a new process. All that is known is in the operation's id, in
+// the held PersistentVolume, and, while that is replaced, in a ConfigMap; so a
+// process may be killed between any two steps, and the next poll goes on.
+type VolumeReady struct {
+	log      logrus.FieldLogger
+	cluster  Cluster
+	volumes  Volumes
+	provider string
+
+	leftovers sync.Once
+
+	mu        sync.Mutex
+	locations map[types.UID]map[string]string
+}
+
+// NewVolumeReady returns the action for the volumes whose VolumeSnapshotLocations
+// have that provider. It contacts nothing.
+func NewVolumeReady(log logrus.FieldLogger, cluster Cluster, volumes Volumes, provider string) *VolumeReady {
+	return &VolumeReady{
+		log:       log,
+		cluster:   cluster,
+		volumes:   volumes,
+		provider:  provider,
+		locations: map[types.UID]map[string]string{},
+	}
+}
+
+// Name returns VolumeReadyName.
+func (a *VolumeReady) Name() string { return VolumeReadyName }
+
+// AppliesTo returns PersistentVolumes.
+//
+// It also starts the removal of what ended restores have left held, once in a
+// process. This is the one call that Velero makes to the action before it looks at
+// the first PersistentVolume: where a held one of the same name is left, Velero
+// waits for up to its terminating-resource-timeout, without asking any action, and
+// goes on as soon as that is gone. AppliesTo itself must answer at once and never
+// fail, for its error would fail every restore.
+func (a *VolumeReady) AppliesTo() (velero.ResourceSelector, error) {
+	a.leftovers.Do(func() {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), leftoversTimeout)
+			defer cancel()
+			if err := a.removeLeftovers(ctx); err != nil {
+				a.log.WithError(err).Info("Held PersistentVolumes of ended restores may be left")
+			}
+		}()
+	})
+	return velero.ResourceSelector{IncludedResources: []string{"persistentvolumes"}}, nil
+}
+
+// Execute holds a PersistentVolume whose volume is still being made and returns
+// the id of the operation that releases it. One whose volume is whole is returned
+// as that of the finished volume; any other, and one that no volume was made for,
+// unchanged. The error of a volume that cannot become whole keeps its
+// PersistentVolume from being restored.
+func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
+	pv, err := volumeOf(input.Item)
+	if err != nil {
+		return nil, err
+	}
+	fromBackup, err := volumeOf(input.ItemFromBackup)
+	if err != nil {
+		return nil, err
+	}
+	id := a.volumes.VolumeID(pv)
+	if id == "" || id == a.volumes.VolumeID(fromBackup) {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
+	defer cancel()
+	op := operation{PersistentVolume: pv.Name, Volume: id}
+	present, held, err := holdOf(pv)
+	if err != nil {
+		return nil, errors.Join(err, a.discard(ctx, op, input.Restore))
+	}
+	if held && present.isOf(op, input.Restore) {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item).WithOperationID(op.String()), nil
+	}
+	if held {
+		// The backup was taken while another restore held it.
+		present.release(pv)
+		mapNamespace(pv.Spec.ClaimRef, input.Restore.Spec.NamespaceMapping)
+	}
+	return a.executeOn(ctx, pv, op, input.Restore)
+}
+
+// executeOn holds or finishes pv, which is not held.
+func (a *VolumeReady) executeOn(ctx context.Context, pv *corev1.PersistentVolume, op operation, restore *velerov1.Restore) (*velero.RestoreItemActionExecuteOutput, error) {
+	finished, err := a.finishNow(ctx, pv, op, restore)
+	if failed := (&failedError{}); errors.As(err, &failed) {
+		return nil, errors.Join(err, a.discard(ctx, op, restore))
+	}
+	if err == nil && finished != nil {
+		item, err := itemOf(finished)
+		if err != nil {
+			return nil, err
+		}
+		return velero.NewRestoreItemActionExecuteOutput(item), nil
+	}
+	log := a.log.WithFields(logrus.Fields{"name": op.PersistentVolume, "volume": op.Volume})
+	if err != nil {
+		// This may pass, and the polls have hours.
+		log = log.WithError(err)
+	}
+	log.Info("Holding the PersistentVolume until its volume is whole")
+	newHold(op, restore, pv.Spec.ClaimRef).put(pv, a.cluster.Namespace())
+	item, err := itemOf(pv)
+	if err != nil {
+		return nil, err
+	}
+	return velero.NewRestoreItemActionExecuteOutput(item).WithOperationID(op.String()), nil
+}
+
+// finishNow returns the PersistentVolume of the finished volume, or nil where it
+// is still being made. A failedError says that it never becomes whole; any other
+// error may pass.
+func (a *VolumeReady) finishNow(ctx context.Context, pv *corev1.PersistentVolume, op operation, restore *velerov1.Restore) (*corev1.PersistentVolume, error) {
+	location, err := a.location(ctx, restore)
+	if err != nil {
+		return nil, err
+	}
+	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	switch {
+	case err != nil:
+		return nil, err
+	case !progress.Completed:
+		return nil, nil //nolint:nilnil // not yet is no error
+	case progress.Err != "":
+		return nil, &failedError{volume: op.Volume, reason: progress.Err}
+	default:
+		return a.volumes.Finish(ctx, restore, location, op.Volume, pv.DeepCopy())
+	}
+}
+
+// AreAdditionalItemsReady is never asked, for Execute returns no items.
+func (a *VolumeReady) AreAdditionalItemsReady([]velero.ResourceIdentifier, *velerov1.Restore) (bool, error) {
+	return true, nil
+}
+
+// failedError says that a volume never becomes whole.
+type failedError struct {
+	volume, reason string
+}
+
+func (e *failedError) Error() string {
+	return fmt.Sprintf("the volume %s was not made: %s", e.volume, e.reason)
+}
+
+// location returns the configuration of the location that the restore's backup
+// was made with, read once per restore and process.
+func (a *VolumeReady) location(ctx context.Context, restore *velerov1.Restore) (map[string]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if known, ok := a.locations[restore.UID]; ok {
+		return known, nil
+	}
+	location, err := a.cluster.SnapshotLocation(ctx, restore.Spec.BackupName, a.provider)
+	if err != nil {
+		return nil, fmt.Errorf("finding the volume snapshot location of the restore %s: %w", restore.Name, err)
+	}
+	a.locations[restore.UID] = location
+	return location, nil
+}
+
+func (a *VolumeReady) discard(ctx context.Context, op operation, restore *velerov1.Restore) error {
+	location, err := a.location(ctx, restore)
+	if err != nil {
+		return err
+	}
+	if err := a.volumes.Discard(ctx, restore, location, op.Volume); err != nil {
+		return fmt.Errorf("removing the volume %s, which is of no use: %w", op.Volume, err)
+	}
+	return nil
+}
+
+func volumeOf(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
+	pv := &corev1.PersistentVolume{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
+		return nil, fmt.Errorf("reading the PersistentVolume to restore: %w", err)
+	}
+	return pv, nil
+}
