@@ -3,6 +3,8 @@
 package rpc
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -61,5 +63,34 @@ func TestTheServiceDoesNotSeeTheProxysPassword(t *testing.T) {
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		t.Error("the header reached the service")
+	}
+}
+
+func TestARequestEndsWithTheContextOfItsConfig(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	config, err := ConfigFor(ctx, server.URL, server.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The SDK's own requests have no context that ends.
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := config.HttpClient.Call(request, nil)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the end of the context", err)
+	}
+	if _, err := ConfigFor(ctx, "ftp://x", server.Client()); err == nil {
+		t.Error("a malformed endpoint is accepted")
 	}
 }
