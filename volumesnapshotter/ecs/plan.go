@@ -41,7 +41,8 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 	if err != nil {
 		return nil, err
 	}
-	var planned []diskspec.Spec
+	least := max(base.SizeGiB, diskspec.MinGiB)
+	var planned, larger []diskspec.Spec
 	var unfit []error
 	for _, kind := range s.typesFor(r.disk.Type, target) {
 		in := zones
@@ -55,10 +56,15 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 				unfit = append(unfit, err)
 				break
 			}
+			if spec.SizeGiB > least {
+				larger = append(larger, spec)
+				continue
+			}
 			planned = append(planned, spec)
 		}
 	}
-	if len(planned) == 0 {
+	// A type that needs a larger disk, such as PL2 with its 461 GiB, comes after those that do not.
+	if planned = append(planned, larger...); len(planned) == 0 {
 		return nil, final("%w", errors.Join(append(unfit, errNoZone)...))
 	}
 	return planned, nil
