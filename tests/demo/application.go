@@ -33,6 +33,9 @@ func (d *demo) createApplication(ctx context.Context) (err error) {
 	if err = sample.Create(ctx, d.cp.Client, namespace); err != nil {
 		return err
 	}
+	if err = d.createDisk(ctx); err != nil {
+		return err
+	}
 	if d.before, err = digest.Namespace(ctx, d.cp.Config, namespace); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (d *demo) deleteApplication(ctx context.Context) error {
 		return err
 	}
 	d.say("The namespace %s is gone.", namespace)
-	return nil
+	return d.deleteDisk(ctx)
 }
 
 // alterObject alters one object, so that the comparison has something to find.
@@ -105,7 +108,7 @@ func (d *demo) compare(ctx context.Context, restored string) error {
 	if len(differences) > 0 {
 		return fmt.Errorf("what was restored into the namespace %s differs:\n%s", restored, strings.Join(names, "\n"))
 	}
-	return nil
+	return d.compareDisk(ctx, restored)
 }
 
 // counted is a row of numbers.

@@ -34,6 +34,8 @@ type demo struct {
 	cloud  *cloudsim.Cloud
 	cp     *controlplane.ControlPlane
 	velero *controlplane.Velero
+	// disk is the id of the database's disk.
+	disk string
 	// before are the digests of the application's objects before the backup.
 	before map[string]string
 }
@@ -52,14 +54,15 @@ func (d *demo) steps() []step {
 		{"Build the plugin, Velero and Kubernetes", d.build, "the plugin is one static file, which Velero starts by itself"},
 		{"Start a simulated Alibaba Cloud", d.startCloud, "the journal lists every request that the cloud gets, while this runs"},
 		{"Start a Kubernetes control plane", d.startKubernetes, "it has no nodes, so that Pods stay pending"},
-		{"Create a sample application", d.createApplication, "each object gets a digest, to be compared later"},
+		{"Create a sample application", d.createApplication, "each object gets a digest, to be compared later; the database has a disk of 10 GiB with a file in it"},
 		{"Start the Velero server with the plugin", d.startVelero, "the server has found the plugin in its plugin folder"},
-		{"Tell Velero where backups go", d.createLocation, "Available: Velero could list the bucket through the plugin"},
+		{"Tell Velero where backups go", d.createLocations, "Available: Velero could list the bucket through the plugin"},
 		{"Back the application up", d.backUp, "STATUS is Completed, without errors"},
 		{"Look into the bucket", d.showBucket, "the tarball was uploaded in several parts (UploadPart), each small file with one PutObject"},
-		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster"},
-		{"Restore it", d.restore, "every object is as it was. The warnings are of two that were there: the definition and kube-root-ca.crt"},
-		{"Restore it changed: once more, into the namespace " + copyNamespace, d.restoreCopy, "the same objects, in another namespace"},
+		{"Look at the snapshot of the disk", d.showSnapshots, "its tags tell a restore what the disk was, and it expires with the backup"},
+		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster, and its disk is gone"},
+		{"Restore it", d.restore, "every object is as it was, and the file is on a new disk of 20 GiB, the least that a restored disk has. The warnings are of two objects that were there: the definition and kube-root-ca.crt"},
+		{"Restore it changed: once more, into the namespace " + copyNamespace, d.restoreCopy, "the same objects, in another namespace, with a disk of their own"},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
@@ -28,12 +29,17 @@ const (
 	module     = "github.com/alibabacloud-velero/velero-plugin-alibabacloud"
 	pluginFile = "velero-plugin-alibabacloud"
 
-	// bucket is the one that policyFile is for.
-	bucket     = "cnfs-oss-backup"
-	policyFile = "deploy/ram/oss.json"
-	region     = "cn-hangzhou"
-	accountID  = "1000000000000001"
-	userName   = "velero"
+	// bucket is the one that the policy for OSS is for.
+	bucket    = "cnfs-oss-backup"
+	region    = "cn-hangzhou"
+	zone      = "cn-hangzhou-k"
+	accountID = "1000000000000001"
+	userName  = "velero"
+
+	// instance is the node that the disk is attached to.
+	instance = "i-node1"
+	// diskCreation is how long the cloud takes for a disk.
+	diskCreation = 5 * time.Second
 
 	// The access key is made up: only the simulated cloud knows it.
 	accessKeyID     = "LTAIdemo"
@@ -83,41 +89,58 @@ func goCommand(ctx context.Context, args ...string) (string, error) {
 
 // startCloud starts a cloud with one bucket and one RAM user, who has the policy that this repository recommends.
 func (d *demo) startCloud(ctx context.Context) error {
-	policy, err := recommendedPolicy(ctx)
+	policies, err := recommendedPolicies(ctx)
 	if err != nil {
 		return err
 	}
 	user := cloudsim.User{
 		Name: userName, Keys: []cloudsim.AccessKey{{ID: accessKeyID, Secret: accessKeySecret}},
-		Policies: []account.Policy{policy},
+		Policies: policies,
 	}
 	d.cloud, err = cloudsim.Start(cloudsim.Config{
 		Region:   region,
 		Accounts: []cloudsim.Account{{ID: accountID, Users: []cloudsim.User{user}}},
 		Buckets:  []oss.BucketConfig{{Name: bucket, Region: region, Owner: accountID}},
+		ECS: ecs.Config{
+			Regions:   []ecs.Region{{ID: region, Zones: []ecs.Zone{{ID: zone}}}},
+			Instances: []ecs.Instance{{ID: instance, Account: accountID, Zone: zone}},
+			Durations: ecs.Durations{CreateDisk: metav1.Duration{Duration: diskCreation}},
+		},
 	}, cloudsim.WithStateDir(filepath.Join(d.dir, "cloud")))
 	if err != nil {
 		return err
 	}
 	d.table([][]string{
 		{"OSS:", d.cloud.OSSURL()},
+		{"ECS:", d.cloud.RPCURL()},
 		{"bucket:", bucket},
-		{"RAM user:", userName + ", with the policy " + policyFile},
+		{"RAM user:", userName + ", with the policies " + strings.Join(policyFiles(), " and ")},
 		{"journal:", d.cloud.AdminURL() + "/journal"},
 	})
 	return nil
 }
 
-func recommendedPolicy(ctx context.Context) (account.Policy, error) {
+// policyFiles are the policies that this repository recommends, for the bucket and for disks.
+func policyFiles() []string { return []string{"deploy/ram/oss.json", "deploy/ram/ecs.json"} }
+
+func recommendedPolicies(ctx context.Context) ([]account.Policy, error) {
 	root, err := goCommand(ctx, "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
-		return account.Policy{}, fmt.Errorf("finding this repository: %w", err)
+		return nil, fmt.Errorf("finding this repository: %w", err)
 	}
-	data, err := os.ReadFile(filepath.Join(root, policyFile))
-	if err != nil {
-		return account.Policy{}, fmt.Errorf("reading the RAM policy: %w", err)
+	var policies []account.Policy
+	for _, file := range policyFiles() {
+		data, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			return nil, fmt.Errorf("reading the RAM policy: %w", err)
+		}
+		policy, err := account.ParsePolicy(data)
+		if err != nil {
+			return nil, fmt.Errorf("reading the RAM policy %s: %w", file, err)
+		}
+		policies = append(policies, policy)
 	}
-	return account.ParsePolicy(data)
+	return policies, nil
 }
 
 // startKubernetes starts etcd, kube-apiserver and kube-controller-manager.
@@ -133,8 +156,12 @@ func (d *demo) startKubernetes(ctx context.Context) (err error) {
 func (d *demo) startVelero(ctx context.Context) (err error) {
 	d.velero, err = d.cp.StartVelero(ctx, controlplane.VeleroOptions{
 		PluginDir: d.pluginDir(),
+		// How often Velero asks whether a disk is ready; 10 s by default.
+		Args: []string{"--item-operation-sync-frequency=2s"},
 		Env: []string{
 			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
+			// In a cluster the plugin finds the API server by Velero's service account.
+			"KUBECONFIG=" + d.cp.Kubeconfig,
 			// Not needed here; they make sure that a real cloud cannot be reached. Go uses no proxy for loopback.
 			"HTTP_PROXY=" + d.cloud.ProxyURL(), "HTTPS_PROXY=" + d.cloud.ProxyURL(),
 		},
@@ -160,8 +187,8 @@ func (d *demo) startVelero(ctx context.Context) (err error) {
 	return nil
 }
 
-// createLocation creates the credentials' Secret and the location, and waits until Velero can use it.
-func (d *demo) createLocation(ctx context.Context) error {
+// createLocations creates the credentials' Secret and the locations, and waits until Velero can use them.
+func (d *demo) createLocations(ctx context.Context) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: controlplane.VeleroNamespace, Name: secretName},
 		StringData: map[string]string{secretKey: fmt.Sprintf(
@@ -173,6 +200,11 @@ func (d *demo) createLocation(ctx context.Context) error {
 	err := d.cli(ctx, "backup-location", "create", locationName, "--default", "--provider", "alibabacloud", "--bucket", bucket,
 		"--credential", secretName+"="+secretKey,
 		"--config", fmt.Sprintf("region=%s,endpoint=%s,partSize=%s", region, d.cloud.OSSURL(), partSize))
+	if err != nil {
+		return err
+	}
+	err = d.cli(ctx, "snapshot-location", "create", locationName, "--provider", "alibabacloud", "--credential", secretName+"="+secretKey,
+		"--config", fmt.Sprintf("region=%s,endpoint=%s", region, d.cloud.RPCURL()))
 	if err != nil {
 		return err
 	}

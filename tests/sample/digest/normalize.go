@@ -22,7 +22,8 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 //   - the labels by which Velero marks what it has restored;
 //   - the name of the namespace, also in the Namespace and in the subjects of a RoleBinding;
 //   - of Services the addresses and node ports that the server chose (those that a user chose cannot be told apart);
-//   - of Deployments the number of the rollout.
+//   - of Deployments the number of the rollout;
+//   - of claims the volume that they are bound to, and the controller's marks of it.
 func Normalize(object *unstructured.Unstructured) *unstructured.Unstructured {
 	n := object.DeepCopy()
 	unstructured.RemoveNestedField(n.Object, "status")
@@ -40,6 +41,9 @@ func Normalize(object *unstructured.Unstructured) *unstructured.Unstructured {
 		normalizeService(n)
 	case schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}:
 		removeKeys(n, "annotations", revisionAnnotation)
+	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:
+		unstructured.RemoveNestedField(n.Object, "spec", "volumeName")
+		removeKeys(n, "annotations", "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller")
 	case schema.GroupKind{Group: rbacv1.GroupName, Kind: "RoleBinding"}:
 		normalizeSubjects(n, object.GetNamespace())
 	}
