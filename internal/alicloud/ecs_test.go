@@ -153,7 +153,7 @@ func TestEveryAPIIsCalledByItsName(t *testing.T) {
 	}{
 		{"DescribeSnapshots", func() error { _, err := e.DescribeSnapshots(ctx, &ecs.DescribeSnapshotsRequest{}); return err }},
 		{"ModifySnapshotAttribute", func() error {
-			_, err := e.ModifySnapshotAttribute(ctx, &ecs.ModifySnapshotAttributeRequest{SnapshotId: snapshot.SnapshotId, Description: new("d")})
+			_, err := e.ModifySnapshotAttribute(ctx, &ecs.ModifySnapshotAttributeRequest{SnapshotId: snapshot.SnapshotId, Description: new("daily")})
 			return err
 		}},
 		{"DescribeSnapshotGroups", func() error {
