@@ -29,6 +29,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/objectstore"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/ecs"
 )
 
@@ -67,6 +68,10 @@ func serve() {
 		}).
 		RegisterVolumeSnapshotter(provider, func(log logrus.FieldLogger) (any, error) {
 			return made(log).disks, nil
+		}).
+		RegisterRestoreItemActionV2(restoreitemaction.VolumeReadyName, func(log logrus.FieldLogger) (any, error) {
+			shared := made(log)
+			return restoreitemaction.NewVolumeReady(log, shared.cluster, shared.disks, provider), nil
 		}).
 		Serve()
 }
