@@ -107,13 +107,10 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 		return making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account", wanted.snapshot)
 	}
 	source := found[0]
-	wait, err := s.await(origin, source, wanted.snapshot)
+	// A snapshot that can be used in its own region already can not be copied before it is accomplished.
+	wait, err := s.await(origin, source, wanted.snapshot, source.status == snapshotAccomplished)
 	if err != nil || wait.waiting != "" {
 		return wait, err
-	}
-	if source.status != snapshotAccomplished {
-		// It can be used in its own region already, but not be copied yet.
-		return making{waiting: fmt.Sprintf("snapshot %s is being accomplished before it can be copied", wanted.snapshot), percent: source.percent()}, nil
 	}
 	id, err := s.askForCopy(ctx, api, source, wanted, restore)
 	if answer, ok := failure.Of(err); ok && answer.Code == errUnfinishedCopy {

@@ -50,12 +50,13 @@ func (s *site) makeDisk(ctx context.Context, api *alicloud.ECS, b blueprint) (st
 	}
 	var refusal error
 	for i, spec := range b.planned {
-		if s.isSoldOut(spec) {
+		if refused := s.refusalOf(spec); refused != nil {
+			refusal = refused
 			continue
 		}
 		id, err := s.createDisk(ctx, api, b, spec, clusterID)
 		if failure.Classify(err) == failure.SoldOut {
-			s.markSoldOut(spec)
+			s.markSoldOut(spec, err)
 			refusal = err
 			continue
 		}
@@ -80,16 +81,17 @@ func (s *site) tell(b blueprint, id string, chosen int) {
 	log.Infof("ECS makes the disk: %s", describeSpec(made))
 }
 
-func (s *site) isSoldOut(spec diskspec.Spec) bool {
+// refusalOf returns the answer with which ECS has refused such a disk to this process, nil if it has not.
+func (s *site) refusalOf(spec diskspec.Spec) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.soldOut[soldOut{zone: spec.Zone, kind: spec.Type}]
 }
 
-func (s *site) markSoldOut(spec diskspec.Spec) {
+func (s *site) markSoldOut(spec diskspec.Spec, refusal error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.soldOut[soldOut{zone: spec.Zone, kind: spec.Type}] = true
+	s.soldOut[soldOut{zone: spec.Zone, kind: spec.Type}] = refusal
 }
 
 func (s *site) createDisk(ctx context.Context, api *alicloud.ECS, b blueprint, spec diskspec.Spec, clusterID string) (string, error) {

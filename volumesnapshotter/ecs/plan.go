@@ -31,16 +31,15 @@ func fallbackTypes() []volume.DiskType {
 // recorded one, each in the zones that it may be in.
 func (s *site) plan(ctx context.Context, region string, r record, source snapshot, target diskspec.Target) ([]diskspec.Spec, error) {
 	base := target.Apply(r.disk)
-	if source.encrypted {
+	switch {
+	case source.encrypted:
 		base.Encrypted = true // ECS decrypts nothing.
-	}
-	if base.Encrypted && target.KMSKeyID == "" && !source.encrypted {
+	case !base.Encrypted:
+		base.KMSKeyID = ""
+	case target.KMSKeyID == "":
 		base.KMSKeyID = s.kmsKeyID
 	}
-	zones, err := s.zonesFor(ctx, region, r.disk, target)
-	if err != nil {
-		return nil, err
-	}
+	zones := s.zonesFor(ctx, region, r.disk, target)
 	least := max(base.SizeGiB, diskspec.MinGiB)
 	var planned, larger []diskspec.Spec
 	var unfit []error
@@ -52,7 +51,8 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 		for _, zone := range in {
 			spec := base
 			spec.Type, spec.Zone = kind, zone
-			if spec, err = spec.Fit(); err != nil {
+			spec, err := spec.Fit()
+			if err != nil {
 				unfit = append(unfit, err)
 				break
 			}
@@ -64,10 +64,15 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 		}
 	}
 	// A type that needs a larger disk, such as PL2 with its 461 GiB, comes after those that do not.
-	if planned = append(planned, larger...); len(planned) == 0 {
-		return nil, final("%w", errors.Join(append(unfit, errNoZone)...))
+	planned = append(planned, larger...)
+	switch {
+	case len(planned) > 0:
+		return planned, nil
+	case len(unfit) > 0:
+		return nil, final("%w", errors.Join(unfit...))
+	default:
+		return nil, final("%w (it was in zone %q)", errNoZone, r.disk.Zone)
 	}
-	return planned, nil
 }
 
 // typesFor returns the types that a disk may have.
@@ -95,7 +100,7 @@ var errNoZone = errors.New("no zone is known for the disk: set the location's co
 // zonesFor returns the zones in which a disk may be: the one that the location maps
 // its recorded zone to, else the recorded one if it is in the region, then those of
 // the cluster's nodes. A target that names zones allows no others.
-func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Spec, target diskspec.Target) ([]string, error) {
+func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Spec, target diskspec.Target) []string {
 	ofCluster, err := s.cluster.Zones(ctx)
 	if err != nil {
 		s.log.WithError(err).Warn("The zones of the cluster's nodes could not be read: a disk whose zone is sold out is made in no other")
@@ -118,10 +123,7 @@ func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Sp
 	if len(target.Zones) > 0 {
 		zones = append(slices.DeleteFunc(zones, func(zone string) bool { return !slices.Contains(target.Zones, zone) }), target.Zones...)
 	}
-	if zones = unique(zones); len(zones) == 0 && recorded.Type.Category != diskspec.Regional {
-		return nil, final("%w (it was in zone %q)", errNoZone, recorded.Zone)
-	}
-	return zones, nil
+	return unique(zones)
 }
 
 // unique returns the texts without repetitions, in their order.

@@ -116,16 +116,16 @@ func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID) (sn
 	case len(found) == 0:
 		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account or may not read it (ecs:DescribeSnapshots)", id)
 	}
-	wait, err := s.await(api, found[0], id)
+	wait, err := s.await(api, found[0], id, found[0].usable())
 	return found[0], wait, err
 }
 
-// await says what is waited for until disks can be made of a snapshot; nothing when they can.
-func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID) (making, error) {
+// await says what is waited for until a snapshot is ready; nothing when it is.
+func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID, ready bool) (making, error) {
 	switch {
 	case source.status == snapshotFailed:
 		return making{}, final("snapshot %s has failed in ECS: restore from another backup", id)
-	case source.usable():
+	case ready:
 		return making{}, nil
 	case api.Now().Sub(source.created) > s.snapshotTimeout:
 		return making{}, final("snapshot %s is not accomplished after %s (config key snapshotTimeout): %s", id, s.snapshotTimeout, source.progress)

@@ -57,8 +57,8 @@ type site struct {
 	mu sync.Mutex
 	// places is where the disks are that this process made.
 	places map[string]volume.Location
-	// soldOut are the types that a zone was found not to sell.
-	soldOut map[soldOut]bool
+	// soldOut are the types that a zone was found not to sell, with what ECS said.
+	soldOut map[soldOut]error
 }
 
 func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *site {
@@ -66,7 +66,7 @@ func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluste
 		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
 		snapshots: make(chan struct{}, l.concurrentSnapshots),
 		places:    map[string]volume.Location{},
-		soldOut:   map[soldOut]bool{},
+		soldOut:   map[soldOut]error{},
 	}
 }
 
