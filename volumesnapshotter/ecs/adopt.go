@@ -22,7 +22,7 @@ import (
 // that nobody uses: what a restore leaves that was killed. Such disks that do not
 // suit are deleted. A disk that another restore uses or may still use is not touched.
 func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, clusterID string) (string, error) {
-	found, err := findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagSnapshot: b.wanted.snapshot.String()})
+	found, err := s.madeOf(ctx, api, b, clusterID)
 	if failure.Classify(err) == failure.Denied {
 		return "", nil // Where disks cannot be read, the ClientToken finds what this restore has made.
 	}
@@ -57,6 +57,19 @@ func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, cluste
 		}
 	}
 	return adopted, nil
+}
+
+// madeOf returns the disks that were made of the blueprint's snapshot for this
+// cluster: from the list of those of its backup, where the snapshot names that.
+func (s *site) madeOf(ctx context.Context, api *alicloud.ECS, b blueprint, clusterID string) ([]disk, error) {
+	wanted := b.wanted.snapshot.String()
+	if b.told.backupUID == "" {
+		return findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagSnapshot: wanted})
+	}
+	ofBackup, err := s.madeOfBackup.get(b.told.backupUID, api.Now, func() ([]disk, error) {
+		return findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagBackupUID: b.told.backupUID})
+	})
+	return slices.DeleteFunc(slices.Clone(ofBackup), func(d disk) bool { return d.tags[tagSnapshot] != wanted }), err
 }
 
 // unused returns those of the disks that were never attached, are in no

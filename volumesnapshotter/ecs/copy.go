@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
@@ -24,7 +25,7 @@ const errUnfinishedCopy = "InvalidOperation.UnfinishedCrossRegionCopy"
 // be made of it; until then what is waited for. A copy that an earlier restore has
 // made is used again. Only the beginning of a copy calls the snapshot's own region.
 func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (snapshot, making, error) {
-	copies, err := findSnapshots(ctx, api, map[string]string{tagCopyOf: wanted.snapshot.String()})
+	copies, err := s.copiesOf(ctx, api, wanted.snapshot, restore)
 	if err != nil {
 		return snapshot{}, making{}, err
 	}
@@ -46,6 +47,21 @@ func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, rest
 	}
 	wait, err := s.beginCopy(ctx, api, wanted, restore)
 	return snapshot{}, wait, err
+}
+
+// copiesOf returns the copies of a snapshot: from the list of those that this restore
+// has begun, else those of any restore.
+func (s *site) copiesOf(ctx context.Context, api *alicloud.ECS, id snapshotID, restore *velerov1.Restore) ([]snapshot, error) {
+	ofRestore, err := s.copies.get(string(restore.UID), api.Now, func() ([]snapshot, error) {
+		return findSnapshots(ctx, api, map[string]string{tagRestoreUID: string(restore.UID)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(ofRestore, func(found snapshot) bool { return found.tags[tagCopyOf] == id.String() }); i >= 0 {
+		return ofRestore[i : i+1], nil
+	}
+	return findSnapshots(ctx, api, map[string]string{tagCopyOf: id.String()})
 }
 
 // dropFailedCopy deletes a copy that ECS could not make. That of this restore is its failure.

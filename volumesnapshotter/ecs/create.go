@@ -155,6 +155,9 @@ func (s *site) diskTags(b blueprint, clusterID string) map[string]string {
 	tags := map[string]string{
 		tagCluster: clusterID, tagSnapshot: b.wanted.snapshot.String(), tagRestoreUID: string(b.restore.UID),
 	}
+	if b.told.backupUID != "" {
+		tags[tagBackupUID] = b.told.backupUID
+	}
 	optional := map[string]string{tagRestore: b.restore.Name, tagClaim: claimText(b.told.claim)}
 	maps.DeleteFunc(optional, func(_, value string) bool { return value == "" || len(value) > maxTagLength })
 	left := fillTags(tags, maxTags, b.told.diskTags, s.tags, optional)

@@ -47,6 +47,10 @@ func isFinal(err error) bool {
 	if errors.As(err, &found) {
 		return true
 	}
+	var missing *credentials.Error
+	if errors.As(err, &missing) {
+		return false // Somebody may mend the Secret or the role while the restore waits.
+	}
 	switch failure.Classify(err) {
 	case failure.NotFound, failure.Denied, failure.Invalid, failure.Quota, failure.SoldOut, failure.KeyUnusable, failure.Conflict:
 		_, answered := failure.Of(err)

@@ -51,6 +51,11 @@ type site struct {
 	claims claimReader
 	groups groupMaker
 	sweep  sweeper
+	// restored and copies are the disks and the copies of a restore, madeOfBackup the
+	// disks that any restore has made of a backup.
+	restored     listing[disk]
+	copies       listing[snapshot]
+	madeOfBackup listing[disk]
 	// snapshots has a place for each snapshot that may be asked for at once.
 	snapshots chan struct{}
 

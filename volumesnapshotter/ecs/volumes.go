@@ -5,6 +5,7 @@ package ecs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -69,7 +70,7 @@ func (s *site) progress(ctx context.Context, restore *velerov1.Restore, id strin
 	if made.waiting != "" {
 		return velero.OperationProgress{NCompleted: made.percent, NTotal: whole, OperationUnits: percentUnit, Description: made.waiting, Updated: api.Now()}, nil
 	}
-	return s.diskProgress(ctx, api, made.diskID)
+	return s.diskProgress(ctx, api, restore, made.diskID)
 }
 
 // resolve returns the disk of a volume's id. For one that is yet to be made it does what can be done now.
@@ -80,8 +81,22 @@ func (s *site) resolve(ctx context.Context, api *alicloud.ECS, restore *velerov1
 	return making{diskID: id}, nil
 }
 
-func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, id string) (velero.OperationProgress, error) {
-	found, err := describeDisks(ctx, api, id)
+// restoredDisk returns a disk of a restore, from the list of all of them if it is there.
+func (s *site) restoredDisk(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) ([]disk, error) {
+	ofRestore, err := s.restored.get(string(restore.UID), api.Now, func() ([]disk, error) {
+		return findDisks(ctx, api, map[string]string{tagRestoreUID: string(restore.UID)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(ofRestore, func(d disk) bool { return d.id == id }); i >= 0 {
+		return ofRestore[i : i+1], nil
+	}
+	return describeDisks(ctx, api, id)
+}
+
+func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {
+	found, err := s.restoredDisk(ctx, api, restore, id)
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
