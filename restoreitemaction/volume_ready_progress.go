@@ -132,6 +132,11 @@ func (a *VolumeReady) resume(ctx context.Context, api client.Client, pv *corev1.
 		return velero.OperationProgress{}, err
 	}
 	if finished == nil {
+		if pv != nil {
+			if err := removeVolume(ctx, api, pv); err != nil {
+				return velero.OperationProgress{}, err
+			}
+		}
 		reason := fmt.Sprintf("the PersistentVolume %s was deleted, or could not be created, before its volume was whole", op.PersistentVolume)
 		return a.failed(ctx, velero.OperationProgress{}, reason, op, restore), nil
 	}
