@@ -22,7 +22,11 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 			listed = append(listed, strings.Join(fields, " "))
 		}
 	}
-	wantEqual(t, "our plugins in the output of velero plugin get", listed, []string{"velero.io/alibabacloud ObjectStore"})
+	wantEqual(t, "our plugins in the output of velero plugin get", listed, []string{
+		"velero.io/alibabacloud ObjectStore",
+		"alibabacloud.com/volume-ready RestoreItemActionV2",
+		"velero.io/alibabacloud VolumeSnapshotter",
+	})
 }
 
 // realEndpoints makes a location use the endpoints of its region, which the server reaches through the proxy.
@@ -105,9 +109,9 @@ func (s *suite) testWrongLocations(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := &vault{suite: s, name: c.name, bucket: "cnfs-oss-" + c.name}
+			v := &vault{suite: s, name: c.name, account: accountID, bucket: "cnfs-oss-" + c.name}
 			v.createBucket(t, c.options.bucket)
-			v.createUser(t, c.options.policy)
+			v.createUser(t, c.options)
 			v.key = v.newKey(t)
 			used := v.key
 			if c.key != nil {

@@ -57,20 +57,25 @@ type suite struct {
 
 // startSuite builds the plugin and starts everything, the control plane with the sample application's kinds. It ends
 // with the test.
-func startSuite(t *testing.T) *suite {
+func startSuite(t *testing.T, config cloudsim.Config) *suite {
 	t.Helper()
 	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
-	unreachable := false
-	s.cloud = startCloud(t, cloudsim.Config{
-		Region:   region,
-		Accounts: []cloudsim.Account{{ID: accountID}, {ID: strangerID}},
-		Network:  cloudsim.Network{InternalReachable: &unreachable},
-	})
+	s.cloud = startCloud(t, config)
 	s.startControlPlane(t)
 	// A server that runs already learns of new kinds with some delay.
 	must(t, sample.CreateDefinition(t.Context(), s.cp.Client))
 	s.startVelero(t)
 	return s
+}
+
+// bareCloud is a cloud outside of which the clients are, with accounts that have nothing.
+func bareCloud() cloudsim.Config {
+	unreachable := false
+	return cloudsim.Config{
+		Region:   region,
+		Accounts: []cloudsim.Account{{ID: accountID}, {ID: strangerID}},
+		Network:  cloudsim.Network{InternalReachable: &unreachable},
+	}
 }
 
 // startOther starts another, empty cluster with a Velero server. It returns the suite for it, with the same cloud.
@@ -138,9 +143,15 @@ func (s *suite) startVelero(t *testing.T) {
 			"HTTPS_PROXY=" + s.cloud.ProxyURL(),
 			"SSL_CERT_FILE=" + s.cloud.Addresses().CAFile,
 			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
+			// In a pod it is the service account's.
+			"KUBECONFIG=" + s.cp.Kubeconfig,
 		},
-		// Tests of different buckets run side by side, and one slow upload must not hold up the others.
-		Args: []string{"--concurrent-backups=4"},
+		Args: []string{
+			// Tests of different buckets run side by side, and one slow upload must not hold up the others.
+			"--concurrent-backups=4",
+			// What a killed restore has left keeps the next one waiting for as long.
+			"--terminating-resource-timeout=1m",
+		},
 	})
 	must(t, err)
 	s.velero = velero

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -35,16 +36,21 @@ const (
 type vault struct {
 	*suite
 
-	name   string
-	bucket string
-	key    cloudsim.AccessKey
+	name    string
+	account string
+	bucket  string
+	key     cloudsim.AccessKey
 }
 
 // vaultOptions say what is not as in every vault.
 type vaultOptions struct {
 	bucket oss.BucketConfig
+	// account owns the bucket and the user, by default accountID.
+	account string
 	// policy is the user's, by default deploy/ram/oss.json for the vault's bucket.
 	policy string
+	// more are further policies of the user.
+	more []string
 	// config replaces keys of the location's config. An empty value removes one.
 	config map[string]string
 	// location changes the location before it is created.
@@ -55,9 +61,9 @@ type vaultOptions struct {
 // need not check it any more.
 func (s *suite) newVault(t *testing.T, name string, options vaultOptions) *vault {
 	t.Helper()
-	v := &vault{suite: s, name: name, bucket: "cnfs-oss-" + name}
+	v := &vault{suite: s, name: name, account: cmp.Or(options.account, accountID), bucket: "cnfs-oss-" + name}
 	v.createBucket(t, options.bucket)
-	v.createUser(t, options.policy)
+	v.createUser(t, options)
 	v.key = v.newKey(t)
 	v.writeSecret(t, dotenv(v.key))
 	v.createLocation(t, options)
@@ -79,20 +85,21 @@ func (v *vault) createBucket(t *testing.T, config oss.BucketConfig) {
 		config.Region = region
 	}
 	if config.Owner == "" {
-		config.Owner = accountID
+		config.Owner = v.account
 	}
 	must(t, v.cloud.OSS().CreateBucket(config))
 	v.buckets.add(v.bucket)
 }
 
-func (v *vault) createUser(t *testing.T, policy string) {
+func (v *vault) createUser(t *testing.T, options vaultOptions) {
 	t.Helper()
-	if policy == "" {
-		policy = shippedPolicy(t, v.bucket)
+	var parsed []account.Policy
+	for _, policy := range append([]string{cmp.Or(options.policy, shippedPolicy(t, v.bucket))}, options.more...) {
+		one, err := account.ParsePolicy([]byte(policy))
+		must(t, err)
+		parsed = append(parsed, one)
 	}
-	parsed, err := account.ParsePolicy([]byte(policy))
-	must(t, err)
-	must(t, v.cloud.Accounts().AddUser(accountID, v.name, parsed))
+	must(t, v.cloud.Accounts().AddUser(v.account, v.name, parsed...))
 }
 
 // shippedPolicy is deploy/ram/oss.json with the bucket's name in it.
@@ -107,7 +114,7 @@ func shippedPolicy(t *testing.T, bucket string) string {
 func (v *vault) newKey(t *testing.T) cloudsim.AccessKey {
 	t.Helper()
 	key := cloudsim.AccessKey{ID: "LTAI" + rand.Text(), Secret: v.secrets.keep(rand.Text())}
-	must(t, v.cloud.Accounts().CreateKey(account.UserARN(accountID, v.name), key.ID, key.Secret))
+	must(t, v.cloud.Accounts().CreateKey(account.UserARN(v.account, v.name), key.ID, key.Secret))
 	return key
 }
 

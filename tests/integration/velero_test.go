@@ -9,7 +9,7 @@ import (
 // TestVelero runs all cases that need a Velero server, on one that they share.
 func TestVelero(t *testing.T) {
 	skipShort(t)
-	s := startSuite(t)
+	s := startSuite(t, bareCloud())
 	t.Run("case", func(t *testing.T) {
 		t.Run("the server lists the plugin", s.testPluginIsListed)
 		t.Run("a backup can be described, its logs read and its contents downloaded", s.testBackupIsReadableByTheCLI)
