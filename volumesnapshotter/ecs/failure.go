@@ -120,6 +120,7 @@ func rules() []diagnosis.Rule {
 		{Message: "KMS", Remedy: "the key may not be used: check that it exists in the region of the restore, that it is enabled, and that ECS is authorised to use it (role AliyunECSDiskEncryptDefaultRole); the location's config key kmsKeyId names another one"},
 		{Code: "InvalidDiskId.NotFound", Remedy: "the disk is not there: the location's region or account is not the cluster's, or the disk was deleted"},
 		{Message: "InvalidSnapshotId.NotFound", Remedy: "the snapshot is not there: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup"},
+		{Message: "InvalidZoneId", Remedy: "the zone is not one of the region: correct the location's config keys zoneMapping and zone, or the zones of the StorageClass"},
 		{Message: "NotInSameZone", Remedy: "the disks of a consistency group must be in one zone"},
 		{Message: "PerformanceLevelNotMatch", Remedy: "the disk is too small for its performance level: ask for a lower level or a larger capacity in the StorageClass mapping"},
 		{Class: failure.SoldOut, Remedy: "the zone does not sell disks of this category now: name another zone with the config key zoneMapping, or another category with diskCategoryMapping"},
