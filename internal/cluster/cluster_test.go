@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -222,4 +223,60 @@ func kubeconfig(t *testing.T, server *httptest.Server) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestFindsVelerosNamespace(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, variable, want string
+	}{
+		{name: "the variable names it", variable: "backups", want: "backups"},
+		{name: "outside of a pod it is that of velero install", want: "velero"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			here, err := cluster.Find(getenv(map[string]string{"KUBECONFIG": "/does/not/exist", "VELERO_NAMESPACE": tt.variable}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if here.Namespace() != tt.want {
+				t.Errorf("Namespace() = %s, want %s", here.Namespace(), tt.want)
+			}
+		})
+	}
+}
+
+// TestConnectsWhenItCan shows that a failure to connect is not kept.
+func TestConnectsWhenItCan(t *testing.T) {
+	t.Parallel()
+	const path = "/api/v1/namespaces/kube-system/secrets/s"
+	server := serve(t, map[string]answer{path: {http.StatusOK, &corev1.Secret{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, Data: map[string][]byte{"key": []byte("value")},
+	}}})
+	file := filepath.Join(t.TempDir(), "later")
+	here, err := cluster.Find(getenv(map[string]string{"KUBECONFIG": file}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.SecretValue(t.Context(), "kube-system", "s", "key"); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("SecretValue() error = %v, want %v", err, fs.ErrNotExist)
+	}
+	if _, err := here.Zones(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("Zones() error = %v, want %v", err, fs.ErrNotExist)
+	}
+	if err := os.Rename(kubeconfig(t, server), file); err != nil {
+		t.Fatal(err)
+	}
+	got, err := here.SecretValue(t.Context(), "kube-system", "s", "key")
+	if err != nil || string(got) != "value" {
+		t.Errorf("SecretValue() = %s, %v, want value", got, err)
+	}
+}
+
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	if _, err := cluster.Absent(cluster.ErrNone).Zones(t.Context()); !errors.Is(err, cluster.ErrNone) {
+		t.Errorf("Zones() error = %v, want %v", err, cluster.ErrNone)
+	}
 }

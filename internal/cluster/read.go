@@ -122,6 +122,23 @@ func (c *Cluster) Claims(ctx context.Context, namespace string, labels map[strin
 	return claims.Items, err
 }
 
+// ConfigMaps returns the ConfigMaps of Velero's namespace that carry the label,
+// whatever its value.
+func (c *Cluster) ConfigMaps(ctx context.Context, label string) ([]corev1.ConfigMap, error) {
+	configMaps := &corev1.ConfigMapList{}
+	err := c.list(ctx, "ConfigMaps", configMaps, client.InNamespace(c.namespace), client.HasLabels{label})
+	return configMaps.Items, err
+}
+
+// StorageClass returns the StorageClass of that name.
+func (c *Cluster) StorageClass(ctx context.Context, name string) (*storagev1.StorageClass, error) {
+	class := &storagev1.StorageClass{}
+	if err := c.get(ctx, "StorageClass", "", name, class); err != nil {
+		return nil, err
+	}
+	return class, nil
+}
+
 // Zones returns the zones of the cluster's nodes, sorted, each once. A node that
 // is not ready counts too: its zone is one that the cluster can use.
 func (c *Cluster) Zones(ctx context.Context) ([]string, error) {
@@ -165,21 +182,4 @@ func (c *Cluster) list(ctx context.Context, what string, objects client.ObjectLi
 		return fmt.Errorf("listing the %s: %w", what, err)
 	}
 	return nil
-}
-
-// ConfigMaps returns the ConfigMaps of Velero's namespace that carry the label,
-// whatever its value.
-func (c *Cluster) ConfigMaps(ctx context.Context, label string) ([]corev1.ConfigMap, error) {
-	configMaps := &corev1.ConfigMapList{}
-	err := c.list(ctx, "ConfigMaps", configMaps, client.InNamespace(c.namespace), client.HasLabels{label})
-	return configMaps.Items, err
-}
-
-// StorageClass returns the StorageClass of that name.
-func (c *Cluster) StorageClass(ctx context.Context, name string) (*storagev1.StorageClass, error) {
-	class := &storagev1.StorageClass{}
-	if err := c.get(ctx, "StorageClass", "", name, class); err != nil {
-		return nil, err
-	}
-	return class, nil
 }
