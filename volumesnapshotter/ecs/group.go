@@ -4,6 +4,7 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted su
 	case made.err != nil:
 		return "", fmt.Errorf("consistency group %s: %w", wanted.group(), made.err)
 	case !ok:
-		return "", fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later: back up again", wanted.group(), wanted.disk.id, labelGroup)
+		return "", fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later, or is left out by the backup's label selector: back up again", wanted.group(), wanted.disk.id, labelGroup)
 	}
 	return id, s.markAsked(ctx, api, wanted, id)
 }
@@ -131,7 +132,13 @@ func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject)
 	if err != nil {
 		return nil, err
 	}
-	return membersOf(ctx, api, tea.StringValue(answer.SnapshotGroupId))
+	id := tea.StringValue(answer.SnapshotGroupId)
+	members, err := membersOf(ctx, api, id)
+	if err != nil {
+		// None of its snapshots will be in a backup, and a group has no retention.
+		return nil, errors.Join(err, deleteGroup(ctx, api, id))
+	}
+	return members, nil
 }
 
 // membersOf returns the snapshots of a group by their disk.
@@ -155,6 +162,10 @@ func (s *site) groupDisks(ctx context.Context, wanted subject) ([]disk, error) {
 	selected, err := selectorOf(wanted.backup)
 	if err != nil {
 		return nil, err
+	}
+	if !selected(wanted.claim) {
+		// It came with its Pod, as others may.
+		selected = func(claim *corev1.PersistentVolumeClaim) bool { return !isExcluded(claim) }
 	}
 	var disks []disk
 	for i := range claims {
@@ -188,11 +199,16 @@ func selectorOf(backup *velerov1.Backup) (func(*corev1.PersistentVolumeClaim) bo
 		}
 	}
 	return func(claim *corev1.PersistentVolumeClaim) bool {
-		if claim.Labels[velerov1.ExcludeFromBackupLabel] == "true" {
+		if isExcluded(claim) {
 			return false
 		}
 		return len(selectors) == 0 || slices.ContainsFunc(selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(claim.Labels)) })
 	}, nil
+}
+
+// isExcluded tells whether no backup takes the claim.
+func isExcluded(claim *corev1.PersistentVolumeClaim) bool {
+	return claim.Labels[velerov1.ExcludeFromBackupLabel] == "true"
 }
 
 // diskNamed returns the id of the disk behind a PersistentVolume.
@@ -219,12 +235,16 @@ func (s *site) diskNamed(ctx context.Context, name string) (string, error) {
 // (CreateSnapshotGroup). What is not known of a disk, ECS checks.
 func checkGroup(disks []disk) error {
 	var size int64
+	var placed disk // The first whose zone is known: a regional disk has none.
 	for _, d := range disks {
 		size += d.spec.SizeGiB
+		if placed.spec.Zone == "" {
+			placed = d
+		}
 		category, known := diskspec.CategoryOf(d.spec.Type.Category)
 		switch {
-		case d.spec.Zone != disks[0].spec.Zone:
-			return fmt.Errorf("disk %s is in zone %s and disk %s in zone %s: a group is in one zone", disks[0].id, disks[0].spec.Zone, d.id, d.spec.Zone)
+		case d.spec.Zone != "" && d.spec.Zone != placed.spec.Zone:
+			return fmt.Errorf("disk %s is in zone %s and disk %s in zone %s: a group is in one zone", placed.id, placed.spec.Zone, d.id, d.spec.Zone)
 		case known && !category.Grouped:
 			return fmt.Errorf("disk %s is of the category %s: a group takes ESSD, ESSD AutoPL, ESSD Entry and regional ESSD disks alone", d.id, d.spec.Type.Category)
 		case d.spec.MultiAttach:
@@ -251,7 +271,7 @@ func (s *site) markAsked(ctx context.Context, api *alicloud.ECS, wanted subject,
 	}
 	err := addTags(ctx, api, resourceSnapshot, id, s.snapshotTags(wanted))
 	if err != nil && !s.cannotTag(err) {
-		return err
+		return errors.Join(err, deleteSnapshot(ctx, api, id))
 	}
 	return nil
 }

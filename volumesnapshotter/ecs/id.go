@@ -98,7 +98,7 @@ func parsePendingID(id string) (order, bool) {
 	}
 	name, rawQuery, _ := strings.Cut(text, "?")
 	snapshot, err := parseSnapshotID(name, "")
-	if err != nil {
+	if err != nil || snapshot.region == "" {
 		return order{}, false
 	}
 	query, err := url.ParseQuery(rawQuery)

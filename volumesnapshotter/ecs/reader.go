@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,9 @@ type diskReader struct {
 	// denied is the refusal to read disks at all.
 	denied error
 }
+
+// diskIDPrefix begins the id of every ECS disk.
+const diskIDPrefix = "d-"
 
 // errNoDisk is returned for a disk that ECS does not know.
 var errNoDisk = errors.New("the disk does not exist in the location's region and account")
@@ -117,7 +121,8 @@ func (s *site) batch(ctx context.Context, id string) []string {
 	})
 	for i := range near {
 		other := volume.DiskID(&near[i])
-		if _, known := s.disks.known[other]; other != "" && !known && other != id && len(ids) < maxIDs {
+		// The id of a disk that is yet to be made is none that ECS takes.
+		if _, known := s.disks.known[other]; strings.HasPrefix(other, diskIDPrefix) && !known && other != id && len(ids) < maxIDs {
 			ids = append(ids, other)
 		}
 	}

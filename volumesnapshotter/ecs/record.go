@@ -61,7 +61,8 @@ type record struct {
 	clusterID string
 	backupUID string
 	backup    string
-	// volume is the name of the PersistentVolume.
+	// volume is the name of the PersistentVolume. Its tag is shortened rather than left
+	// out: it marks the members of a group that the backup asked for.
 	volume   string
 	claim    diskspec.Claim
 	disk     diskspec.Spec
@@ -75,7 +76,7 @@ type record struct {
 func (r record) tags(extra ...map[string]string) (tags map[string]string, left []string) {
 	tags = map[string]string{}
 	for key, value := range map[string]string{
-		tagBackup: r.backup, tagVolume: r.volume, tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
+		tagBackup: r.backup, tagVolume: r.volume[:min(len(r.volume), maxTagLength)], tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
 		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass,
 		tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID, tagResourceGroup: r.disk.ResourceGroupID,
 	} {

@@ -97,7 +97,7 @@ func (v subject) timeToLive(now time.Time) time.Duration {
 	case v.backup == nil:
 		return 0
 	case v.backup.Status.Expiration != nil:
-		return v.backup.Status.Expiration.Sub(now)
+		return max(v.backup.Status.Expiration.Sub(now), time.Nanosecond) // One that has expired is not one that stays for ever.
 	default:
 		return v.backup.Spec.TTL.Duration
 	}

@@ -88,6 +88,9 @@ func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID str
 			s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshotGroup", group.id).Info("Deleting the snapshot group of a failed backup")
 			failed = append(failed, deleteGroup(ctx, api, group.id))
 		case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed:
+			if len(group.members) == 0 {
+				failed = append(failed, deleteGroup(ctx, api, group.id))
+			}
 			if len(group.asked) == 0 {
 				continue
 			}
