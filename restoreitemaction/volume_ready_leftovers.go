@@ -100,6 +100,10 @@ func (a *VolumeReady) removeLeftVolume(ctx context.Context, api client.Client, l
 	if err != nil || !held || running[present.RestoreUID] {
 		return err
 	}
+	if claim := pv.Spec.ClaimRef; claim == nil || claim.Namespace != a.cluster.Namespace() {
+		// Another Velero of this cluster holds it, whose Restores are not in our namespace.
+		return nil
+	}
 	a.log.WithFields(logrus.Fields{"name": pv.Name, "restore": present.Restore}).
 		Info("Deleting the PersistentVolume that a restore left held; its volume stays for the restore that takes it over")
 	return removeVolume(ctx, api, pv)

@@ -120,8 +120,9 @@ func (w *world) end(t *testing.T, phase velerov1.RestorePhase) {
 	}
 }
 
-func TestVolumeReadyClearsNothingThatChangedMeanwhile(t *testing.T) {
+func TestVolumeReadyClearsNothingOfOthers(t *testing.T) {
 	t.Parallel()
+	ofAnotherVelero := func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.Namespace = "velero-2" }
 	newer := heldDisk("d-newer")
 	newer.UID = "another"
 	tests := []struct {
@@ -148,6 +149,14 @@ func TestVolumeReadyClearsNothingThatChangedMeanwhile(t *testing.T) {
 				w.change(t, func(pv *corev1.PersistentVolume) { delete(pv.Annotations, holdKey) })
 			},
 			want: of(restored(heldDisk("d-new")), func(pv *corev1.PersistentVolume) { delete(pv.Annotations, holdKey) }),
+		},
+		{
+			name: "what a Velero in another namespace holds stays",
+			meanwhile: func(t *testing.T, w *world) {
+				t.Helper()
+				w.change(t, ofAnotherVelero)
+			},
+			want: of(restored(heldDisk("d-new")), ofAnotherVelero),
 		},
 		{
 			name: "one that cannot be read stays",
