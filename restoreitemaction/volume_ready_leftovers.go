@@ -8,11 +8,12 @@ import (
 	"fmt"
 
 	"github.com/sirupsen/logrus"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 )
 
 // removeLeftovers deletes the held PersistentVolumes and the stashes of restores
@@ -60,21 +61,11 @@ func (a *VolumeReady) runningRestores(ctx context.Context) (map[types.UID]bool, 
 	}
 	running := map[types.UID]bool{}
 	for i := range restores {
-		if !ended(restores[i].Status.Phase) {
+		if !cluster.HasEnded(restores[i].Status.Phase) {
 			running[restores[i].UID] = true
 		}
 	}
 	return running, nil
-}
-
-func ended(phase velerov1.RestorePhase) bool {
-	switch phase {
-	case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed,
-		velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
-		return true
-	default:
-		return false
-	}
 }
 
 func (a *VolumeReady) removeLeftStash(ctx context.Context, api client.Client, kept *corev1.ConfigMap, running map[types.UID]bool) error {

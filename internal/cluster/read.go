@@ -89,6 +89,17 @@ func (c *Cluster) Restores(ctx context.Context) ([]velerov1.Restore, error) {
 	return restores.Items, err
 }
 
+// HasEnded tells whether a Restore in the phase does nothing any more.
+func HasEnded(phase velerov1.RestorePhase) bool {
+	switch phase {
+	case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed,
+		velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
+		return true
+	default:
+		return false
+	}
+}
+
 // Volume returns the PersistentVolume of that name.
 func (c *Cluster) Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error) {
 	pv := &corev1.PersistentVolume{}

@@ -10,10 +10,10 @@ import (
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	"github.com/alibabacloud-go/tea/tea"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -89,21 +89,11 @@ func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
 	}
 	running := map[string]bool{}
 	for i := range restores {
-		running[string(restores[i].UID)] = !hasEnded(restores[i].Status.Phase)
+		running[string(restores[i].UID)] = !cluster.HasEnded(restores[i].Status.Phase)
 	}
 	return slices.DeleteFunc(slices.Clone(disks), func(d disk) bool {
 		return d.attached || inUse[d.id] || running[d.tags[tagRestoreUID]]
 	}), nil
-}
-
-// hasEnded tells whether a restore in the phase does nothing any more.
-func hasEnded(phase velerov1.RestorePhase) bool {
-	switch phase {
-	case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed, velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
-		return true
-	default:
-		return false
-	}
 }
 
 // suits tells whether a disk is one of those that may be made.
