@@ -38,6 +38,10 @@ import (
 // by Go's default of 100 the heap would grow to twice the parts of an upload.
 const gcPercent = 20
 
+// endTimeout is how long the process goes on after Velero has ended it. Velero's plugin
+// client kills it after two seconds.
+const endTimeout = 1900 * time.Millisecond
+
 // orphanInterval is how often a plugin looks whether Velero is still there.
 const orphanInterval = 2 * time.Second
 
@@ -60,17 +64,18 @@ func serve() {
 	}
 	go parent.Watch(context.Background(), os.Getppid, orphanInterval, func() { os.Exit(0) })
 
-	made := newBundle()
+	made := &lazyBundle{}
+	defer made.end()
 	framework.NewServer().
 		BindFlags(pflag.CommandLine).
 		RegisterObjectStore(provider, func(log logrus.FieldLogger) (any, error) {
-			return objectstore.New(log, made(log).cloud, os.Getenv), nil
+			return objectstore.New(log, made.of(log).cloud, os.Getenv), nil
 		}).
 		RegisterVolumeSnapshotter(provider, func(log logrus.FieldLogger) (any, error) {
-			return made(log).disks, nil
+			return made.of(log).disks, nil
 		}).
 		RegisterRestoreItemActionV2(restoreitemaction.VolumeReadyName, func(log logrus.FieldLogger) (any, error) {
-			shared := made(log)
+			shared := made.of(log)
 			return restoreitemaction.NewVolumeReady(log, shared.cluster, shared.disks, provider), nil
 		}).
 		Serve()
@@ -87,28 +92,40 @@ type bundle struct {
 	disks   *ecs.Snapshotter
 }
 
-// newBundle returns a function that makes the bundle of the process when it is first
-// asked, for the framework hands out its logger no sooner. It contacts nothing.
-func newBundle() func(logrus.FieldLogger) *bundle {
-	var once sync.Once
-	made := &bundle{}
-	return func(log logrus.FieldLogger) *bundle {
-		once.Do(func() {
-			env := alicloud.Environment{Getenv: os.Getenv, Log: log}
-			here, err := cluster.Find(os.Getenv)
-			if err != nil {
-				here = cluster.Absent(err)
-			} else {
-				env.AddonTokenSecret = func(ctx context.Context) ([]byte, error) {
-					return here.SecretValue(ctx, credentials.AddonTokenSecretNamespace, credentials.AddonTokenSecretName, credentials.AddonTokenSecretKey)
-				}
+// lazyBundle is made when it is first asked for, because the framework hands out its
+// logger no sooner.
+type lazyBundle struct {
+	once sync.Once
+	made *bundle
+}
+
+// of returns the bundle, which contacts nothing until it is used.
+func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
+	l.once.Do(func() {
+		env := alicloud.Environment{Getenv: os.Getenv, Log: log}
+		here, err := cluster.Find(os.Getenv)
+		if err != nil {
+			here = cluster.Absent(err)
+		} else {
+			env.AddonTokenSecret = func(ctx context.Context) ([]byte, error) {
+				return here.SecretValue(ctx, credentials.AddonTokenSecretNamespace, credentials.AddonTokenSecretName, credentials.AddonTokenSecretKey)
 			}
-			made.cloud, made.cluster = alicloud.New(env), here
-			targets := storageclass.NewTargets(settings.NewReader(here), here)
-			made.disks = ecs.New(log, made.cloud, here, targets, os.Getenv)
-		})
-		return made
+		}
+		cloud := alicloud.New(env)
+		targets := storageclass.NewTargets(settings.NewReader(here), here)
+		l.made = &bundle{cloud: cloud, cluster: here, disks: ecs.New(log, cloud, here, targets, os.Getenv)}
+	})
+	return l.made
+}
+
+// end lets the plugins end what they began. Velero has closed the connection.
+func (l *lazyBundle) end() {
+	if l.made == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	l.made.disks.End(ctx)
 }
 
 // errUsage says what the binary is to a person who runs it by hand.

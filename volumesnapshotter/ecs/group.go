@@ -86,7 +86,7 @@ func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted su
 
 // groupOf returns the group of the disk. Of a backup, each is made once.
 func (s *site) groupOf(ctx context.Context, api *alicloud.ECS, wanted subject) *madeGroup {
-	key := wanted.tags[tagBackup] + " " + wanted.group()
+	key := groupKey(wanted.tags[tagBackup], wanted.group())
 	s.groups.mu.Lock()
 	defer s.groups.mu.Unlock()
 	if made, ok := s.groups.made[key]; ok {
@@ -100,6 +100,8 @@ func (s *site) groupOf(ctx context.Context, api *alicloud.ECS, wanted subject) *
 	s.groups.made[key] = made
 	return made
 }
+
+func groupKey(backup, group string) string { return backup + " " + group }
 
 // makeGroup cuts all disks of a group and returns the snapshots by disk.
 func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (map[string]string, error) {

@@ -74,8 +74,7 @@ func (s *site) sweepFailed(ctx context.Context, api *alicloud.ECS, clusterID str
 }
 
 // sweepGroups deletes the groups of Failed backups, and what other backups that have
-// ended did not ask for. A group without any member that was asked for is one whose
-// members could not be tagged, and stays.
+// ended did not ask for.
 func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID string, phases map[string]velerov1.BackupPhase) error {
 	groups, err := findGroups(ctx, api, map[string]string{tagCluster: clusterID})
 	if err != nil {
@@ -91,16 +90,65 @@ func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID str
 			if len(group.members) == 0 {
 				failed = append(failed, deleteGroup(ctx, api, group.id))
 			}
-			if len(group.asked) == 0 {
-				continue
-			}
-			for _, id := range group.members {
-				if !slices.Contains(group.asked, id) {
-					s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshot", id).Info("Deleting a snapshot of a consistency group that its backup did not ask for")
-					failed = append(failed, deleteSnapshot(ctx, api, id))
-				}
-			}
+			failed = append(failed, s.dropUnasked(ctx, api, group))
 		default: // It has not ended, or is not known.
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// dropUnasked deletes the members of a group that its backup, which has ended, did not
+// ask for. A group without any member that was asked for is one whose members could
+// not be tagged, and stays.
+func (s *site) dropUnasked(ctx context.Context, api *alicloud.ECS, group snapshotGroup) error {
+	if len(group.asked) == 0 {
+		return nil
+	}
+	var failed []error
+	for _, id := range group.members {
+		if !slices.Contains(group.asked, id) {
+			s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshot", id).Info("Deleting a snapshot of a consistency group that its backup did not ask for")
+			failed = append(failed, deleteSnapshot(ctx, api, id))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// End deletes what the groups of this process hold and its backup did not ask for.
+// Velero ends the process when the backup is over, and kills it two seconds later:
+// what End does not do in time, the next backup does.
+func (s *Snapshotter) End(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, found := range s.sites {
+		if err := found.endGroups(ctx); err != nil {
+			found.log.WithError(err).Debug("Members of consistency groups are left to the next backup")
+		}
+	}
+}
+
+func (s *site) endGroups(ctx context.Context) error {
+	s.groups.mu.Lock()
+	defer s.groups.mu.Unlock()
+	if len(s.groups.made) == 0 {
+		return nil
+	}
+	api, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	clusterID, err := s.cluster.ID(ctx)
+	if err != nil {
+		return err
+	}
+	groups, err := findGroups(ctx, api, map[string]string{tagCluster: clusterID})
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, group := range groups {
+		if _, ours := s.groups.made[groupKey(group.tags[tagBackup], group.tags[tagGroup])]; ours {
+			failed = append(failed, s.dropUnasked(ctx, api, group))
 		}
 	}
 	return errors.Join(failed...)
