@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"net/http"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+)
+
+// The restores that these tests begin again were killed: their processes forget what
+// they made, and nothing is in the cluster.
+
+func TestARestoreThatIsRetriedMakesOneDisk(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// dies is what hinders the process from going on.
+		dies fault.Rule
+	}{
+		{"killed before CreateDisk", fault.Rule{Operation: "CreateDisk", Status: http.StatusInternalServerError, Code: "InternalError", Count: 10}},
+		{"killed after CreateDisk, before it had the answer", fault.Rule{Operation: "CreateDisk", Reset: true, Count: 10}},
+		{"killed after it had the answer", fault.Rule{}},
+	}
+	for _, tt := range tests {
+		for _, retry := range []string{"by the same Restore", "by another Restore"} {
+			t.Run(tt.name+", retried "+retry, func(t *testing.T) {
+				t.Parallel()
+				w := newRestore(t)
+				diskID, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_auto", Size: 40, ProvisionedIOPS: 100, Tags: map[string]string{"team": "shop"}})
+				if tt.dies.Operation != "" {
+					w.fail(t, tt.dies)
+				}
+				_, err := w.process(t, nil).CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+				if (err != nil) != (tt.dies.Operation != "") {
+					t.Fatalf("error %v of the process that dies", err)
+				}
+				t.Logf("before: %+v", w.ecs.Inventory(account))
+				owner := "again"
+				if retry == "by another Restore" {
+					owner = w.nextRestore(t).Name
+				}
+				id := restored(t, w.process(t, nil), backup)
+				t.Logf("after: %+v", w.ecs.Inventory(account))
+				want := []string{"cn-hangzhou/" + diskID, "cn-hangzhou/" + id}
+				if len(w.restoresOf(backup.snapshot)) != 1 || len(w.ecs.Disks()) != len(want) {
+					t.Errorf("the account has the disks %v, want %v", w.ecs.Inventory(account).Disks, want)
+				}
+				if tags := w.diskInfo(t, id).Tags; tags[tagRestore] != owner || tags[tagRestoreUID] != "uid-"+owner {
+					t.Errorf("the disk is tagged as that of the restore %s, want %s", tags[tagRestore], owner)
+				}
+			})
+		}
+	}
+}
+
+func TestWhichDisksAreAdopted(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// happens to the disk of the first restore, before the second one.
+		happens func(*testing.T, *world, string)
+		target  diskspec.Target
+		adopted bool
+		// left says that the first disk stays beside that of the second restore.
+		left bool
+	}{
+		{"that of a restore that has ended", endRestore, diskspec.Target{}, true, false},
+		{
+			"that of a restore that is gone", func(t *testing.T, w *world, _ string) {
+				t.Helper()
+				if err := w.api.Delete(t.Context(), again()); err != nil {
+					t.Fatal(err)
+				}
+			}, diskspec.Target{}, true, false,
+		},
+		{
+			"not that of a volume", func(t *testing.T, w *world, id string) {
+				t.Helper()
+				endRestore(t, w, id)
+				w.create(t, pvOf(w.diskInfo(t, id), claimed))
+			}, diskspec.Target{}, false, true,
+		},
+		{
+			"not one that is attached", func(t *testing.T, w *world, id string) {
+				t.Helper()
+				endRestore(t, w, id)
+				if err := w.ecs.Attach(id, "i-1"); err != nil {
+					t.Fatal(err)
+				}
+			}, diskspec.Target{}, false, true,
+		},
+		{
+			"not one that was attached", func(t *testing.T, w *world, id string) {
+				t.Helper()
+				endRestore(t, w, id)
+				if err := w.ecs.Attach(id, "i-1"); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.ecs.Detach(id); err != nil {
+					t.Fatal(err)
+				}
+			}, diskspec.Target{}, false, true,
+		},
+		{
+			"not that of a restore that waits for its operations", func(t *testing.T, w *world, _ string) {
+				t.Helper()
+				w.setPhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
+			}, diskspec.Target{}, false, true,
+		},
+		{"not one of another type, which is deleted", endRestore, diskspec.Target{Types: typesOf("cloud_auto")}, false, false},
+		{"not one of another size, which is deleted", endRestore, diskspec.Target{SizeGiB: 21}, false, false},
+		{"not one in another zone, which is deleted", endRestore, diskspec.Target{Zones: []string{otherZone}}, false, false},
+		{"not one without encryption, which is deleted", endRestore, diskspec.Target{Encrypted: new(true)}, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			first := restored(t, w.process(t, nil), backup)
+			tt.happens(t, w, first)
+			w.create(t, restoreNamed("next", velerov1.RestorePhaseInProgress))
+			w.targets[claimed] = tt.target
+			second := restored(t, w.process(t, nil), backup)
+			if got := second == first; got != tt.adopted {
+				t.Errorf("the disk %s was adopted: %v", first, got)
+			}
+			want := 1
+			if tt.left {
+				want = 2
+			}
+			w.checkLeft(t, backup, want)
+		})
+	}
+}
+
+func endRestore(t *testing.T, w *world, _ string) {
+	t.Helper()
+	w.setPhase(t, "again", velerov1.RestorePhasePartiallyFailed)
+}
+
+func TestOneOfSeveralUnusedDisksIsAdopted(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	restored(t, w.process(t, nil), backup)
+	w.create(t, restoreNamed("side", velerov1.RestorePhaseNew))
+	// Two restores that ran at once, which Velero does not do now, and both died.
+	w.setPhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
+	w.setPhase(t, "side", velerov1.RestorePhaseInProgress)
+	restored(t, w.process(t, nil), backup)
+	w.checkLeft(t, backup, 2)
+	w.setPhase(t, "side", velerov1.RestorePhaseFailed)
+	w.nextRestore(t)
+	restored(t, w.process(t, nil), backup)
+	w.checkLeft(t, backup, 1)
+}
+
+func TestADiskThatCannotBeDeletedIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, mayNot(t, "ecs:DeleteDisk"))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	restored(t, w.process(t, nil), backup)
+	w.nextRestore(t)
+	w.targets[claimed] = diskspec.Target{SizeGiB: 40}
+	restored(t, w.process(t, nil), backup)
+	w.checkLeft(t, backup, 2)
+	if diff := gocmp.Diff([]string{"An unused disk is left"}, w.messages(logrus.WarnLevel)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestARestoreThatMayNotReadDisks(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, mayNot(t, "ecs:DescribeDisks"))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	first := restored(t, w.process(t, nil), backup)
+	if second := restored(t, w.process(t, nil), backup); second != first {
+		t.Errorf("the restore has the disks %s and %s", first, second)
+	}
+}
+
+func TestADiskThatCannotBeAdopted(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, mayNot(t, "ecs:TagResources"))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	restored(t, w.process(t, nil), backup)
+	w.nextRestore(t)
+	if id, err := w.process(t, nil).CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil); err == nil {
+		t.Errorf("the disk %s is used, though the next restore would take it for unused", id)
+	}
+	w.checkLeft(t, backup, 1)
+}

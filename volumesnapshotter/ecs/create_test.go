@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/sirupsen/logrus"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+)
+
+// setZone changes what a zone sells.
+func (w *world) setZone(t *testing.T, zone simecs.Zone) {
+	t.Helper()
+	if err := w.ecs.SetZone(zone); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// createCalls returns the calls of CreateDisk, as calls does.
+func (w *world) createCalls() []string {
+	var found []string
+	for _, call := range w.calls() {
+		if code, ok := strings.CutPrefix(call, "CreateDisk in cn-hangzhou"); ok {
+			found = append(found, strings.TrimPrefix(code, ": "))
+		}
+	}
+	return found
+}
+
+func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
+	t.Parallel()
+	sellsNothing := func(zones ...string) []simecs.Zone {
+		closed := make([]simecs.Zone, 0, len(zones))
+		for _, zone := range zones {
+			closed = append(closed, simecs.Zone{ID: zone, Closed: true})
+		}
+		return closed
+	}
+	tests := []struct {
+		name     string
+		zones    []simecs.Zone
+		original simecs.DiskConfig
+		target   diskspec.Target
+		want     diskspec.Spec
+		// calls are the answers to CreateDisk.
+		calls   []string
+		warning string
+	}{
+		{
+			"in the next zone where the zone is closed", sellsNothing(homeZone),
+			simecs.DiskConfig{}, diskspec.Target{}, typed("cloud_essd.PL1", otherZone, 20),
+			[]string{"Zone.NotOnSale", ""},
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"in the next zone where the zone never has the category", []simecs.Zone{{ID: homeZone, Categories: []string{"cloud_ssd"}}},
+			simecs.DiskConfig{}, diskspec.Target{}, typed("cloud_essd.PL1", otherZone, 20),
+			[]string{"InvalidDataDiskCategory.NotSupported", ""},
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"in the next zone where the category is sold out", []simecs.Zone{{ID: homeZone, SoldOut: []string{"cloud_essd"}}},
+			simecs.DiskConfig{}, diskspec.Target{}, typed("cloud_essd.PL1", otherZone, 20),
+			[]string{"OperationDenied.NoStock", ""},
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"of the next category where no zone has its own",
+			[]simecs.Zone{{ID: homeZone, SoldOut: []string{"cloud_ssd"}}, {ID: otherZone, SoldOut: []string{"cloud_ssd"}}},
+			simecs.DiskConfig{Category: "cloud_ssd"}, diskspec.Target{}, typed("cloud_essd.PL1", homeZone, 20),
+			[]string{"OperationDenied.NoStock", "OperationDenied.NoStock", ""},
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-k, for ECS does not sell cloud_ssd of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"of the target's next type", []simecs.Zone{{ID: homeZone, SoldOut: []string{"cloud_auto"}}, {ID: otherZone, SoldOut: []string{"cloud_auto"}}},
+			simecs.DiskConfig{}, diskspec.Target{Types: typesOf("cloud_auto", "cloud_essd_entry")}, typed("cloud_essd_entry", homeZone, 20),
+			[]string{"OperationDenied.NoStock", "OperationDenied.NoStock", ""},
+			"The disk is cloud_essd_entry of 20 GiB in cn-hangzhou-k, for ECS does not sell cloud_auto of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"in no zone where it is regional", sellsNothing(homeZone, otherZone),
+			simecs.DiskConfig{Category: "cloud_regional_disk_auto"}, diskspec.Target{}, typed("cloud_regional_disk_auto", "", 20),
+			[]string{""}, "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			w.targets[claimed] = tt.target
+			_, backup := w.backUpVolume(t, tt.original)
+			for _, zone := range tt.zones {
+				w.setZone(t, zone)
+			}
+			id := restored(t, w.process(t, nil), backup)
+			if diff := gocmp.Diff(tt.want, specOf(w.diskInfo(t, id))); diff != "" {
+				t.Errorf("the disk (-want +got):\n%s", diff)
+			}
+			if diff := gocmp.Diff(tt.calls, w.createCalls()); diff != "" {
+				t.Errorf("answers to CreateDisk (-want +got):\n%s", diff)
+			}
+			if got := strings.Join(w.messages(logrus.WarnLevel), "; "); got != tt.warning {
+				t.Errorf("warnings %q, want %q", got, tt.warning)
+			}
+		})
+	}
+}
+
+func TestNothingIsSold(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+	w.setZone(t, simecs.Zone{ID: homeZone, Closed: true})
+	w.setZone(t, simecs.Zone{ID: otherZone, Closed: true})
+	want := "restore disk from ECS snapshot failed: none of the zones sells a disk of a category that the volume may have: tried 10, first cloud_ssd of 20 GiB in cn-hangzhou-k: " +
+		"calling ecs:CreateDisk in cn-hangzhou: service returned error: StatusCode=403, ErrorCode=Zone.NotOnSale, " +
+		`ErrorMessage="The resource in the specified zone is no longer available for sale. Please try other regions and zones.", RequestId=… ` +
+		"(snapshot " + backup.snapshot + "): the zone does not sell disks of this category now: name another zone with the config key zoneMapping, or another category with diskCategoryMapping"
+	s := w.process(t, nil)
+	for _, attempt := range []string{"the first", "another"} {
+		_, err := s.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+		if diff := gocmp.Diff(want, said(err)); diff != "" {
+			t.Errorf("error of %s disk (-want +got):\n%s", attempt, diff)
+		}
+	}
+	if got := len(w.createCalls()); got != 10 {
+		t.Errorf("%d calls, want 10: what is sold out is asked for once by a process", got)
+	}
+}
+
+func TestAStockThatIsOutIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	w.setZone(t, simecs.Zone{ID: homeZone, SoldOut: []string{"cloud_essd"}})
+	s := w.process(t, nil)
+	for i := range 3 {
+		source := w.foreign(t, simecs.SnapshotConfig{Disk: fmt.Sprintf("d-%d", i)})
+		if id := restored(t, s, backedUp{snapshot: source, kind: "cloud_essd.PL1", zone: homeZone}); w.diskInfo(t, id).Zone != otherZone {
+			t.Errorf("the disk %s is where there are none", id)
+		}
+	}
+	if diff := gocmp.Diff([]string{"OperationDenied.NoStock", "", "", ""}, w.createCalls()); diff != "" {
+		t.Errorf("answers to CreateDisk (-want +got):\n%s", diff)
+	}
+}
+
+func TestADiskThatIsDenied(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, mayNot(t, "ecs:CreateDisk"))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	_, err := w.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+	if !strings.Contains(said(err), "the ECS-snapshot related ram policy is missing: grant ecs:CreateDisk to the RAM user or role of the location") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestADiskThatTheAccountCannotHave(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		happen func(*world)
+		want   string
+	}{
+		{
+			"for its quota is used up", func(w *world) { w.ecs.SetQuotas(simecs.Quotas{DisksPerAccount: 1}) },
+			"the quota of disks is used up: delete disks that nobody needs in the ECS console, or have the quota raised",
+		},
+		{
+			"for it is overdue", func(w *world) { w.ecs.SetArrears(account, true) },
+			"the account is overdue: settle it in the billing console",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			tt.happen(w)
+			if _, err := w.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil); !strings.HasSuffix(said(err), ": "+tt.want) {
+				t.Errorf("error %v, want the remedy %q", err, tt.want)
+			}
+			if len(w.createCalls()) != 1 {
+				t.Errorf("answers to CreateDisk: %v, want one", w.createCalls())
+			}
+		})
+	}
+}
+
+func TestADiskWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	w.fail(t, fault.Rule{Operation: "CreateDisk", Reset: true, Count: 2})
+	id := restored(t, w.Snapshotter, backup)
+	if made := w.restoresOf(backup.snapshot); len(made) != 1 || made[0].ID != id {
+		t.Errorf("disks %v, want %s alone", made, id)
+	}
+}
+
+func TestTheTagsOfADiskAreAsManyAsECSAllows(t *testing.T) {
+	t.Parallel()
+	tags := map[string]string{}
+	for i := range maxTags {
+		tags[fmt.Sprintf("key-%02d", i)] = "value"
+	}
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Tags: tags})
+	id := restored(t, w.process(t, map[string]string{"tags": "team=shop"}), backup)
+	got := w.diskInfo(t, id).Tags
+	if len(got) > maxTags || got[tagRestoreUID] == "" || got[tagSnapshot] == "" || got[tagCluster] == "" || got["key-00"] != "value" {
+		t.Errorf("tags %v", got)
+	}
+}
+
+func TestTheLocationsTagsAreOnTheDisk(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Tags: map[string]string{"team": "old"}})
+	id := restored(t, w.process(t, map[string]string{"tags": "team=new,env=prod"}), backup)
+	want := map[string]string{"team": "old", "env": "prod"}
+	ours := cmpopts.IgnoreMapEntries(func(key, _ string) bool { return strings.HasPrefix(key, tagPrefix) })
+	if diff := gocmp.Diff(want, w.diskInfo(t, id).Tags, ours); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+)
+
+const (
+	ownKey  = "key-home"
+	awayKey = "key-away"
+	// claimed is the claim of the volumes that are restored.
+	claimed = "shop/data"
+)
+
+// withKeys adds a key of the account to each region.
+func withKeys(config *cloudsim.Config) {
+	config.ECS.KMSKeys = append(config.ECS.KMSKeys,
+		simecs.KMSKey{ID: ownKey, Account: account, Region: home},
+		simecs.KMSKey{ID: awayKey, Account: account, Region: away},
+	)
+}
+
+// lasting sets how long states last.
+func lasting(durations simecs.Durations) func(*cloudsim.Config) {
+	return func(config *cloudsim.Config) { config.ECS.Durations = durations }
+}
+
+func seconds(n int) metav1.Duration {
+	return metav1.Duration{Duration: time.Duration(n) * time.Second}
+}
+
+// newRestore returns a world with the completed Backup daily, the Restore again in
+// progress, and a node in each zone of the home region.
+func newRestore(t *testing.T, changes ...func(*cloudsim.Config)) *world {
+	t.Helper()
+	w := newWorld(t, append(changes, withKeys)...)
+	w.create(t,
+		backupNamed("daily", velerov1.BackupPhaseCompleted), restoreNamed("again", velerov1.RestorePhaseInProgress),
+		nodeIn(homeZone), nodeIn(otherZone))
+	return w
+}
+
+// backedUp is what a backup notes of a volume.
+type backedUp struct {
+	snapshot, kind, zone string
+	iops                 *int64
+}
+
+// backUpVolume adds a disk with its volume and the claim shop/data, and backs it up.
+func (w *world) backUpVolume(t *testing.T, config simecs.DiskConfig) (diskID string, made backedUp) {
+	t.Helper()
+	diskID = w.addVolume(t, config, claimed, nil)
+	made.snapshot = backUp(t, w.Snapshotter, "daily", diskID)
+	var err error
+	if made.kind, made.iops, err = w.GetVolumeInfo(diskID, ""); err != nil {
+		t.Fatal(err)
+	}
+	return diskID, made
+}
+
+// restored asks for the disk as Velero does, and returns the volume's id.
+func restored(t *testing.T, s *Snapshotter, b backedUp) string {
+	t.Helper()
+	id, err := s.CreateVolumeFromSnapshot(b.snapshot, b.kind, b.zone, b.iops)
+	if err != nil {
+		t.Fatalf("CreateVolumeFromSnapshot(%s): %v", b.snapshot, err)
+	}
+	return id
+}
+
+// setPhase sets the phase of a Restore.
+func (w *world) setPhase(t *testing.T, restore string, phase velerov1.RestorePhase) {
+	t.Helper()
+	changed := restoreNamed(restore, phase)
+	if err := w.api.Get(t.Context(), keyOf(changed), changed); err != nil {
+		t.Fatal(err)
+	}
+	changed.Status.Phase = phase
+	if err := w.api.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nextRestore ends the Restore again and begins the Restore next.
+func (w *world) nextRestore(t *testing.T) *velerov1.Restore {
+	t.Helper()
+	w.setPhase(t, "again", velerov1.RestorePhaseFailed)
+	next := restoreNamed("next", velerov1.RestorePhaseInProgress)
+	w.create(t, next)
+	return next
+}
+
+// restoresOf returns the disks that were made of snapshots, in the order in which they were made.
+func (w *world) restoresOf(snapshot string) []simecs.DiskInfo {
+	return slices.DeleteFunc(w.ecs.Disks(), func(d simecs.DiskInfo) bool {
+		return d.SourceSnapshotID == "" || d.SourceSnapshotID != snapshot[strings.LastIndex(snapshot, "/")+1:]
+	})
+}
+
+// said is the text of an error without the cloud's ids of requests.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return regexp.MustCompile(`RequestId=[^,) ]*`).ReplaceAllString(err.Error(), "RequestId=…")
+}
+
+func TestADiskIsRestoredAsItWas(t *testing.T) {
+	t.Parallel()
+	kinds := []simecs.DiskConfig{
+		{Category: "cloud", Size: 5},
+		{Category: "cloud", Size: 2000},
+		{Category: "cloud_efficiency", Size: 20},
+		{Category: "cloud_ssd", Size: 40},
+		{Category: "cloud_essd", PerformanceLevel: "PL0", Size: 1},
+		{Category: "cloud_essd", PerformanceLevel: "PL0", Size: 40},
+		{Category: "cloud_essd", PerformanceLevel: "PL1", Size: 20},
+		{Category: "cloud_essd", PerformanceLevel: "PL2", Size: 461},
+		{Category: "cloud_essd", PerformanceLevel: "PL3", Size: 1261},
+		{Category: "cloud_auto", Size: 10},
+		{Category: "cloud_auto", Size: 100},
+		{Category: "cloud_essd_entry", Size: 10},
+		{Category: "cloud_essd_entry", Size: 32768},
+		{Category: "cloud_regional_disk_auto", Size: 10},
+	}
+	variants := []struct {
+		name   string
+		change func(*simecs.DiskConfig)
+		// has tells whether a disk of the category can be so; nil means that any can.
+		has func(diskspec.Category) bool
+	}{
+		{"plain", func(*simecs.DiskConfig) {}, nil},
+		{"encrypted with the service key", func(d *simecs.DiskConfig) { d.Encrypted = true }, nil},
+		{"encrypted with a key of its own", func(d *simecs.DiskConfig) { d.Encrypted, d.KMSKeyID = true, ownKey }, nil},
+		{"with tags and a resource group", func(d *simecs.DiskConfig) {
+			d.ResourceGroupID, d.Tags = "rg-shop", map[string]string{"team": "shop", "empty": ""}
+		}, nil},
+		{
+			"with provisioned IOPS and bursting", func(d *simecs.DiskConfig) { d.ProvisionedIOPS, d.Bursting = 1000, true },
+			func(c diskspec.Category) bool { return c.Provisioned },
+		},
+		{"shared", func(d *simecs.DiskConfig) { d.MultiAttach = true }, func(c diskspec.Category) bool { return c.Shared }},
+		{
+			"with all that it can have", func(d *simecs.DiskConfig) {
+				d.MultiAttach, d.ProvisionedIOPS, d.Encrypted, d.KMSKeyID = true, 1000, true, ownKey
+				d.ResourceGroupID, d.Tags = "rg-shop", map[string]string{"team": "shop"}
+			},
+			func(c diskspec.Category) bool { return c.Provisioned && c.Shared },
+		},
+	}
+	for _, kind := range kinds {
+		category, _ := diskspec.CategoryOf(kind.Category)
+		for _, variant := range variants {
+			if variant.has != nil && !variant.has(category) || kind.Size < 20 && kind.Category == diskspec.AutoPL && variant.name != "plain" {
+				continue // There is no such disk.
+			}
+			original := kind
+			variant.change(&original)
+			t.Run(fmt.Sprintf("%s%s of %d GiB, %s", kind.Category, kind.PerformanceLevel, kind.Size, variant.name), func(t *testing.T) {
+				t.Parallel()
+				testRestoredAsItWas(t, original)
+			})
+		}
+	}
+}
+
+func testRestoredAsItWas(t *testing.T, original simecs.DiskConfig) {
+	t.Helper()
+	w := newRestore(t)
+	diskID, backup := w.backUpVolume(t, original)
+	id := restored(t, w.process(t, nil), backup)
+
+	want := w.diskInfo(t, diskID)
+	source := w.snapshotInfo(t, backup.snapshot)
+	want.Name, want.SourceSnapshotID, want.Size = "velero-again-pv-"+diskID, source.ID, max(20, want.Size)
+	want.Attached, want.Detached = time.Time{}, time.Time{}
+	want.Tags = map[string]string{
+		tagCluster: clusterID, tagBackupUID: "uid-daily", tagSnapshot: home + "/" + source.ID, tagRestoreUID: "uid-again", tagRestore: "again", tagClaim: claimed,
+	}
+	maps.Copy(want.Tags, original.Tags)
+	if diff := gocmp.Diff(want, w.diskInfo(t, id), cmpopts.IgnoreFields(simecs.DiskInfo{}, "ID", "Created")); diff != "" {
+		t.Errorf("the disk (-as it was +restored):\n%s", diff)
+	}
+	for _, entry := range w.sim.Journal().Entries() {
+		if entry.Code != "" || len(entry.UnknownParameters) > 0 {
+			t.Errorf("%s was refused with %q, unknown parameters %v", entry.Operation, entry.Code, entry.UnknownParameters)
+		}
+	}
+}
+
+// foreign is a snapshot that this plugin did not make.
+func (w *world) foreign(t *testing.T, config simecs.SnapshotConfig) string {
+	t.Helper()
+	config.Account, config.Region, config.Disk = account, cmp.Or(config.Region, home), cmp.Or(config.Disk, "d-gone")
+	config.Size = cmp.Or(config.Size, 20)
+	id, err := w.ecs.AddSnapshot(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// specOf is a disk as far as a plan decides it.
+func specOf(d simecs.DiskInfo) diskspec.Spec {
+	return diskspec.Spec{
+		Type: volume.DiskType{Category: d.Category, PerformanceLevel: d.PerformanceLevel}, Zone: d.Zone, SizeGiB: d.Size,
+		Encrypted: d.Encrypted, KMSKeyID: d.KMSKeyID, ProvisionedIOPS: d.ProvisionedIOPS, Bursting: d.Bursting,
+		MultiAttach: d.MultiAttach, ResourceGroupID: d.ResourceGroupID,
+	}
+}
+
+func TestBackupsOfTheOfficialPluginAreRestored(t *testing.T) {
+	t.Parallel()
+	official := func(tags map[string]string) map[string]string {
+		tags[tagOfficialZone] = otherZone
+		return tags
+	}
+	tests := []struct {
+		name   string
+		source simecs.SnapshotConfig
+		backup backedUp
+		want   diskspec.Spec
+	}{
+		{
+			"the total IOPS tell the performance level of an ESSD",
+			simecs.SnapshotConfig{Size: 40, Tags: official(map[string]string{})},
+			backedUp{kind: "cloud_essd", iops: new(int64(1800 + 12*40))},
+			diskspec.Spec{Type: volume.DiskType{Category: "cloud_essd", PerformanceLevel: "PL0"}, Zone: otherZone, SizeGiB: 40},
+		},
+		{
+			"an ESSD of unknown IOPS has the level that ECS gives it",
+			simecs.SnapshotConfig{Size: 10, Tags: official(map[string]string{})},
+			backedUp{kind: "cloud_essd", iops: new(int64(7))},
+			diskspec.Spec{Type: volume.DiskType{Category: "cloud_essd", PerformanceLevel: "PL1"}, Zone: otherZone, SizeGiB: 20},
+		},
+		{
+			"the zone of the tag beats that which Velero noted",
+			simecs.SnapshotConfig{Size: 40, Tags: official(map[string]string{})},
+			backedUp{kind: "cloud_ssd", zone: homeZone},
+			diskspec.Spec{Type: volume.DiskType{Category: "cloud_ssd"}, Zone: otherZone, SizeGiB: 40},
+		},
+		{
+			"without a tag the zone is that which Velero noted",
+			simecs.SnapshotConfig{Size: 40},
+			backedUp{kind: "cloud_efficiency", zone: otherZone},
+			diskspec.Spec{Type: volume.DiskType{Category: "cloud_efficiency"}, Zone: otherZone, SizeGiB: 40},
+		},
+		{
+			"where nothing is noted the disk is of the first type in the first zone of the cluster",
+			simecs.SnapshotConfig{Size: 40, Encrypted: true, KMSKeyID: ownKey},
+			backedUp{},
+			diskspec.Spec{Type: volume.DiskType{Category: "cloud_essd", PerformanceLevel: "PL1"}, Zone: otherZone, SizeGiB: 40, Encrypted: true, KMSKeyID: ownKey},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			tt.backup.snapshot = w.foreign(t, tt.source)
+			id := restored(t, w.Snapshotter, tt.backup)
+			if diff := gocmp.Diff(tt.want, specOf(w.diskInfo(t, id))); diff != "" {
+				t.Errorf("the disk (-want +got):\n%s", diff)
+			}
+			if tag := w.diskInfo(t, id).Tags[tagSnapshot]; tag != home+"/"+tt.backup.snapshot {
+				t.Errorf("the disk is tagged as that of the snapshot %s", tag)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoSnapshotIsNotRestored(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	for name, tt := range map[string]struct{ id, want string }{
+		"no id": {"", "restore disk from ECS snapshot failed: the backup names no snapshot for this volume: its data was not backed up (snapshot )"},
+		"a snapshot that was refused": {
+			"failed:the quota is used up",
+			"restore disk from ECS snapshot failed: the snapshot was refused when the backup was made, so that there is no data to restore; " +
+				"restore this volume from another backup. The refusal was: the quota is used up (snapshot failed:the quota is used up)",
+		},
+		"the id of another cloud": {
+			"snap-0123",
+			`restore disk from ECS snapshot failed: "snap-0123" is not the id of an ECS snapshot: expected the form cn-hangzhou/s-bp1… or s-bp1…; ` +
+				"was the backup made by another plugin? (snapshot snap-0123)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id, err := w.CreateVolumeFromSnapshot(tt.id, "", "", nil)
+			if diff := gocmp.Diff(tt.want, said(err)); diff != "" || id != "" {
+				t.Errorf("id %q, error (-want +got):\n%s", id, diff)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if calls := w.calls(); len(calls) != 0 {
+			t.Errorf("ECS was called: %v", calls)
+		}
+	})
+}
+
+func TestNothingIsRestoredWithoutARestore(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	w.setPhase(t, "again", velerov1.RestorePhaseCompleted)
+	_, err := w.CreateVolumeFromSnapshot(w.foreign(t, simecs.SnapshotConfig{}), "cloud_ssd", homeZone, nil)
+	if !strings.Contains(said(err), errNoRestore.Error()) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestASnapshotThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for name, id := range map[string]string{"in the region": "cn-hangzhou/s-none", "in another region": "cn-beijing/s-none"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, err := w.CreateVolumeFromSnapshot(id, "", homeZone, nil)
+			if !strings.Contains(said(err), "snapshot "+id+" is not there: it was deleted, its retention is over, or") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestASnapshotIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(600), CreateDisk: seconds(60)}))
+	diskID, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+
+	id := restored(t, w.Snapshotter, backup)
+	if want := "pending:" + backup.snapshot + "?type=cloud_ssd"; id != want {
+		t.Fatalf("the volume is %s, want %s", id, want)
+	}
+	pv := pvOf(w.diskInfo(t, diskID), claimed)
+	placed, err := w.SetVolumeID(item(t, pv), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pv.DeepCopy()
+	want.Spec.CSI.VolumeHandle = id
+	if diff := gocmp.Diff(item(t, want), placed); diff != "" {
+		t.Errorf("the volume of a disk that is yet to be made (-want +got):\n%s", diff)
+	}
+	// Other processes poll.
+	w.wait(t, 300*time.Second)
+	w.checkProgress(t, again(), id, "snapshot "+backup.snapshot+" is being accomplished", 50)
+	if got := w.restoresOf(backup.snapshot); len(got) != 0 {
+		t.Fatalf("disks were made of a snapshot that cannot be used: %v", got)
+	}
+	if _, err := w.process(t, nil).Finish(t.Context(), again(), w.config, id, pv); err == nil ||
+		err.Error() != "the disk of volume pv-"+diskID+" is not there any more: snapshot "+backup.snapshot+" is being accomplished" {
+		t.Errorf("error %v of a volume that is not finished", err)
+	}
+	w.wait(t, 301*time.Second)
+	began := w.checkProgress(t, again(), id, "", 0)
+	disk := w.restoresOf(backup.snapshot)
+	if len(disk) != 1 || began.Completed || began.Description != "disk "+disk[0].ID+" is being created" {
+		t.Fatalf("disks %v, progress %+v", disk, began)
+	}
+	w.wait(t, 60*time.Second)
+	if done := w.checkProgress(t, again(), id, "disk "+disk[0].ID+" is ready", 100); !done.Completed {
+		t.Errorf("progress %+v", done)
+	}
+	finished, err := w.process(t, nil).Finish(t.Context(), again(), w.config, id, pv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Spec.CSI.VolumeHandle = disk[0].ID
+	if diff := gocmp.Diff(want, finished); diff != "" {
+		t.Errorf("the finished volume (-want +got):\n%s", diff)
+	}
+	if got := w.restoresOf(backup.snapshot); len(got) != 1 {
+		t.Errorf("disks %v, want one", got)
+	}
+}
+
+func TestASnapshotThatCanBeUsedIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(600)}))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_essd"})
+	if id := restored(t, w.Snapshotter, backup); !strings.HasPrefix(id, "d-") {
+		t.Errorf("the volume is %s", id)
+	}
+}
+
+func TestASnapshotThatIsNeverUsable(t *testing.T) {
+	t.Parallel()
+	t.Run("because it has failed", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		if err := w.ecs.FailSnapshot(w.snapshotInfo(t, backup.snapshot).ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+		want := fmt.Sprintf("restore disk from ECS snapshot failed: snapshot %s has failed in ECS: restore from another backup (snapshot %[1]s)", backup.snapshot)
+		if said(err) != want {
+			t.Errorf("error %q, want %q", said(err), want)
+		}
+	})
+	t.Run("because it takes too long", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(4 * 3600)}))
+		w.config["snapshotTimeout"] = "1h"
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+		id := restored(t, w.process(t, nil), backup)
+		w.wait(t, time.Hour+2*time.Second)
+		progress := w.poll(t, again(), id)
+		want := fmt.Sprintf("restore disk from ECS snapshot failed: snapshot %s is not accomplished after 1h0m0s (config key snapshotTimeout): 25%% (volume %s)", backup.snapshot, id)
+		if !progress.Completed || progress.Err != want {
+			t.Errorf("progress %+v, want the error %q", progress, want)
+		}
+	})
+}
+
+func TestTheVolumeIsWhereItsDiskIs(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	diskID, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	w.config["zoneMapping"] = homeZone + "=" + otherZone
+	pv := pvOf(w.diskInfo(t, diskID), claimed)
+	pv.Labels["topology.kubernetes.io/region"] = away
+	s := w.process(t, nil)
+	id := restored(t, s, backup)
+	want := pv.DeepCopy()
+	want.Spec.CSI.VolumeHandle = id
+	want.Labels["topology.kubernetes.io/region"] = home
+	want.Spec.NodeAffinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values = []string{otherZone}
+	reads := w.count("DescribeDisks")
+	for name, process := range map[string]*Snapshotter{"the process that made it": s, "another process": w.process(t, nil)} {
+		placed, err := process.SetVolumeID(item(t, pv), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(item(t, want), placed); diff != "" {
+			t.Errorf("the volume in %s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := w.count("DescribeDisks") - reads; got != 1 {
+		t.Errorf("the disk was read %d times, want once, by the process that did not make it", got)
+	}
+}
+
+func TestAVolumeWhoseDiskCannotBeReadKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	pv := pvOf(w.diskInfo(t, w.addDisk(t, simecs.DiskConfig{})), claimed)
+	placed, err := w.SetVolumeID(item(t, pv), "d-elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pv.DeepCopy()
+	want.Spec.CSI.VolumeHandle = "d-elsewhere"
+	if diff := gocmp.Diff(item(t, want), placed); diff != "" {
+		t.Errorf("the volume (-want +got):\n%s", diff)
+	}
+	warnings := []string{"The zone of the disk could not be read: the volume keeps the one that it has"}
+	if diff := gocmp.Diff(warnings, w.messages(logrus.WarnLevel)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestTenDisksTakeTheTimeOfOne(t *testing.T) {
+	t.Parallel()
+	const disks = 10
+	w := newRestore(t, lasting(simecs.Durations{CreateDisk: seconds(60)}))
+	began := w.time.Now()
+	ids := make([]string, 0, disks)
+	for i := range disks {
+		source := w.foreign(t, simecs.SnapshotConfig{Disk: fmt.Sprintf("d-%d", i)})
+		ids = append(ids, restored(t, w.Snapshotter, backedUp{snapshot: source, kind: "cloud_essd.PL1", zone: homeZone}))
+	}
+	if took := w.time.Now().Sub(began); took != 0 {
+		t.Errorf("the disks were waited for, for %v", took)
+	}
+	for _, id := range ids {
+		w.checkProgress(t, again(), id, "disk "+id+" is being created", 0)
+	}
+	w.wait(t, time.Minute)
+	polling := w.process(t, nil)
+	reads := w.count("DescribeDisks")
+	for _, id := range ids {
+		progress, err := polling.Progress(t.Context(), again(), w.config, id)
+		if err != nil || !progress.Completed || progress.Err != "" {
+			t.Errorf("disk %s: %+v, error %v", id, progress, err)
+		}
+	}
+	if got := w.count("DescribeDisks") - reads; got != 1 {
+		t.Errorf("the disks were listed %d times, want once for all", got)
+	}
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+)
+
+func keyOf(object client.Object) client.ObjectKey { return client.ObjectKeyFromObject(object) }
+
+// wait lets time pass.
+func (w *world) wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := w.time.Sleep(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// poll asks for the progress of a volume, in a process of its own as Velero does.
+func (w *world) poll(t *testing.T, restore *velerov1.Restore, id string) velero.OperationProgress {
+	t.Helper()
+	progress, err := w.process(t, nil).Progress(t.Context(), restore, w.config, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return progress
+}
+
+// checkProgress checks what a poll tells, where description is not empty.
+func (w *world) checkProgress(t *testing.T, restore *velerov1.Restore, id, description string, percent int64) velero.OperationProgress {
+	t.Helper()
+	progress := w.poll(t, restore, id)
+	if description == "" {
+		return progress
+	}
+	want := velero.OperationProgress{
+		Completed: percent == whole, NCompleted: percent, NTotal: whole, OperationUnits: percentUnit,
+		Description: description, Started: progress.Started, Updated: w.time.Now(),
+	}
+	if diff := gocmp.Diff(want, progress); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	return progress
+}
+
+// again is the Restore in progress.
+func again() *velerov1.Restore { return restoreNamed("again", velerov1.RestorePhaseInProgress) }
+
+func TestADiskThatNeverBecomesWhole(t *testing.T) {
+	t.Parallel()
+	t.Run("because ECS fails to make it", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t, lasting(simecs.Durations{CreateDisk: seconds(60)}))
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		w.ecs.FailNextDisks(1)
+		id := restored(t, w.Snapshotter, backup)
+		w.checkProgress(t, again(), id, "disk "+id+" is being created", 0)
+		w.wait(t, time.Minute)
+		want := velero.OperationProgress{
+			Completed: true,
+			Err:       "restore disk from ECS snapshot failed: disk " + id + " is not there: ECS could not make it, or somebody has deleted it (volume " + id + ")",
+		}
+		if diff := gocmp.Diff(want, w.poll(t, again(), id)); diff != "" {
+			t.Errorf("progress (-want +got):\n%s", diff)
+		}
+		// The next restore has a disk of its own.
+		next := w.nextRestore(t)
+		other := restored(t, w.process(t, nil), backup)
+		w.wait(t, time.Minute)
+		if other == id {
+			t.Errorf("the disk %s that failed is used again", id)
+		}
+		w.checkProgress(t, next, other, "disk "+other+" is ready", whole)
+	})
+	t.Run("because it takes too long", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t, lasting(simecs.Durations{CreateDisk: seconds(3600)}))
+		w.config["diskTimeout"] = "5m"
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		id := restored(t, w.process(t, nil), backup)
+		w.wait(t, 5*time.Minute-2*time.Second)
+		w.checkProgress(t, again(), id, "disk "+id+" is being created", 0)
+		w.wait(t, 4*time.Second)
+		want := velero.OperationProgress{
+			Completed: true,
+			Err:       "restore disk from ECS snapshot failed: disk " + id + " is still being created after 5m0s (config key diskTimeout) (volume " + id + ")",
+		}
+		if diff := gocmp.Diff(want, w.poll(t, again(), id)); diff != "" {
+			t.Errorf("progress (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAFailureThatMayPassDoesNotEndAVolume(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	id := restored(t, w.Snapshotter, backup)
+	w.fail(t, fault.Rule{Status: 503, Code: "ServiceUnavailable", Message: "Come back later.", Count: 10})
+	progress, err := w.process(t, nil).Progress(t.Context(), again(), w.config, id)
+	want := "restore disk from ECS snapshot failed: calling ecs:DescribeDisks in cn-hangzhou: service returned error: StatusCode=503, ErrorCode=ServiceUnavailable, " +
+		`ErrorMessage="Come back later.", RequestId=… (volume ` + id + "): ECS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"
+	if said(err) != want || progress.Completed {
+		t.Errorf("progress %+v, error\n%q, want\n%q", progress, said(err), want)
+	}
+	w.checkProgress(t, again(), id, "disk "+id+" is ready", whole)
+}
+
+func TestALocationThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	bad := map[string]string{"regoin": home}
+	_, progressErr := w.Progress(t.Context(), again(), bad, "d-1")
+	_, finishErr := w.Finish(t.Context(), again(), bad, "d-1", pvOf(simecs.DiskInfo{}, claimed))
+	for call, err := range map[string]error{
+		"Progress": progressErr, "Finish": finishErr, "Discard": w.Discard(t.Context(), again(), bad, "d-1"),
+	} {
+		if err == nil {
+			t.Errorf("%s takes a location with an unknown key", call)
+		}
+	}
+}
+
+func TestTheIDOfAVolume(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pv := pvOf(simecs.DiskInfo{ID: "d-1"}, claimed)
+	if got := w.VolumeID(pv); got != "d-1" {
+		t.Errorf("the disk is %q", got)
+	}
+	pv.Spec.CSI.Driver = "ebs.csi.aws.com"
+	if got := w.VolumeID(pv); got != "" {
+		t.Errorf("the disk of another cloud is %q", got)
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	t.Run("waits for a disk that is being created", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t, lasting(simecs.Durations{CreateDisk: seconds(60)}))
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		id := restored(t, w.Snapshotter, backup)
+		began := w.time.Now()
+		w.discard(t, id)
+		if took := w.time.Now().Sub(began); took != time.Minute {
+			t.Errorf("it took %v, want a minute", took)
+		}
+		w.checkLeft(t, backup, 0)
+	})
+	t.Run("gives up a disk that is being created when the time is over", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t, lasting(simecs.Durations{CreateDisk: seconds(60)}))
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		id := restored(t, w.Snapshotter, backup)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		impatient := w.processThatSleeps(t, func(ctx context.Context, _ time.Duration) error {
+			cancel()
+			return ctx.Err()
+		})
+		if err := impatient.Discard(ctx, again(), w.config, id); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		w.checkLeft(t, backup, 1)
+	})
+	t.Run("deletes a disk that is ready", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		w.discard(t, restored(t, w.Snapshotter, backup))
+		w.checkLeft(t, backup, 0)
+	})
+	t.Run("leaves a disk that is attached", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		id := restored(t, w.Snapshotter, backup)
+		if err := w.ecs.Attach(id, "i-1"); err != nil {
+			t.Fatal(err)
+		}
+		err := w.Discard(t.Context(), again(), w.config, id)
+		if want := "delete unfinished disk failed: the disk is attached or was attached: it is left (volume " + id + ")"; said(err) != want {
+			t.Errorf("error %q, want %q", said(err), want)
+		}
+		w.checkLeft(t, backup, 1)
+	})
+	t.Run("has nothing to do where there is nothing", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		w.discard(t, "d-none")
+		w.discard(t, "pending:"+backup.snapshot)
+		w.discard(t, "pending:cn-beijing/s-none")
+		w.checkLeft(t, backup, 0)
+	})
+	t.Run("deletes the disk that was made of a pending volume, and none of another restore", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		restored(t, w.Snapshotter, backup)
+		w.setPhase(t, "again", velerov1.RestorePhaseCompleted)
+		w.create(t, pvOf(w.restoresOf(backup.snapshot)[0], claimed), restoreNamed("next", velerov1.RestorePhaseInProgress))
+		restored(t, w.process(t, nil), backup)
+		w.checkLeft(t, backup, 2)
+		w.discard(t, "pending:"+backup.snapshot)
+		w.checkLeft(t, backup, 1)
+	})
+	t.Run("deletes a copy that is not finished, and keeps one that is", func(t *testing.T) {
+		t.Parallel()
+		w := newAway(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		w.config = locationIn(t, away, nil)
+		id := restored(t, w.process(t, nil), backup)
+		w.discard(t, id)
+		if copies := w.copiesOf(backup); len(copies) != 0 {
+			t.Errorf("copies %v are left", copies)
+		}
+		w.create(t, restoreNamed("next", velerov1.RestorePhaseNew))
+		w.setPhase(t, "again", velerov1.RestorePhaseFailed)
+		w.setPhase(t, "next", velerov1.RestorePhaseInProgress)
+		id = restored(t, w.process(t, nil), backup)
+		w.wait(t, time.Hour)
+		if err := w.process(t, nil).Discard(t.Context(), restoreNamed("next", velerov1.RestorePhaseInProgress), w.config, id); err != nil {
+			t.Error(err)
+		}
+		if copies := w.copiesOf(backup); len(copies) != 1 {
+			t.Errorf("copies %v, want the one that another restore can use", copies)
+		}
+	})
+}
+
+// discard discards a volume of the Restore again, in a process of its own.
+func (w *world) discard(t *testing.T, id string) {
+	t.Helper()
+	if err := w.process(t, nil).Discard(t.Context(), again(), w.config, id); err != nil {
+		t.Errorf("Discard(%s): %v", id, err)
+	}
+}
+
+// checkLeft checks how many disks of a snapshot there are.
+func (w *world) checkLeft(t *testing.T, backup backedUp, want int) {
+	t.Helper()
+	if left := w.restoresOf(backup.snapshot); len(left) != want {
+		t.Errorf("there are the disks %v, want %d", left, want)
+	}
+}
+
+// processThatSleeps returns the Snapshotter of a process with another way to sleep.
+func (w *world) processThatSleeps(t *testing.T, sleep func(context.Context, time.Duration) error) *Snapshotter {
+	t.Helper()
+	connections, err := w.sim.HTTPClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(connections.CloseIdleConnections)
+	clients := alicloud.New(alicloud.Environment{Getenv: noVariables, Log: w.log, Now: w.time.Now, Sleep: sleep, RPC: connections})
+	return New(w.log, clients, cluster.New(w.api, veleroNamespace), w.targets, noVariables)
+}
