@@ -43,7 +43,8 @@ func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, cluste
 	for _, d := range unused {
 		log := s.log.WithField("disk", d.id).WithField("restore", d.tags[tagRestore])
 		if adopted == "" && suits(d.spec, b.planned) {
-			if err := addTags(ctx, api, resourceDisk, d.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)}); err != nil {
+			err := addTags(ctx, api, resourceDisk, d.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)})
+			if err != nil && failure.Classify(err) != failure.Denied { // The PersistentVolume will tell that the disk is used.
 				return "", err
 			}
 			log.Info("Using the disk that an earlier restore has left unused")

@@ -60,6 +60,22 @@ func isFinal(err error) bool {
 	}
 }
 
+// mayPass tells whether an error is worth the hours that a restore waits for its
+// volumes. An endpoint that cannot be reached, or missing credentials, are told at once.
+func mayPass(err error) bool {
+	var found finalError
+	var missing *credentials.Error
+	if errors.As(err, &found) || errors.As(err, &missing) {
+		return false
+	}
+	switch failure.Classify(err) {
+	case failure.Throttled, failure.Transient, failure.InProgress, failure.Canceled:
+		return true
+	default:
+		return false
+	}
+}
+
 // fail wraps the error of a task on an object. A nil error stays nil.
 func (s *site) fail(t task, object string, err error) error {
 	if err == nil {

@@ -31,6 +31,9 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 		wanted.iops = *iops
 	}
 	made, err := s.advance(ctx, api, wanted, nil)
+	if mayPass(err) {
+		made, err = making{waiting: "it is tried again: " + err.Error()}, nil
+	}
 	if err != nil {
 		return "", err
 	}
