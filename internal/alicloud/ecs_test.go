@@ -152,10 +152,6 @@ func TestEveryAPIIsCalledByItsName(t *testing.T) {
 		call func() error
 	}{
 		{"DescribeSnapshots", func() error { _, err := e.DescribeSnapshots(ctx, &ecs.DescribeSnapshotsRequest{}); return err }},
-		{"ModifySnapshotAttribute", func() error {
-			_, err := e.ModifySnapshotAttribute(ctx, &ecs.ModifySnapshotAttributeRequest{SnapshotId: snapshot.SnapshotId, Description: new("daily")})
-			return err
-		}},
 		{"DescribeSnapshotGroups", func() error {
 			_, err := e.DescribeSnapshotGroups(ctx, &ecs.DescribeSnapshotGroupsRequest{})
 			return err

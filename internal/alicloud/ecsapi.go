@@ -53,15 +53,6 @@ func (e *ECS) CopySnapshot(ctx context.Context, request *ecs.CopySnapshotRequest
 	return answer.Body, nil
 }
 
-// ModifySnapshotAttribute changes a snapshot's name, description or retention.
-func (e *ECS) ModifySnapshotAttribute(ctx context.Context, request *ecs.ModifySnapshotAttributeRequest) (*ecs.ModifySnapshotAttributeResponseBody, error) {
-	answer, err := send(ctx, e, "ModifySnapshotAttribute", (*ecs.Client).ModifySnapshotAttributeWithOptions, request)
-	if err != nil {
-		return nil, err
-	}
-	return answer.Body, nil
-}
-
 // CreateSnapshotGroup begins snapshots of several disks, all cut at one moment.
 func (e *ECS) CreateSnapshotGroup(ctx context.Context, request *ecs.CreateSnapshotGroupRequest) (*ecs.CreateSnapshotGroupResponseBody, error) {
 	filled := *request
