@@ -36,7 +36,7 @@ test-short: ## Unit tests alone
 	go test -race -short ./...
 
 .PHONY: cover
-cover: ## Statement coverage of the store and of the door to the cloud, at least 85 % each
+cover: ## Statement coverage of the plugins and of all that they stand on, at least 85 % each
 	./tests/coverage.sh
 
 .PHONY: lint

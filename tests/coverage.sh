@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 limit=85
-packages=(./objectstore ./internal/alicloud/...)
+packages=(./objectstore ./volumesnapshotter/... ./restoreitemaction ./internal/...)
 profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 
