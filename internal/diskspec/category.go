@@ -91,6 +91,7 @@ func (s Spec) Fit() (Spec, error) {
 	if !category.Provisioned {
 		s.ProvisionedIOPS, s.Bursting = 0, false
 	}
+	s.ProvisionedIOPS = min(s.ProvisionedIOPS, maxProvisionedIOPS(s.SizeGiB))
 	if !category.Shared {
 		s.MultiAttach = false
 	}
@@ -98,6 +99,14 @@ func (s Spec) Fit() (Spec, error) {
 		s.Bursting = false // CreateDisk refuses both together.
 	}
 	return s, nil
+}
+
+// maxProvisionedIOPS is how many IOPS a cloud_auto disk may have provisioned besides
+// those that its size gives it. Source: CreateDisk, ProvisionedIops.
+func maxProvisionedIOPS(sizeGiB int64) int64 {
+	const limit = 50000
+	own := max(min(1800+50*sizeGiB, limit), 3000)
+	return max(min(1000*sizeGiB-own, limit), 0)
 }
 
 // LevelWith returns the performance level of an ESSD of that many IOPS and GiB, ""
