@@ -150,24 +150,39 @@ func TestTheEncryptionOfACopy(t *testing.T) {
 		want     diskspec.Spec
 	}{
 		{
-			"what is not encrypted stays so, whatever key the location has", simecs.DiskConfig{},
-			map[string]string{"kmsKeyId": awayKey}, diskspec.Target{}, diskspec.Spec{},
+			"what is not encrypted stays so, whatever key the location has",
+			simecs.DiskConfig{},
+			map[string]string{"kmsKeyId": awayKey},
+			diskspec.Target{},
+			diskspec.Spec{},
 		},
 		{
-			"what is encrypted gets the service key of the other region", simecs.DiskConfig{Encrypted: true, KMSKeyID: ownKey},
-			nil, diskspec.Target{}, diskspec.Spec{Encrypted: true, KMSKeyID: simecs.ServiceKeyID(away)},
+			"what is encrypted gets the service key of the other region",
+			simecs.DiskConfig{Encrypted: true, KMSKeyID: ownKey},
+			nil,
+			diskspec.Target{},
+			diskspec.Spec{Encrypted: true, KMSKeyID: simecs.ServiceKeyID(away)},
 		},
 		{
-			"what is encrypted gets the location's key", simecs.DiskConfig{Encrypted: true},
-			map[string]string{"kmsKeyId": awayKey}, diskspec.Target{}, diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
+			"what is encrypted gets the location's key",
+			simecs.DiskConfig{Encrypted: true},
+			map[string]string{"kmsKeyId": awayKey},
+			diskspec.Target{},
+			diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
 		},
 		{
-			"the target's key beats the location's", simecs.DiskConfig{Encrypted: true},
-			map[string]string{"kmsKeyId": "key-none"}, diskspec.Target{KMSKeyID: awayKey}, diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
+			"the target's key beats the location's",
+			simecs.DiskConfig{Encrypted: true},
+			map[string]string{"kmsKeyId": "key-none"},
+			diskspec.Target{KMSKeyID: awayKey},
+			diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
 		},
 		{
-			"what is not encrypted can become so", simecs.DiskConfig{},
-			nil, diskspec.Target{Encrypted: &encrypted, KMSKeyID: awayKey}, diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
+			"what is not encrypted can become so",
+			simecs.DiskConfig{},
+			nil,
+			diskspec.Target{Encrypted: &encrypted, KMSKeyID: awayKey},
+			diskspec.Spec{Encrypted: true, KMSKeyID: awayKey},
 		},
 	}
 	for _, tt := range tests {
@@ -256,12 +271,16 @@ func TestACopyThatIsNeverUsable(t *testing.T) {
 		want string
 	}{
 		{
-			"because its snapshot is never accomplished", simecs.Durations{Snapshot: seconds(4 * 3600)}, map[string]string{"snapshotTimeout": "1h"},
+			"because its snapshot is never accomplished",
+			simecs.Durations{Snapshot: seconds(4 * 3600)},
+			map[string]string{"snapshotTimeout": "1h"},
 			func(t *testing.T, w *world, _ backedUp) { t.Helper(); w.wait(t, time.Hour+2*time.Second) },
 			"ECS snapshot cross region request failed: snapshot %[1]s is not accomplished after 1h0m0s (config key snapshotTimeout): 25%% (volume %[3]s)",
 		},
 		{
-			"because its snapshot fails", simecs.Durations{Snapshot: seconds(60)}, nil,
+			"because its snapshot fails",
+			simecs.Durations{Snapshot: seconds(60)},
+			nil,
 			func(t *testing.T, w *world, b backedUp) {
 				t.Helper()
 				if err := w.ecs.FailSnapshot(w.snapshotInfo(t, b.snapshot).ID); err != nil {
@@ -271,12 +290,16 @@ func TestACopyThatIsNeverUsable(t *testing.T) {
 			"ECS snapshot cross region request failed: snapshot %[1]s has failed in ECS: restore from another backup (volume %[3]s)",
 		},
 		{
-			"because it takes too long", simecs.Durations{Copy: seconds(4 * 3600)}, map[string]string{"crossRegionCopyTimeout": "1h"},
+			"because it takes too long",
+			simecs.Durations{Copy: seconds(4 * 3600)},
+			map[string]string{"crossRegionCopyTimeout": "1h"},
 			func(t *testing.T, w *world, _ backedUp) { t.Helper(); w.wait(t, time.Hour+2*time.Second) },
 			"ECS snapshot cross region request failed: the copy %[2]s of snapshot %[1]s is not finished after 1h0m0s (config key crossRegionCopyTimeout): 25%% (volume %[3]s)",
 		},
 		{
-			"because it fails", simecs.Durations{Copy: seconds(60)}, nil,
+			"because it fails",
+			simecs.Durations{Copy: seconds(60)},
+			nil,
 			func(t *testing.T, w *world, b backedUp) {
 				t.Helper()
 				if err := w.ecs.FailSnapshot(w.onlyCopy(t, b).ID); err != nil {
