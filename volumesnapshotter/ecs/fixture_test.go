@@ -32,6 +32,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	ram "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/simtime"
@@ -50,7 +51,13 @@ const (
 	veleroNamespace = "velero"
 )
 
-// simulated is the cloud before a test changes it.
+// leastPolicy is what docs/volumesnapshotter-ecs.md tells users to grant.
+const leastPolicy = "../../deploy/ram/ecs.json"
+
+// backupCenterPolicy is what the backup center's FAQ tells users to grant, to the letter.
+const backupCenterPolicy = "testdata/backup-center-policy.json"
+
+// simulated is the cloud before a test changes it. The user velero gets leastPolicy.
 const simulated = `
 region: cn-hangzhou
 accounts:
@@ -58,8 +65,6 @@ accounts:
   users:
   - name: velero
     keys: [{id: LTAIvelero, secret: velero-secret}]
-    policies:
-    - {Version: "1", Statement: [{Effect: Allow, Action: "ecs:*", Resource: "*"}]}
   - name: other
     keys: [{id: LTAIother, secret: other-secret}]
     policies:
@@ -104,6 +109,7 @@ func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	withPolicy(t, leastPolicy)(&config)
 	for _, change := range changes {
 		change(&config)
 	}
@@ -137,6 +143,20 @@ func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 	w.config = locationIn(t, home, nil)
 	w.Snapshotter = w.process(t, nil)
 	return w
+}
+
+// withPolicy gives Velero's user the RAM policy in a file, and no other.
+func withPolicy(t *testing.T, file string) func(*cloudsim.Config) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := ram.ParsePolicy(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(config *cloudsim.Config) { config.Accounts[0].Users[0].Policies = []ram.Policy{policy} }
 }
 
 func noVariables(string) string { return "" }
