@@ -38,10 +38,7 @@ func TestARestoreThatIsRetriedMakesOneDisk(t *testing.T) {
 				if tt.dies.Operation != "" {
 					w.fail(t, tt.dies)
 				}
-				_, err := w.process(t, nil).CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
-				if (err != nil) != (tt.dies.Operation != "") {
-					t.Fatalf("error %v of the process that dies", err)
-				}
+				restored(t, w.process(t, nil), backup)
 				t.Logf("before: %+v", w.ecs.Inventory(account))
 				owner := "again"
 				if retry == "by another Restore" {
@@ -188,14 +185,28 @@ func TestARestoreThatMayNotReadDisks(t *testing.T) {
 	}
 }
 
-func TestADiskThatCannotBeAdopted(t *testing.T) {
+func TestADiskThatCannotBeTaggedIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t, mayNot(t, "ecs:TagResources"))
 	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
-	restored(t, w.process(t, nil), backup)
+	first := restored(t, w.process(t, nil), backup)
 	w.nextRestore(t)
-	if id, err := w.process(t, nil).CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil); err == nil {
-		t.Errorf("the disk %s is used, though the next restore would take it for unused", id)
+	if second := restored(t, w.process(t, nil), backup); second != first {
+		t.Errorf("the next restore has the disk %s besides %s", second, first)
 	}
+}
+
+func TestADiskIsNotUsedBeforeItIsTagged(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	first := restored(t, w.process(t, nil), backup)
+	next := w.nextRestore(t)
+	w.fail(t, fault.Rule{Operation: "TagResources", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10})
+	id := restored(t, w.process(t, nil), backup)
+	if want := "pending:" + backup.snapshot + "?type=cloud_essd.PL1"; id != want {
+		t.Errorf("the volume is %s, want %s", id, want)
+	}
+	w.checkProgress(t, next, id, "disk "+first+" is ready", whole)
 	w.checkLeft(t, backup, 1)
 }

@@ -4,6 +4,7 @@ package ecs
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -168,16 +169,6 @@ func TestAStockThatIsOutIsAskedForOnce(t *testing.T) {
 	}
 }
 
-func TestADiskThatIsDenied(t *testing.T) {
-	t.Parallel()
-	w := newRestore(t, mayNot(t, "ecs:CreateDisk"))
-	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
-	_, err := w.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
-	if !strings.Contains(said(err), "the ECS-snapshot related ram policy is missing: grant ecs:CreateDisk to the RAM user or role of the location") {
-		t.Errorf("error %v", err)
-	}
-}
-
 func TestADiskThatTheAccountCannotHave(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -218,6 +209,34 @@ func TestADiskWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 	id := restored(t, w.Snapshotter, backup)
 	if made := w.restoresOf(backup.snapshot); len(made) != 1 || made[0].ID != id {
 		t.Errorf("disks %v, want %s alone", made, id)
+	}
+}
+
+func TestACallThatMayPassIsMadeLater(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, operation string
+	}{
+		{"the snapshot cannot be read", "DescribeSnapshots"},
+		{"disks cannot be read", "DescribeDisks"},
+		{"the disk cannot be made", "CreateDisk"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			w.fail(t, fault.Rule{Operation: tt.operation, Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10})
+			id := restored(t, w.process(t, nil), backup)
+			if want := "pending:" + backup.snapshot + "?type=cloud_essd.PL1"; id != want {
+				t.Errorf("the volume is %s, want %s", id, want)
+			}
+			w.checkLeft(t, backup, 0)
+			if progress := w.poll(t, again(), id); !progress.Completed || progress.Err != "" {
+				t.Errorf("progress %+v", progress)
+			}
+			w.checkLeft(t, backup, 1)
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ package ecs
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -16,8 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
@@ -325,6 +329,100 @@ func TestNothingIsRestoredWithoutARestore(t *testing.T) {
 	_, err := w.CreateVolumeFromSnapshot(w.foreign(t, simecs.SnapshotConfig{}), "cloud_ssd", homeZone, nil)
 	if !strings.Contains(said(err), errNoRestore.Error()) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// blind is a cluster of which some cannot be read.
+type blind struct {
+	Cluster
+	id, restores, volumes, zones error
+}
+
+func (b blind) ID(ctx context.Context) (string, error) {
+	if b.id != nil {
+		return "", b.id
+	}
+	return b.Cluster.ID(ctx)
+}
+
+func (b blind) Restores(ctx context.Context) ([]velerov1.Restore, error) {
+	if b.restores != nil {
+		return nil, b.restores
+	}
+	return b.Cluster.Restores(ctx)
+}
+
+func (b blind) Volumes(ctx context.Context) ([]corev1.PersistentVolume, error) {
+	if b.volumes != nil {
+		return nil, b.volumes
+	}
+	return b.Cluster.Volumes(ctx)
+}
+
+func (b blind) Zones(ctx context.Context) ([]string, error) {
+	if b.zones != nil {
+		return nil, b.zones
+	}
+	return b.Cluster.Zones(ctx)
+}
+
+// mistaken are settings that cannot be read.
+type mistaken struct{ error }
+
+func (m mistaken) DiskTarget(context.Context, *velerov1.Restore, diskspec.Claim) (diskspec.Target, error) {
+	return diskspec.Target{}, m.error
+}
+
+func TestWhatCannotBeReadOfTheCluster(t *testing.T) {
+	t.Parallel()
+	unread := errors.New("not read")
+	tests := []struct {
+		name    string
+		cluster blind
+		targets Targets
+		isAway  bool
+		// want is the error; empty means that the disk is made all the same.
+		want string
+	}{
+		{name: "its id", cluster: blind{id: unread}, want: "not read"},
+		{name: "its restores", cluster: blind{restores: unread}, want: "not read"},
+		{name: "its volumes, where there is an unused disk", cluster: blind{volumes: unread}, want: "not read"},
+		{name: "its zones", cluster: blind{zones: unread}},
+		{name: "its settings", targets: mistaken{unread}, want: "not read"},
+		{name: "its settings, in another region", targets: mistaken{unread}, isAway: true, want: "not read"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			newWorld := newRestore
+			if tt.isAway {
+				newWorld = newAway
+			}
+			w := newWorld(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			if tt.isAway {
+				w.goAway(t, nil)
+			} else {
+				restored(t, w.process(t, nil), backup)
+			}
+			w.nextRestore(t)
+			tt.cluster.Cluster = cluster.New(w.api, veleroNamespace)
+			if tt.targets == nil {
+				tt.targets = w.targets
+			}
+			s := New(w.log, w.clients, tt.cluster, tt.targets, noVariables)
+			if err := s.Init(w.config); err != nil {
+				t.Fatal(err)
+			}
+			disks := len(w.ecs.Disks())
+			_, err := s.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+			if tt.want == "" && err != nil || !strings.Contains(said(err), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if got := len(w.ecs.Disks()); got != disks {
+				t.Errorf("there are %d disks instead of %d", got, disks)
+			}
+		})
 	}
 }
 

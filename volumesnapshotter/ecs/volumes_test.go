@@ -5,6 +5,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,18 +120,90 @@ func TestAFailureThatMayPassDoesNotEndAVolume(t *testing.T) {
 	w.checkProgress(t, again(), id, "disk "+id+" is ready", whole)
 }
 
-func TestALocationThatCannotBeRead(t *testing.T) {
+func TestALocationThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	w := newRestore(t)
-	bad := map[string]string{"regoin": home}
-	_, progressErr := w.Progress(t.Context(), again(), bad, "d-1")
-	_, finishErr := w.Finish(t.Context(), again(), bad, "d-1", pvOf(simecs.DiskInfo{}, claimed))
-	for call, err := range map[string]error{
-		"Progress": progressErr, "Finish": finishErr, "Discard": w.Discard(t.Context(), again(), bad, "d-1"),
+	for name, location := range map[string]map[string]string{
+		"an unknown key": {"regoin": home},
+		"no region":      {"notOnECS": "true"},
 	} {
-		if err == nil {
-			t.Errorf("%s takes a location with an unknown key", call)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			for _, id := range []string{"d-1", "pending:cn-hangzhou/s-1"} {
+				_, progressErr := w.Progress(t.Context(), again(), location, id)
+				_, finishErr := w.Finish(t.Context(), again(), location, id, pvOf(simecs.DiskInfo{}, claimed))
+				for call, err := range map[string]error{
+					"Progress": progressErr, "Finish": finishErr, "Discard": w.Discard(t.Context(), again(), location, id),
+				} {
+					if err == nil {
+						t.Errorf("%s of %s is no error", call, id)
+					}
+				}
+			}
+			if calls := w.calls(); len(calls) != 0 {
+				t.Errorf("ECS was called: %v", calls)
+			}
+		})
+	}
+}
+
+func TestWhatIsDeniedIsNamed(t *testing.T) {
+	t.Parallel()
+	restore := func(t *testing.T, w *world, b backedUp) error {
+		t.Helper()
+		_, err := w.process(t, nil).CreateVolumeFromSnapshot(b.snapshot, b.kind, "", nil)
+		return err
+	}
+	discard := func(t *testing.T, w *world, b backedUp) error {
+		t.Helper()
+		id := restored(t, w.process(t, nil), b)
+		return w.process(t, nil).Discard(t.Context(), again(), w.config, id)
+	}
+	discardPending := func(t *testing.T, w *world, b backedUp) error {
+		t.Helper()
+		restored(t, w.process(t, nil), b)
+		return w.process(t, nil).Discard(t.Context(), again(), w.config, "pending:"+b.snapshot)
+	}
+	tests := []struct {
+		name, denied string
+		isAway       bool
+		do           func(*testing.T, *world, backedUp) error
+	}{
+		{"reading the snapshot", "ecs:DescribeSnapshots", false, restore},
+		{"reading the copies", "ecs:DescribeSnapshots", true, restore},
+		{"copying the snapshot", "ecs:CopySnapshot", true, restore},
+		{"making the disk", "ecs:CreateDisk", false, restore},
+		{"looking at the disk", "ecs:DescribeDisks", false, func(t *testing.T, w *world, b backedUp) error {
+			t.Helper()
+			progress := w.poll(t, again(), restored(t, w.process(t, nil), b))
+			if !progress.Completed {
+				t.Errorf("progress %+v", progress)
+			}
+			return errors.New(progress.Err)
+		}},
+		{"looking at the disk to discard", "ecs:DescribeDisks", false, discard},
+		{"looking for the disks to discard", "ecs:DescribeDisks", false, discardPending},
+		{"discarding the disk", "ecs:DeleteDisk", false, discard},
+		{"discarding the disk of a pending volume", "ecs:DeleteDisk", false, discardPending},
+		{"discarding the copy", "ecs:DeleteSnapshot", true, discard},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			newWorld := newRestore
+			if tt.isAway {
+				newWorld = newAway
+			}
+			w := newWorld(t, mayNot(t, tt.denied))
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			if tt.isAway {
+				w.goAway(t, nil)
+			}
+			want := "the ECS-snapshot related ram policy is missing: grant " + tt.denied + " to the RAM user or role of the location"
+			if err := tt.do(t, w, backup); !strings.Contains(said(err), want) {
+				t.Errorf("error %v, want that it tells %q", err, want)
+			}
+		})
 	}
 }
 
