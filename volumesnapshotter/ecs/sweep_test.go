@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+)
+
+// setPhase sets the phase of a Backup, or deletes it if the phase is empty.
+func (w *world) setPhase(t *testing.T, name string, phase velerov1.BackupPhase) {
+	t.Helper()
+	backup := &velerov1.Backup{}
+	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: name}, backup); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if phase == "" {
+		err = w.api.Delete(t.Context(), backup)
+	} else {
+		backup.Status.Phase = phase
+		err = w.api.Update(t.Context(), backup)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next makes another backup of a disk, in another process, which sweeps before.
+func (w *world) next(t *testing.T) string {
+	t.Helper()
+	w.create(t, backupNamed("next", velerov1.BackupPhaseInProgress))
+	return backUp(t, w.process(t, nil), "next", w.addDisk(t, simecs.DiskConfig{}))
+}
+
+func TestLeftoversOfABackup(t *testing.T) {
+	t.Parallel()
+	const single, asked, unasked = "d-single", "d-0", "d-1"
+	all := []string{single, asked, unasked}
+	tests := []struct {
+		name  string
+		phase velerov1.BackupPhase // empty for a backup that is absent
+		want  []string
+	}{
+		{"all of a failed one goes", velerov1.BackupPhaseFailed, nil},
+		{"of a completed one, what it did not ask for", velerov1.BackupPhaseCompleted, []string{single, asked}},
+		{"of a partially failed one, what it did not ask for", velerov1.BackupPhasePartiallyFailed, []string{single, asked}},
+		{"nothing of one that has not ended", velerov1.BackupPhaseInProgress, all},
+		{"nothing of one whose operations go on", velerov1.BackupPhaseWaitingForPluginOperations, all},
+		{"nothing of one that is being completed", velerov1.BackupPhaseFinalizing, all},
+		{"nothing of one that is being deleted", velerov1.BackupPhaseDeleting, all},
+		{"nothing of one that is absent", "", all},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+			w.addVolume(t, simecs.DiskConfig{ID: single}, "shop/logs", nil)
+			backUp(t, w.Snapshotter, "daily", single)
+			backUp(t, w.Snapshotter, "daily", asked)
+			w.setPhase(t, "daily", tt.phase)
+			w.next(t)
+			var left []string
+			for _, made := range w.ecs.Snapshots() {
+				if slices.Contains(all, made.DiskID) {
+					left = append(left, made.DiskID)
+				}
+			}
+			slices.Sort(left)
+			want := slices.Sorted(slices.Values(tt.want))
+			if diff := cmp.Diff(want, left); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+			if gone := len(w.groups()) == 0; gone != (tt.want == nil) {
+				t.Errorf("groups %v", w.groups())
+			}
+		})
+	}
+}
+
+func TestOthersSnapshotsAreNotSwept(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	own := map[string]string{tagCluster: clusterID, tagBackupUID: "uid-daily", tagBackup: "daily"}
+	without := func(change map[string]string) map[string]string {
+		tags := maps.Clone(own)
+		maps.Copy(tags, change)
+		return tags
+	}
+	for id, tags := range map[string]map[string]string{
+		"s-failed":       own,
+		"s-othercluster": without(map[string]string{tagCluster: "another"}),
+		"s-otherbackup":  without(map[string]string{tagBackupUID: "uid-of-an-earlier-daily"}),
+		"s-official":     {tagBackup: "daily"},
+		"s-foreign":      nil,
+	} {
+		if _, err := w.ecs.AddSnapshot(simecs.SnapshotConfig{ID: id, Account: account, Region: home, Disk: "d-x", Size: 20, Tags: tags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := w.next(t)
+	want := []string{"cn-hangzhou/s-foreign", "cn-hangzhou/s-official", "cn-hangzhou/s-otherbackup", "cn-hangzhou/s-othercluster", made}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+func TestASweepCostsOneCallWhereNothingFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(t, backupNamed("completed", velerov1.BackupPhaseCompleted), backupNamed("partial", velerov1.BackupPhasePartiallyFailed))
+	w.create(t, backupNamed("next", velerov1.BackupPhaseInProgress))
+	for range 2 {
+		backUp(t, w.Snapshotter, "next", w.addVolume(t, simecs.DiskConfig{}, "shop/data"+w.addDisk(t, simecs.DiskConfig{}), nil))
+	}
+	want := map[string]int{"DescribeSnapshotGroups": 1, "DescribeSnapshots": 0, "CreateSnapshot": 2}
+	got := map[string]int{}
+	for operation := range want {
+		got[operation] = w.count(operation)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestASweepThatFailsCostsNoBackup(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
+	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	w.fail(t, fault.Rule{Operation: "DeleteSnapshot", Status: 500, Code: "InternalError"})
+	w.next(t)
+	const message = "Snapshots of failed backups may be left; the next backup looks for them again, and their retention ends them"
+	logged := 0
+	for _, entry := range w.logged.AllEntries() {
+		if entry.Message == message {
+			logged++
+		}
+	}
+	if logged != 1 || len(w.ecs.Snapshots()) != 2 {
+		t.Errorf("logged %d times, snapshots %v", logged, w.ecs.Inventory(account).Snapshots)
+	}
+}
+
+func TestAGroupWithoutMembersIsSwept(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	disk := w.addGroup(t, simecs.DiskConfig{})[0]
+	w.fail(t, fault.Rule{Operation: "TagResources", Status: 500, Code: "InternalError"})
+	backUp(t, w.Snapshotter, "daily", disk)
+	w.setPhase(t, "daily", velerov1.BackupPhasePartiallyFailed)
+	w.next(t)
+	if left := w.groups(); len(left) != 0 {
+		t.Errorf("groups %v, want none", left)
+	}
+}
+
+func TestMembersThatCouldNotBeMarkedAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withPolicy(t, backupCenterPolicy))
+	w.create(t, backupNamed("daily", velerov1.BackupPhaseInProgress))
+	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+	for _, disk := range disks {
+		backUp(t, w.Snapshotter, "daily", disk)
+	}
+	before := w.ecs.Inventory(account).Snapshots
+	w.setPhase(t, "daily", velerov1.BackupPhaseCompleted)
+	made := w.next(t)
+	want := slices.Sorted(slices.Values(append(before, made)))
+	if diff := cmp.Diff(want, w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("snapshots of members that could not be marked (-want +got):\n%s", diff)
+	}
+}
+
+func TestWithoutItsIDAClusterSweepsNothing(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	disk := w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil)
+	backUp(t, w.Snapshotter, "daily", disk)
+	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	if err := w.api.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem}}); err != nil {
+		t.Fatal(err)
+	}
+	w.next(t)
+	if made := w.ecs.Snapshots(); len(made) != 2 {
+		t.Errorf("snapshots %v, want both", w.ecs.Inventory(account).Snapshots)
+	}
+}
