@@ -109,7 +109,7 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 		{
 			"not that of a restore that waits for its operations", func(t *testing.T, w *world, _ string) {
 				t.Helper()
-				w.setPhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
+				w.setRestorePhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
 			}, diskspec.Target{}, false, true,
 		},
 		{"not one of another type, which is deleted", endRestore, diskspec.Target{Types: typesOf("cloud_auto")}, false, false},
@@ -141,7 +141,7 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 
 func endRestore(t *testing.T, w *world, _ string) {
 	t.Helper()
-	w.setPhase(t, "again", velerov1.RestorePhasePartiallyFailed)
+	w.setRestorePhase(t, "again", velerov1.RestorePhasePartiallyFailed)
 }
 
 func TestOneOfSeveralUnusedDisksIsAdopted(t *testing.T) {
@@ -151,11 +151,11 @@ func TestOneOfSeveralUnusedDisksIsAdopted(t *testing.T) {
 	restored(t, w.process(t, nil), backup)
 	w.create(t, restoreNamed("side", velerov1.RestorePhaseNew))
 	// Two restores that ran at once, which Velero does not do now, and both died.
-	w.setPhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
-	w.setPhase(t, "side", velerov1.RestorePhaseInProgress)
+	w.setRestorePhase(t, "again", velerov1.RestorePhaseWaitingForPluginOperations)
+	w.setRestorePhase(t, "side", velerov1.RestorePhaseInProgress)
 	restored(t, w.process(t, nil), backup)
 	w.checkLeft(t, backup, 2)
-	w.setPhase(t, "side", velerov1.RestorePhaseFailed)
+	w.setRestorePhase(t, "side", velerov1.RestorePhaseFailed)
 	w.nextRestore(t)
 	restored(t, w.process(t, nil), backup)
 	w.checkLeft(t, backup, 1)

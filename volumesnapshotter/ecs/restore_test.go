@@ -91,8 +91,8 @@ func restored(t *testing.T, s *Snapshotter, b backedUp) string {
 	return id
 }
 
-// setPhase sets the phase of a Restore.
-func (w *world) setPhase(t *testing.T, restore string, phase velerov1.RestorePhase) {
+// setRestorePhase sets the phase of a Restore.
+func (w *world) setRestorePhase(t *testing.T, restore string, phase velerov1.RestorePhase) {
 	t.Helper()
 	changed := restoreNamed(restore, phase)
 	if err := w.api.Get(t.Context(), keyOf(changed), changed); err != nil {
@@ -107,7 +107,7 @@ func (w *world) setPhase(t *testing.T, restore string, phase velerov1.RestorePha
 // nextRestore ends the Restore again and begins the Restore next.
 func (w *world) nextRestore(t *testing.T) *velerov1.Restore {
 	t.Helper()
-	w.setPhase(t, "again", velerov1.RestorePhaseFailed)
+	w.setRestorePhase(t, "again", velerov1.RestorePhaseFailed)
 	next := restoreNamed("next", velerov1.RestorePhaseInProgress)
 	w.create(t, next)
 	return next
@@ -325,7 +325,7 @@ func TestWhatIsNoSnapshotIsNotRestored(t *testing.T) {
 func TestNothingIsRestoredWithoutARestore(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t)
-	w.setPhase(t, "again", velerov1.RestorePhaseCompleted)
+	w.setRestorePhase(t, "again", velerov1.RestorePhaseCompleted)
 	_, err := w.CreateVolumeFromSnapshot(w.foreign(t, simecs.SnapshotConfig{}), "cloud_ssd", homeZone, nil)
 	if !strings.Contains(said(err), errNoRestore.Error()) {
 		t.Errorf("error %v", err)

@@ -285,7 +285,7 @@ func TestDiscard(t *testing.T) {
 		w := newRestore(t)
 		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
 		restored(t, w.Snapshotter, backup)
-		w.setPhase(t, "again", velerov1.RestorePhaseCompleted)
+		w.setRestorePhase(t, "again", velerov1.RestorePhaseCompleted)
 		w.create(t, pvOf(w.restoresOf(backup.snapshot)[0], claimed), restoreNamed("next", velerov1.RestorePhaseInProgress))
 		restored(t, w.process(t, nil), backup)
 		w.checkLeft(t, backup, 2)
@@ -303,8 +303,8 @@ func TestDiscard(t *testing.T) {
 			t.Errorf("copies %v are left", copies)
 		}
 		w.create(t, restoreNamed("next", velerov1.RestorePhaseNew))
-		w.setPhase(t, "again", velerov1.RestorePhaseFailed)
-		w.setPhase(t, "next", velerov1.RestorePhaseInProgress)
+		w.setRestorePhase(t, "again", velerov1.RestorePhaseFailed)
+		w.setRestorePhase(t, "next", velerov1.RestorePhaseInProgress)
 		id = restored(t, w.process(t, nil), backup)
 		w.wait(t, time.Hour)
 		if err := w.process(t, nil).Discard(t.Context(), restoreNamed("next", velerov1.RestorePhaseInProgress), w.config, id); err != nil {
