@@ -161,6 +161,34 @@ func TestOneOfSeveralUnusedDisksIsAdopted(t *testing.T) {
 	w.checkLeft(t, backup, 1)
 }
 
+func TestADiskIsAdoptedByOneRestoreAfterTheOther(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	first := restored(t, w.process(t, nil), backup)
+	w.nextRestore(t)
+	second := restored(t, w.process(t, nil), backup)
+	w.setRestorePhase(t, "next", velerov1.RestorePhaseFailed)
+	w.create(t, restoreNamed("last", velerov1.RestorePhaseInProgress))
+	if third := restored(t, w.process(t, nil), backup); second != first || third != first {
+		t.Errorf("the restores have the disks %s, %s and %s", first, second, third)
+	}
+}
+
+func TestTheUnusedDiskOfALargeBackupIsFound(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	first := restored(t, w.process(t, nil), backup)
+	for range 3 * maxIDs / 2 {
+		w.addDisk(t, simecs.DiskConfig{Tags: map[string]string{tagCluster: clusterID, tagBackupUID: "uid-daily"}})
+	}
+	w.nextRestore(t)
+	if second := restored(t, w.process(t, nil), backup); second != first {
+		t.Errorf("the next restore has the disk %s besides %s", second, first)
+	}
+}
+
 func TestADiskThatCannotBeDeletedIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t, mayNot(t, "ecs:DeleteDisk"))

@@ -75,8 +75,12 @@ func (s *site) dropFailedCopy(ctx context.Context, api *alicloud.ECS, failed sna
 	return nil
 }
 
-// copySuits tells whether a copy is encrypted as the disk is to be.
+// copySuits tells whether a copy is encrypted as the disk is to be. That of this
+// restore is, whatever name ECS gives to the key that was asked for.
 func (s *site) copySuits(ctx context.Context, found snapshot, wanted order, restore *velerov1.Restore) (bool, error) {
+	if found.tags[tagRestoreUID] == string(restore.UID) {
+		return true, nil
+	}
 	encrypted, key, err := s.copyEncryption(ctx, found, wanted, restore)
 	if err != nil {
 		return false, err

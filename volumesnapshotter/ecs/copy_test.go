@@ -227,6 +227,25 @@ func TestACopyWithAnotherKeyIsNotUsedAgain(t *testing.T) {
 	}
 }
 
+func TestTheCopyOfALargeRestoreIsFound(t *testing.T) {
+	t.Parallel()
+	w := newAway(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	w.goAway(t, nil)
+	id := restored(t, w.process(t, nil), backup)
+	for range 3 * maxIDs / 2 {
+		w.foreign(t, simecs.SnapshotConfig{Region: away, Tags: map[string]string{tagRestoreUID: "uid-again"}})
+	}
+	w.sim.Journal().Reset()
+	if progress := w.poll(t, again(), id); progress.Completed {
+		t.Errorf("progress %+v", progress)
+	}
+	// The second page has it.
+	if diff := gocmp.Diff([]string{"DescribeSnapshots in cn-beijing", "DescribeSnapshots in cn-beijing"}, w.calls()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
 func TestTwoSnapshotsOfOneDiskAreCopiedOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	w := newAway(t)

@@ -138,28 +138,39 @@ func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID, ready bo
 
 // place returns pv as the volume of the disk id, with the disk's zone and region.
 // A volume whose disk is yet to be made keeps its place and its name.
-func (s *site) place(ctx context.Context, pv *corev1.PersistentVolume, id string) (*corev1.PersistentVolume, error) {
+func (s *site) place(ctx context.Context, pv *corev1.PersistentVolume, id string) *corev1.PersistentVolume {
 	if _, pending := parsePendingID(id); pending {
 		placed := volume.SetDisk(pv, id, volume.Location{})
 		placed.Name = pv.Name
-		return placed, nil
+		return placed
 	}
+	where, err := s.whereIs(ctx, id)
+	if err != nil {
+		s.log.WithField("disk", id).WithError(err).Warn("The zone of the disk could not be read: the volume keeps the one that it has")
+	}
+	return volume.SetDisk(pv, id, where)
+}
+
+// whereIs returns the place of a disk.
+func (s *site) whereIs(ctx context.Context, id string) (volume.Location, error) {
 	s.mu.Lock()
 	where, known := s.places[id]
 	s.mu.Unlock()
-	if !known {
-		api, err := s.api(ctx)
-		if err != nil {
-			return nil, err
-		}
-		found, err := describeDisks(ctx, api, id)
-		if err != nil || len(found) == 0 {
-			s.log.WithField("disk", id).WithError(err).Warn("The zone of the disk could not be read: the volume keeps the one that it has")
-			return volume.SetDisk(pv, id, volume.Location{}), nil
-		}
-		where = volume.Location{Region: api.Region(), Zone: found[0].spec.Zone}
+	if known {
+		return where, nil
 	}
-	return volume.SetDisk(pv, id, where), nil
+	api, err := s.api(ctx)
+	if err != nil {
+		return volume.Location{}, err
+	}
+	found, err := describeDisks(ctx, api, id)
+	switch {
+	case err != nil:
+		return volume.Location{}, err
+	case len(found) == 0:
+		return volume.Location{}, fmt.Errorf("disk %s is not there", id)
+	}
+	return volume.Location{Region: api.Region(), Zone: found[0].spec.Zone}, nil
 }
 
 // remember notes where a disk is.

@@ -109,11 +109,7 @@ func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), current.diskTimeout)
 	defer cancel()
-	placed, err := current.place(ctx, pv, id)
-	if err != nil {
-		return nil, err
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(placed)
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current.place(ctx, pv, id))
 	if err != nil {
 		return nil, fmt.Errorf("encoding the volume %s: %w", pv.Name, err)
 	}

@@ -134,7 +134,12 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 	if made.waiting != "" {
 		return nil, fmt.Errorf("the disk of volume %s is not there any more: %s", pv.Name, made.waiting)
 	}
-	return current.place(ctx, pv, made.diskID)
+	// Nobody can correct the zone of a PersistentVolume later: one that is not known is an error here.
+	where, err := current.whereIs(ctx, made.diskID)
+	if err != nil {
+		return nil, current.fail(restoring, "volume "+id, err)
+	}
+	return volume.SetDisk(pv, made.diskID, where), nil
 }
 
 // Discard deletes what a restore has made of a volume that is not to be: the disk, and

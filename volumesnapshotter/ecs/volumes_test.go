@@ -5,6 +5,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -105,12 +106,52 @@ func TestADiskThatNeverBecomesWhole(t *testing.T) {
 	})
 }
 
+func TestAPendingDiskThatECSFailsToMake(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(60), CreateDisk: seconds(60)}))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+	id := restored(t, w.process(t, nil), backup)
+	w.wait(t, time.Minute)
+	w.ecs.FailNextDisks(1)
+	if progress := w.poll(t, again(), id); progress.Completed {
+		t.Fatalf("progress %+v", progress)
+	}
+	disk := w.restoresOf(backup.snapshot)[0].ID
+	w.wait(t, time.Minute)
+	want := velero.OperationProgress{
+		Completed: true,
+		Err:       "restore disk from ECS snapshot failed: disk " + disk + " is not there: ECS could not make it, or somebody has deleted it (volume " + id + ")",
+	}
+	if diff := gocmp.Diff(want, w.poll(t, again(), id)); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	w.checkLeft(t, backup, 0)
+}
+
+func TestAVolumeIsNotFinishedInAZoneThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	diskID, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	id := restored(t, w.process(t, nil), backup)
+	pv := pvOf(w.diskInfo(t, diskID), claimed)
+	w.fail(t, fault.Rule{Operation: "DescribeDisks", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10})
+	if finished, err := w.process(t, nil).Finish(t.Context(), again(), w.config, id, pv); err == nil {
+		t.Errorf("the volume is finished as %v", finished)
+	}
+	if err := w.ecs.RemoveDisk(id); err != nil {
+		t.Fatal(err)
+	}
+	if finished, err := w.process(t, nil).Finish(t.Context(), again(), w.config, id, pv); err == nil {
+		t.Errorf("the volume of a disk that is gone is finished as %v", finished)
+	}
+}
+
 func TestAFailureThatMayPassDoesNotEndAVolume(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t)
 	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
 	id := restored(t, w.Snapshotter, backup)
-	w.fail(t, fault.Rule{Status: 503, Code: "ServiceUnavailable", Message: "Come back later.", Count: 10})
+	w.fail(t, fault.Rule{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Come back later.", Count: 10})
 	progress, err := w.process(t, nil).Progress(t.Context(), again(), w.config, id)
 	want := "restore disk from ECS snapshot failed: calling ecs:DescribeDisks in cn-hangzhou: service returned error: StatusCode=503, ErrorCode=ServiceUnavailable, " +
 		`ErrorMessage="Come back later.", RequestId=… (volume ` + id + "): ECS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"
