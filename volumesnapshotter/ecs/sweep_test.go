@@ -199,3 +199,53 @@ func TestWithoutItsIDAClusterSweepsNothing(t *testing.T) {
 		t.Errorf("snapshots %v, want both", w.ecs.Inventory(account).Snapshots)
 	}
 }
+
+func TestTheEndOfAProcess(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	w.create(t, backupNamed("weekly", velerov1.BackupPhaseInProgress))
+	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{}, simecs.DiskConfig{})
+	var want []string
+	for _, disk := range disks[:2] {
+		want = append(want, backUp(t, w.Snapshotter, "daily", disk))
+	}
+	before := w.ecs.Inventory(account).Snapshots
+	other := w.process(t, nil)
+	backUp(t, other, "weekly", disks[0])
+	for _, id := range w.ecs.Inventory(account).Snapshots {
+		if !slices.Contains(before, id) {
+			want = append(want, id) // They are the other process's.
+		}
+	}
+	w.End(t.Context())
+	slices.Sort(want)
+	if diff := cmp.Diff(want, w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("snapshots (-want +got):\n%s", diff)
+	}
+}
+
+func TestAProcessWithoutGroupsEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
+	before := w.calls()
+	w.End(t.Context())
+	if diff := cmp.Diff(before, w.calls()); diff != "" {
+		t.Errorf("calls (-before +after):\n%s", diff)
+	}
+}
+
+func TestAnEndThatFailsLeavesTheRestToTheNextBackup(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+	backUp(t, w.Snapshotter, "daily", disks[0])
+	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError"})
+	w.End(t.Context())
+	if got := w.ecs.Snapshots(); len(got) != 2 {
+		t.Errorf("snapshots %v, want both", got)
+	}
+	if last := w.logged.LastEntry(); last == nil || last.Message != "Members of consistency groups are left to the next backup" {
+		t.Errorf("the last message is %+v", last)
+	}
+}
