@@ -83,7 +83,7 @@ func TestUnderTheBackupCentersPolicy(t *testing.T) {
 		{"sweeping what a failed backup left", func(t *testing.T, w *world) error {
 			t.Helper()
 			backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
-			w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+			w.setPhase(t, velerov1.BackupPhaseFailed)
 			id := w.next(t)
 			if diff := cmp.Diff([]string{id}, w.left()); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)

@@ -17,11 +17,11 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
 
-// setPhase sets the phase of a Backup, or deletes it if the phase is empty.
-func (w *world) setPhase(t *testing.T, name string, phase velerov1.BackupPhase) {
+// setPhase sets the phase of the Backup daily, or deletes it if the phase is empty.
+func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	t.Helper()
 	backup := &velerov1.Backup{}
-	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: name}, backup); err != nil {
+	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: "daily"}, backup); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -69,7 +69,7 @@ func TestLeftoversOfABackup(t *testing.T) {
 			w.addVolume(t, simecs.DiskConfig{ID: single}, "shop/logs", nil)
 			backUp(t, w.Snapshotter, "daily", single)
 			backUp(t, w.Snapshotter, "daily", asked)
-			w.setPhase(t, "daily", tt.phase)
+			w.setPhase(t, tt.phase)
 			w.next(t)
 			var left []string
 			for _, made := range w.ecs.Snapshots() {
@@ -92,7 +92,7 @@ func TestLeftoversOfABackup(t *testing.T) {
 func TestOthersSnapshotsAreNotSwept(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
-	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	w.setPhase(t, velerov1.BackupPhaseFailed)
 	own := map[string]string{tagCluster: clusterID, tagBackupUID: "uid-daily", tagBackup: "daily"}
 	without := func(change map[string]string) map[string]string {
 		tags := maps.Clone(own)
@@ -140,7 +140,7 @@ func TestASweepThatFailsCostsNoBackup(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
 	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
-	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	w.setPhase(t, velerov1.BackupPhaseFailed)
 	w.fail(t, fault.Rule{Operation: "DeleteSnapshot", Status: 500, Code: "InternalError"})
 	w.next(t)
 	const message = "Snapshots of failed backups may be left; the next backup looks for them again, and their retention ends them"
@@ -161,7 +161,7 @@ func TestAGroupWithoutMembersIsSwept(t *testing.T) {
 	disk := w.addGroup(t, simecs.DiskConfig{})[0]
 	w.fail(t, fault.Rule{Operation: "TagResources", Status: 500, Code: "InternalError"})
 	backUp(t, w.Snapshotter, "daily", disk)
-	w.setPhase(t, "daily", velerov1.BackupPhasePartiallyFailed)
+	w.setPhase(t, velerov1.BackupPhasePartiallyFailed)
 	w.next(t)
 	if left := w.groups(); len(left) != 0 {
 		t.Errorf("groups %v, want none", left)
@@ -177,7 +177,7 @@ func TestMembersThatCouldNotBeMarkedAreKept(t *testing.T) {
 		backUp(t, w.Snapshotter, "daily", disk)
 	}
 	before := w.ecs.Inventory(account).Snapshots
-	w.setPhase(t, "daily", velerov1.BackupPhaseCompleted)
+	w.setPhase(t, velerov1.BackupPhaseCompleted)
 	made := w.next(t)
 	want := slices.Sorted(slices.Values(append(before, made)))
 	if diff := cmp.Diff(want, w.ecs.Inventory(account).Snapshots); diff != "" {
@@ -190,7 +190,7 @@ func TestWithoutItsIDAClusterSweepsNothing(t *testing.T) {
 	w := running(t, newWorld(t))
 	disk := w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil)
 	backUp(t, w.Snapshotter, "daily", disk)
-	w.setPhase(t, "daily", velerov1.BackupPhaseFailed)
+	w.setPhase(t, velerov1.BackupPhaseFailed)
 	if err := w.api.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem}}); err != nil {
 		t.Fatal(err)
 	}
