@@ -101,6 +101,8 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
 		"--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller",
 		// With the default of 20 requests a second the deletion of a namespace takes several seconds.
 		"--kube-api-qps=500", "--kube-api-burst=1000",
+		// A claim that is seen before its PersistentVolume is bound at the next round. The default is 15 seconds.
+		"--pvclaimbinder-sync-period=1s",
 		"--profiling=false",
 	)
 	if err != nil {

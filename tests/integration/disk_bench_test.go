@@ -11,9 +11,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
@@ -29,6 +33,9 @@ const (
 	zoneI = "cn-hangzhou-i"
 	zoneK = "cn-beijing-k"
 )
+
+// snapshotQuota is how many snapshots an account may have in a region.
+const snapshotQuota = 17
 
 // benches is for how many tests there are accounts.
 const benches = 40
@@ -47,6 +54,12 @@ func cloudWithDisks() cloudsim.Config {
 		{ID: region, Zones: []ecs.Zone{{ID: zoneH}, {ID: zoneI}}},
 		{ID: otherRegion, Zones: []ecs.Zone{{ID: zoneK}}},
 	}
+	config.ECS.Durations = ecs.Durations{
+		CreateDisk: metav1.Duration{Duration: time.Second},
+		Snapshot:   metav1.Duration{Duration: 3 * time.Second},
+		Copy:       metav1.Duration{Duration: 3 * time.Second},
+	}
+	config.ECS.Quotas.SnapshotsPerAccount = snapshotQuota
 	for number := range benches {
 		account := benchAccount(number)
 		config.Accounts = append(config.Accounts, cloudsim.Account{ID: account})
@@ -81,12 +94,17 @@ func (a *benchAccounts) take(t *testing.T) string {
 // All of these, the location's Secret and the namespace of the application have the bench's name.
 type bench struct {
 	*vault
+
+	settled *settledAccounts
 }
 
 // newBench creates all of a bench but the namespace. config replaces keys of the snapshot location's config.
 func (s *diskSuite) newBench(t *testing.T, name string, config map[string]string) *bench {
 	t.Helper()
-	b := &bench{vault: s.newVault(t, name, vaultOptions{account: s.accounts.take(t), more: []string{diskPolicy(t)}})}
+	b := &bench{
+		vault:   s.newVault(t, name, vaultOptions{account: s.accounts.take(t), more: []string{diskPolicy(t)}}),
+		settled: s.settled,
+	}
 	b.createSnapshotLocation(t, region, config)
 	b.waitAvailable(t)
 	return b
@@ -137,6 +155,56 @@ func (b *bench) wantInventory(t *testing.T, when string, disks, snapshots, group
 	has := b.inventory()
 	if len(has.Disks) != disks || len(has.Snapshots) != snapshots || len(has.SnapshotGroups) != groups {
 		t.Errorf("%s the account has %+v, want %d disks, %d snapshots, %d groups", when, has, disks, snapshots, groups)
+	}
+}
+
+// settle ends a test: it looks for secrets in the logs of the bench's backups and restores, deletes the backups, and
+// fails unless the account has these disks then, and nothing else.
+func (b *bench) settle(t *testing.T, disks ...string) {
+	t.Helper()
+	for name, text := range b.logsInBuckets(t, b.bucket) {
+		if err := b.secrets.in(name, text); err != nil {
+			t.Error(err)
+		}
+	}
+	var backups velerov1.BackupList
+	must(t, b.cp.Client.List(t.Context(), &backups, client.MatchingLabels{velerov1.StorageLocationLabel: b.name}))
+	for _, backup := range backups.Items {
+		b.delete(t, backup.Name)
+	}
+	want := ecs.Inventory{}
+	for _, id := range disks {
+		want.Disks = append(want.Disks, b.diskInfo(t, id).Region+"/"+id)
+	}
+	slices.Sort(want.Disks)
+	wantEqual(t, "what the account has when all backups are deleted", b.inventory(), want)
+	b.settled.put(b.account, want)
+}
+
+// settledAccounts are what the accounts of ended tests must have. It is safe for concurrent use.
+type settledAccounts struct {
+	mu   sync.Mutex
+	want map[string]ecs.Inventory
+}
+
+func (s *settledAccounts) put(account string, want ecs.Inventory) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.want == nil {
+		s.want = map[string]ecs.Inventory{}
+	}
+	s.want[account] = want
+}
+
+// testNothingIsOrphaned looks at the accounts of all tests, which have ended.
+func (s *diskSuite) testNothingIsOrphaned(t *testing.T) {
+	for number := range s.accounts.next {
+		account := benchAccount(number)
+		want, settled := s.settled.want[account]
+		if !settled {
+			t.Errorf("the test with the account %s did not say what is to be left", account)
+		}
+		wantEqual(t, "what the account "+account+" has", s.cloud.ECS().Inventory(account), want)
 	}
 }
 

@@ -3,7 +3,18 @@
 package integration
 
 import (
+	"context"
+	"fmt"
 	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 )
 
 func (s *diskSuite) testSameRegion(t *testing.T) {
@@ -19,6 +30,236 @@ func (s *diskSuite) testSameRegion(t *testing.T) {
 	s.completedRestore(t, b.name, b.name)
 	pv := v.wantRestored(t, v.essd())
 	wantEqual(t, "the mount options", pv.Spec.MountOptions, []string{"noatime"})
-	wantEqual(t, "the name of the volume, which is that of the disk", pv.Name, diskOf(pv))
 	b.wantInventory(t, "after the restore", 1, 1, 0)
+	b.settle(t, diskOf(pv))
+}
+
+func (s *diskSuite) testOtherZone(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-zone", map[string]string{"zoneMapping": zoneH + "=" + zoneI})
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{pv: "pv-disk-zone"})
+	b.completedDiskBackup(t, b.name)
+
+	v.overwrite(t)
+	b.lose(t, v)
+	s.completedRestore(t, b.name, b.name)
+	want := v.essd()
+	want.Zone = zoneI
+	pv := v.wantRestored(t, want)
+	wantEqual(t, "the name of the volume", pv.Name, "pv-disk-zone")
+	b.settle(t, diskOf(pv))
+}
+
+func (s *diskSuite) testOtherRegion(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-region", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{})
+	b.completedDiskBackup(t, b.name)
+	v.overwrite(t)
+
+	there := b.inOtherCluster(t, otherRegion, zoneK)
+	there.completedRestore(t, b.name, b.name)
+	want := v.essd()
+	want.Zone = zoneK
+	pv := v.wantRestoredIn(t, there.suite, b.name, want)
+	wantEqual(t, "the hosts that were asked for a copy", hosts(b.calls("CopySnapshot")), []string{"ecs." + region + ".aliyuncs.com"})
+	wantEqual(t, "the number of copies", len(b.calls("CopySnapshot")), 1)
+	wantEqual(t, "the hosts that were asked for a disk", hosts(b.calls("CreateDisk")), []string{"ecs." + otherRegion + ".aliyuncs.com"})
+	b.wantInventory(t, "after the restore", 2, 2, 0)
+
+	// The copy is used again.
+	there.completedRestore(t, "disk-region-again", b.name, "--namespace-mappings", b.name+":disk-region-again")
+	again := v.wantRestoredIn(t, there.suite, "disk-region-again", want)
+	wantEqual(t, "the number of copies after another restore", len(b.calls("CopySnapshot")), 1)
+	b.settle(t, v.disk, diskOf(pv), diskOf(again))
+}
+
+// inOtherCluster starts a cluster with a node in a zone of a region. It sees the bench's backups.
+func (b *bench) inOtherCluster(t *testing.T, region, zone string) *bench {
+	t.Helper()
+	other := b.startOther(t)
+	other.createNode(t, zone)
+	there := &bench{vault: &vault{suite: other, name: b.name, account: b.account, bucket: b.bucket, key: b.key}}
+	there.writeSecret(t, dotenv(b.key))
+	there.createLocation(t, vaultOptions{})
+	there.createSnapshotLocation(t, region, nil)
+	there.waitAvailable(t)
+	// A server looks for backups when it starts, and then once a minute.
+	must(t, other.velero.Restart(t.Context()))
+	eventually(t, "the backup to be synced", func(ctx context.Context) error {
+		return other.get(ctx, b.name, &velerov1.Backup{})
+	})
+	return there
+}
+
+func (s *diskSuite) testKinds(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-kinds", nil)
+	s.newNamespace(t, b.name)
+	const key = "key-of-the-shop"
+	must(t, s.cloud.ECS().SetKMSKey(ecs.KMSKey{ID: key, Account: b.account, Region: region}))
+	kinds := []struct {
+		name    string
+		options volumeOptions
+		want    diskState
+	}{
+		{
+			name:    "block",
+			options: volumeOptions{block: true},
+			want:    diskState{Category: "cloud_essd", PerformanceLevel: "PL1", Size: 20},
+		},
+		{
+			name:    "flexvolume",
+			options: volumeOptions{flex: true},
+			want:    diskState{Category: "cloud_essd", PerformanceLevel: "PL1", Size: 20},
+		},
+		{
+			name:    "encrypted",
+			options: volumeOptions{disk: ecs.DiskConfig{Encrypted: true, KMSKeyID: key}},
+			want:    diskState{Category: "cloud_essd", PerformanceLevel: "PL1", Size: 20, Encrypted: true, KMSKeyID: key},
+		},
+		{
+			name:    "fast",
+			options: volumeOptions{disk: ecs.DiskConfig{Size: 500, PerformanceLevel: "PL2"}},
+			want:    diskState{Category: "cloud_essd", PerformanceLevel: "PL2", Size: 500},
+		},
+		{
+			name: "provisioned",
+			options: volumeOptions{disk: ecs.DiskConfig{
+				Category: "cloud_auto", Size: 100, ProvisionedIOPS: 1000, Bursting: true,
+			}},
+			want: diskState{Category: "cloud_auto", Size: 100, ProvisionedIOPS: 1000, Bursting: true},
+		},
+		{
+			// Its snapshot can be used when it is accomplished, not before.
+			name:    "slow",
+			options: volumeOptions{disk: ecs.DiskConfig{Category: "cloud_ssd"}},
+			want:    diskState{Category: "cloud_ssd", Size: 20},
+		},
+	}
+	volumes := make([]*diskVolume, len(kinds))
+	for i, kind := range kinds {
+		volumes[i] = b.newVolume(t, kind.name, kind.options)
+	}
+	b.completedDiskBackup(t, b.name)
+
+	for _, v := range volumes {
+		v.overwrite(t)
+	}
+	b.lose(t, volumes...)
+	s.completedRestore(t, b.name, b.name)
+	var disks []string
+	for i, kind := range kinds {
+		want := kind.want
+		want.Zone, want.OwnTag, want.Content = zoneH, "storefront", volumes[i].content
+		pv := volumes[i].wantRestored(t, want)
+		disks = append(disks, diskOf(pv))
+		wantEqual(t, "the mode of the volume "+kind.name, pv.Spec.VolumeMode, volumeMode(kind.options))
+		wantEqual(t, "whether the volume "+kind.name+" is of the FlexVolume driver", pv.Spec.FlexVolume != nil, kind.options.flex)
+	}
+	b.settle(t, disks...)
+}
+
+func (s *diskSuite) testOtherClass(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-class", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{class: "alicloud-disk-ssd", disk: ecs.DiskConfig{Category: "cloud_ssd"}})
+	b.completedDiskBackup(t, b.name)
+
+	v.overwrite(t)
+	b.lose(t, v)
+	s.create(t, &storagev1.StorageClass{
+		ObjectMeta:  metav1.ObjectMeta{Name: "alicloud-disk-essd-pl1"},
+		Provisioner: diskDriver,
+		Parameters:  map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"},
+	}, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: controlplane.VeleroNamespace, Name: b.name,
+			Labels: map[string]string{
+				"velero.io/plugin-config": "", "alibabacloud.com/storage-class-mapping": "RestoreItemAction",
+			},
+			Annotations: map[string]string{"alibabacloud.com/restore": b.name},
+		},
+		Data: map[string]string{"rules": "- from: alicloud-disk-ssd\n  to: {class: alicloud-disk-essd-pl1, capacity: 40Gi}\n"},
+	})
+	s.completedRestore(t, b.name, b.name)
+	want := v.essd()
+	want.Size = 40
+	pv := v.wantRestored(t, want)
+	b.settle(t, diskOf(pv))
+}
+
+func (s *diskSuite) testClaimAlone(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-claim", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{
+		disk:         ecs.DiskConfig{Size: 10, PerformanceLevel: "PL0"},
+		mountOptions: []string{"noatime", "nodelalloc"},
+		claimLabels:  map[string]string{"app": "orders"},
+	})
+	s.createForeignVolume(t, b.name)
+	foreign := s.persistentVolume(t, foreignVolume)
+	b.completedDiskBackup(t, b.name)
+	b.wantInventory(t, "after the backup", 1, 1, 0)
+
+	v.overwrite(t)
+	must(t, s.cp.Client.Delete(t.Context(), &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: b.name, Name: v.name}}))
+	s.waitGone(t, "the claim", &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: b.name, Name: v.name}})
+	v.losePersistentVolume(t)
+	must(t, s.cloud.ECS().RemoveDisk(v.disk))
+	s.completedRestore(t, b.name, b.name, "--include-resources", "persistentvolumeclaims,persistentvolumes", "--selector", "app=orders")
+	want := v.essd()
+	want.PerformanceLevel = "PL0"
+	pv := v.wantRestored(t, want)
+	wantEqual(t, "the mount options", pv.Spec.MountOptions, []string{"noatime", "nodelalloc"})
+	wantEqual(t, "the volume of another vendor", s.persistentVolume(t, foreignVolume), foreign)
+	b.settle(t, diskOf(pv))
+}
+
+// foreignVolume is a PersistentVolume of another vendor.
+const foreignVolume = "pvc-of-ebs"
+
+// createForeignVolume creates foreignVolume with a claim in the namespace, bound.
+func (s *suite) createForeignVolume(t *testing.T, namespace string) {
+	t.Helper()
+	class := "gp2"
+	access := []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	s.create(t, &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: foreignVolume, Annotations: map[string]string{provisionedKey: "ebs.csi.aws.com"}},
+		Spec: corev1.PersistentVolumeSpec{
+			AccessModes: access, Capacity: capacity(4), StorageClassName: class,
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
+				Driver: "ebs.csi.aws.com", VolumeHandle: "vol-0a1b2c3d4e5f60718", FSType: "ext4",
+			}},
+			ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: "foreign"},
+		},
+	}, &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "foreign"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: access, Resources: corev1.VolumeResourceRequirements{Requests: capacity(4)},
+			StorageClassName: &class, VolumeName: foreignVolume,
+		},
+	})
+	eventually(t, "the volume of another vendor to be bound", func(ctx context.Context) error {
+		pv := &corev1.PersistentVolume{}
+		if err := s.cp.Client.Get(ctx, client.ObjectKey{Name: foreignVolume}, pv); err != nil {
+			return err
+		}
+		if pv.Status.Phase != corev1.VolumeBound {
+			return fmt.Errorf("it is %s", pv.Status.Phase)
+		}
+		return nil
+	})
+}
+
+func (s *suite) persistentVolume(t *testing.T, name string) *corev1.PersistentVolume {
+	t.Helper()
+	pv := &corev1.PersistentVolume{}
+	must(t, s.cp.Client.Get(t.Context(), client.ObjectKey{Name: name}, pv))
+	return pv
 }

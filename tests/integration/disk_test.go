@@ -14,18 +14,28 @@ type diskSuite struct {
 	*suite
 
 	accounts *benchAccounts
+	settled  *settledAccounts
 }
 
 // TestDisks runs all cases of disks that need a Velero server, on one that they share.
 func TestDisks(t *testing.T) {
 	skipShort(t)
-	s := &diskSuite{suite: startSuite(t, cloudWithDisks()), accounts: &benchAccounts{}}
+	s := &diskSuite{suite: startSuite(t, cloudWithDisks()), accounts: &benchAccounts{}, settled: &settledAccounts{}}
 	s.createNode(t, zoneH)
 	s.createNode(t, zoneI)
 	t.Run("case", func(t *testing.T) {
 		t.Run("a disk is restored as it was when it was backed up", s.testSameRegion)
+		t.Run("a disk is restored in the zone that its own is mapped to", s.testOtherZone)
+		t.Run("a disk is restored in another region from a copy", s.testOtherRegion)
+		t.Run("disks of all kinds come back as what they were", s.testKinds)
+		t.Run("a disk becomes one of the class that its own is mapped to", s.testOtherClass)
+		t.Run("a claim is restored alone beside a volume of another vendor", s.testClaimAlone)
+		t.Run("a backup that hits the quota of snapshots keeps all objects and what it could take", s.testQuota)
+		t.Run("a snapshot that is refused costs no object", s.testRefusedSnapshot)
+		t.Run("a backup of the official plugin is restored", s.testOfficialBackup)
+		t.Run("the disks of a consistency group are cut together", s.testConsistencyGroup)
 	})
-	t.Run("no secret is in any log", s.testNoSecretInAnyLog)
+	t.Run("nothing is orphaned", s.testNothingIsOrphaned)
 }
 
 // createNode creates a Node in a zone. Nothing runs on it.

@@ -38,6 +38,8 @@ type volumeOptions struct {
 	disk ecs.DiskConfig
 	// pv is the name of the PersistentVolume, by default the id of the disk, as ACK has it.
 	pv string
+	// unused leaves the disk as one that was never attached, of which ECS makes no snapshot.
+	unused bool
 	// flex makes the PersistentVolume one of the FlexVolume driver.
 	flex bool
 	// block makes it a raw device.
@@ -60,8 +62,30 @@ type diskVolume struct {
 	content string
 }
 
-// newVolume creates a disk that is attached and holds a file, its PersistentVolume, claim and Pod.
+// newVolume creates a disk that is attached and holds a file, its PersistentVolume, claim and Pod, and waits until the
+// claim is bound.
 func (b *bench) newVolume(t *testing.T, name string, options volumeOptions) *diskVolume {
+	t.Helper()
+	v := b.createVolume(t, name, options)
+	v.waitBound(t)
+	return v
+}
+
+// newVolumes is newVolume for so many equal ones.
+func (b *bench) newVolumes(t *testing.T, number int) []*diskVolume {
+	t.Helper()
+	volumes := make([]*diskVolume, number)
+	for i := range volumes {
+		volumes[i] = b.createVolume(t, fmt.Sprintf("data-%02d", i), volumeOptions{})
+	}
+	for _, v := range volumes {
+		v.waitBound(t)
+	}
+	return volumes
+}
+
+// createVolume is newVolume, and does not wait.
+func (b *bench) createVolume(t *testing.T, name string, options volumeOptions) *diskVolume {
 	t.Helper()
 	v := &diskVolume{bench: b, name: name, content: "orders of " + b.name + "/" + name}
 	config := options.disk
@@ -69,7 +93,9 @@ func (b *bench) newVolume(t *testing.T, name string, options volumeOptions) *dis
 	config.Zone = cmp.Or(config.Zone, zoneH)
 	config.Category = cmp.Or(config.Category, "cloud_essd")
 	config.Size = cmp.Or(config.Size, 20)
-	config.Instance = benchInstance(b.account, config.Zone)
+	if !options.unused {
+		config.Instance = benchInstance(b.account, config.Zone)
+	}
 	config.Tags = map[string]string{ownTag: "storefront"}
 	config.Files = map[string]string{file: v.content}
 	var err error
@@ -77,7 +103,6 @@ func (b *bench) newVolume(t *testing.T, name string, options volumeOptions) *dis
 	must(t, err)
 	v.pv = cmp.Or(options.pv, v.disk)
 	b.create(t, v.persistentVolume(config, options), v.claim(config, options), v.pod(options))
-	v.waitBound(t)
 	return v
 }
 

@@ -39,6 +39,9 @@ const (
 	// nowhere is where the instance metadata service of a machine outside of the cloud is: port 1 of loopback, which
 	// refuses.
 	nowhere = "http://127.0.0.1:1"
+
+	// groupLabel is the label of claims that are backed up together.
+	groupLabel = "alibabacloud.com/consistency-group"
 )
 
 // suite is a simulated cloud and a control plane whose Velero server has the plugin. Tests share it, and have
@@ -151,6 +154,8 @@ func (s *suite) startVelero(t *testing.T) {
 			"--concurrent-backups=4",
 			// What a killed restore has left keeps the next one waiting for as long.
 			"--terminating-resource-timeout=1m",
+			// The claims of a consistency group come one after the other, with their hooks around them.
+			"--volume-group-snapshot-label-key=" + groupLabel,
 		},
 	})
 	must(t, err)
