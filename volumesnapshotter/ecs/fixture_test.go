@@ -65,10 +65,6 @@ accounts:
   users:
   - name: velero
     keys: [{id: LTAIvelero, secret: velero-secret}]
-  - name: other
-    keys: [{id: LTAIother, secret: other-secret}]
-    policies:
-    - {Version: "1", Statement: [{Effect: Allow, Action: "ecs:*", Resource: "*"}]}
 ecs:
   regions:
   - {id: cn-hangzhou, zones: [{id: cn-hangzhou-k}, {id: cn-hangzhou-j}]}
@@ -118,6 +114,11 @@ func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		for _, entry := range sim.Journal().Entries() {
+			if len(entry.UnknownParameters) > 0 {
+				t.Errorf("%s was called with parameters that it does not have: %v", entry.Operation, entry.UnknownParameters)
+			}
+		}
 		if err := sim.Close(); err != nil {
 			t.Error(err)
 		}

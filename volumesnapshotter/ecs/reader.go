@@ -42,7 +42,9 @@ func (s *site) describe(ctx context.Context, id string) disk {
 	if err == nil {
 		return found
 	}
-	s.log.WithField("disk", id).WithError(err).Debug("Describing the disk by its PersistentVolume")
+	if failure.Classify(err) != failure.Denied { // That is told once.
+		s.log.WithField("disk", id).WithError(err).Warn("The disk is described by its PersistentVolume, which does not tell all")
+	}
 	pv, err := s.volumeOf(ctx, id)
 	if err != nil {
 		return disk{id: id}

@@ -328,7 +328,6 @@ func TestManyDisks(t *testing.T) {
 		{"37 a minute, 20 at once", 37, 20, 0},
 		{"half of 100 a minute, one after the other", 100, 1, 50},
 		{"half of 100 a minute, 20 at once", 100, 20, 50},
-		{"half of 37 a minute, 20 at once", 37, 20, 18},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
