@@ -70,6 +70,7 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 		left bool
 	}{
 		{"that of a restore that has ended", endRestore, diskspec.Target{}, true, false},
+		{"that of a target that names a key and no encryption", endRestore, diskspec.Target{KMSKeyID: ownKey}, true, false},
 		{
 			"that of a restore that is gone", func(t *testing.T, w *world, _ string) {
 				t.Helper()
@@ -172,6 +173,22 @@ func TestADiskIsAdoptedByOneRestoreAfterTheOther(t *testing.T) {
 	w.create(t, restoreNamed("last", velerov1.RestorePhaseInProgress))
 	if third := restored(t, w.process(t, nil), backup); second != first || third != first {
 		t.Errorf("the restores have the disks %s, %s and %s", first, second, third)
+	}
+}
+
+func TestAnotherRestoreOfTheSameNameHasADiskOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	first := restored(t, w.process(t, nil), backup)
+	namesake := again()
+	namesake.UID = "uid-namesake"
+	if err := w.api.Delete(t.Context(), again()); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, pvOf(w.diskInfo(t, first), claimed), namesake)
+	if second := restored(t, w.process(t, nil), backup); second == first {
+		t.Errorf("both restores have the disk %s", first)
 	}
 }
 

@@ -221,10 +221,27 @@ func TestACopyWithAnotherKeyIsNotUsedAgain(t *testing.T) {
 	keys := make([]string, 0, 2)
 	for _, copied := range w.copiesOf(backup) {
 		keys = append(keys, copied.KMSKeyID)
+		if regions, ok := copied.Tags[tagCopiedTo]; ok {
+			t.Errorf("the copy %s says that it was copied to %s", copied.ID, regions)
+		}
 	}
 	if diff := gocmp.Diff([]string{simecs.ServiceKeyID(away), awayKey}, keys); diff != "" {
 		t.Errorf("keys of the copies (-want +got):\n%s", diff)
 	}
+}
+
+func TestARestoreKeepsToTheCopyThatItHasBegun(t *testing.T) {
+	t.Parallel()
+	w := newAway(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Encrypted: true})
+	w.goAway(t, nil)
+	id := restored(t, w.process(t, nil), backup)
+	w.wait(t, copySeconds*time.Second)
+	w.config["kmsKeyId"] = awayKey
+	if progress := w.poll(t, again(), id); !progress.Completed || progress.Err != "" {
+		t.Errorf("progress %+v", progress)
+	}
+	w.onlyCopy(t, backup)
 }
 
 func TestTheCopyOfALargeRestoreIsFound(t *testing.T) {
@@ -443,5 +460,21 @@ func TestHowLongACopyIsKept(t *testing.T) {
 				t.Errorf("the copy stays for %d days, want %d", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestASnapshotThatShouldBeGoneIsNotCopiedForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	current, err := w.initialised()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := remainingDays(api, snapshot{created: w.time.Now().AddDate(0, 0, -10), retentionDays: 9}); got != 1 {
+		t.Errorf("the copy stays for %d days, want 1", got)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sirupsen/logrus"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -126,6 +128,51 @@ func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
 			}
 			if got := strings.Join(w.messages(logrus.WarnLevel), "; "); got != tt.warning {
 				t.Errorf("warnings %q, want %q", got, tt.warning)
+			}
+		})
+	}
+}
+
+func TestTheRequestOfADiskHasOnlyWhatTheDiskHas(t *testing.T) {
+	t.Parallel()
+	encrypted := snapshot{id: "s-1", encrypted: true, kmsKeyID: ownKey}
+	tests := []struct {
+		name   string
+		spec   diskspec.Spec
+		source snapshot
+		want   *sdk.CreateDiskRequest
+	}{
+		{
+			"a regional disk has no zone", typed("cloud_regional_disk_auto", "", 20),
+			snapshot{id: "s-1"},
+			&sdk.CreateDiskRequest{SnapshotId: new("s-1"), Size: new(int32(20)), DiskCategory: new("cloud_regional_disk_auto")},
+		},
+		{
+			"a disk of an encrypted snapshot has its key without naming it",
+			with(typed("cloud_essd.PL1", homeZone, 20), func(d *diskspec.Spec) { d.Encrypted, d.KMSKeyID = true, ownKey }), encrypted,
+			&sdk.CreateDiskRequest{
+				SnapshotId: new("s-1"), Size: new(int32(20)), DiskCategory: new("cloud_essd"), PerformanceLevel: new("PL1"),
+				ZoneId: new(homeZone), Encrypted: new(true),
+			},
+		},
+		{
+			"a disk has all that it can have",
+			diskspec.Spec{
+				Type: volume.DiskType{Category: "cloud_auto"}, Zone: homeZone, SizeGiB: 40, Encrypted: true, KMSKeyID: ownKey,
+				ProvisionedIOPS: 100, Bursting: true, MultiAttach: true, ResourceGroupID: "rg-1",
+			},
+			snapshot{id: "s-1"},
+			&sdk.CreateDiskRequest{
+				SnapshotId: new("s-1"), Size: new(int32(40)), DiskCategory: new("cloud_auto"), ZoneId: new(homeZone), Encrypted: new(true),
+				KMSKeyId: new(ownKey), ProvisionedIops: new(int64(100)), BurstingEnabled: new(true), MultiAttach: new("Enabled"), ResourceGroupId: new("rg-1"),
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := gocmp.Diff(tt.want, newDiskRequest(tt.spec, tt.source)); diff != "" {
+				t.Errorf("request (-want +got):\n%s", diff)
 			}
 		})
 	}
