@@ -309,7 +309,7 @@ func TestADiskWithoutAZone(t *testing.T) {
 func TestEveryPlannedDiskIsOneThatECSMakes(t *testing.T) {
 	t.Parallel()
 	const plans = 100
-	w := newRestore(t)
+	w := newWorld(t)
 	current, err := w.initialised()
 	if err != nil {
 		t.Fatal(err)
