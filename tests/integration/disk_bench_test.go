@@ -11,11 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,11 +52,7 @@ func cloudWithDisks() cloudsim.Config {
 		{ID: region, Zones: []ecs.Zone{{ID: zoneH}, {ID: zoneI}}},
 		{ID: otherRegion, Zones: []ecs.Zone{{ID: zoneK}}},
 	}
-	config.ECS.Durations = ecs.Durations{
-		CreateDisk: metav1.Duration{Duration: time.Second},
-		Snapshot:   metav1.Duration{Duration: 3 * time.Second},
-		Copy:       metav1.Duration{Duration: 3 * time.Second},
-	}
+	config.ECS.Durations = briefly()
 	config.ECS.Quotas.SnapshotsPerAccount = snapshotQuota
 	for number := range benches {
 		account := benchAccount(number)

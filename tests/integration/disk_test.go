@@ -35,6 +35,11 @@ func TestDisks(t *testing.T) {
 		t.Run("a backup of the official plugin is restored", s.testOfficialBackup)
 		t.Run("the disks of a consistency group are cut together", s.testConsistencyGroup)
 	})
+	t.Run("ten slow disks are made side by side and held back until they are whole", s.testTenSlowDisks)
+	t.Run("a backup that is killed while it is uploaded leaves no snapshot after the next one", s.testKilledUpload)
+	t.Run("a restore whose plugin is killed is repeated with one disk", s.testKilledRestores)
+	t.Run("a restore whose plugin is killed while it releases a volume is repeated with one disk", s.testKilledRelease)
+	t.Run("no secret is in what the CLI says", func(t *testing.T) { must(t, s.secrets.in("the CLI's output", s.said.String())) })
 	t.Run("nothing is orphaned", s.testNothingIsOrphaned)
 }
 
