@@ -21,6 +21,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/simtime"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -79,7 +80,7 @@ type world struct {
 	env map[string]string
 	log *logtest.Hook
 	// time is the Cloud's clock, which the simulated ECS goes by too.
-	time *simulatedTime
+	time *simtime.Clock
 }
 
 func newWorld(t *testing.T, env map[string]string) *world {
@@ -101,16 +102,21 @@ func newWorld(t *testing.T, env map[string]string) *world {
 	for name, value := range env {
 		w.env[name] = value
 	}
+	client, err := sim.HTTPClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
 	logger, hook := logtest.NewNullLogger()
 	logger.SetLevel(logrus.DebugLevel)
 	w.log = hook
-	w.time = newSimulatedTime(sim.ECS().Advance)
+	w.time = simtime.New(sim.ECS().Advance)
 	w.Cloud = New(Environment{
 		Getenv: func(name string) string { return w.env[name] },
 		Log:    logger,
 		Now:    w.time.Now,
 		Sleep:  w.time.Sleep,
-		RPC:    proxied(t, sim),
+		RPC:    client,
 		Retry:  retry.Policy{BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
 	})
 	return w
