@@ -21,9 +21,9 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/simtime"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/simtime"
 )
 
 // simulated is an account with a bucket, a disk, users and roles, and an instance in cn-hangzhou.
