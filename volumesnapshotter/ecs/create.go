@@ -26,6 +26,8 @@ type blueprint struct {
 	// restore is the one that the disk is for.
 	restore *velerov1.Restore
 	planned []diskspec.Spec
+	// asked is the size in GiB that is wanted, whatever the type of the disk needs.
+	asked int64
 }
 
 // soldOut is a type that a zone does not sell.
@@ -76,6 +78,10 @@ func (s *site) tell(b blueprint, id string, chosen int) {
 	made := b.planned[chosen]
 	if chosen > 0 {
 		log.Warnf("The disk is %s, for ECS does not sell %s", describeSpec(made), describeSpec(b.planned[0]))
+		return
+	}
+	if least := max(b.asked, diskspec.MinGiB); made.SizeGiB > least {
+		log.Warnf("The disk is %s, for ECS makes none of this type with %d GiB", describeSpec(made), least)
 		return
 	}
 	log.Infof("ECS makes the disk: %s", describeSpec(made))

@@ -56,14 +56,15 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 				unfit = append(unfit, err)
 				break
 			}
-			if spec.SizeGiB > least {
+			// Of the types of a class, one that needs a larger disk, such as PL2 with its 461
+			// GiB, comes after those that do not, as the CSI driver has it.
+			if spec.SizeGiB > least && len(target.Types) > 0 {
 				larger = append(larger, spec)
 				continue
 			}
 			planned = append(planned, spec)
 		}
 	}
-	// A type that needs a larger disk, such as PL2 with its 461 GiB, comes after those that do not.
 	planned = append(planned, larger...)
 	switch {
 	case len(planned) > 0:
@@ -109,14 +110,14 @@ func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Sp
 	switch mapped := s.zones[recorded.Zone]; {
 	case mapped != "":
 		zones = append(zones, mapped)
-	case strings.HasPrefix(recorded.Zone, region):
+	case isIn(region, recorded.Zone):
 		zones = append(zones, recorded.Zone)
 		if len(ofCluster) > 0 && !slices.Contains(ofCluster, recorded.Zone) {
 			s.log.WithField("zone", recorded.Zone).
 				Warn("The disk is made in the zone that it was in, where the cluster has no node now; the location's config key zoneMapping names another one")
 		}
 	}
-	zones = append(zones, slices.DeleteFunc(ofCluster, func(zone string) bool { return !strings.HasPrefix(zone, region) })...)
+	zones = append(zones, slices.DeleteFunc(ofCluster, func(zone string) bool { return !isIn(region, zone) })...)
 	if s.zone != "" {
 		zones = append(zones, s.zone)
 	}
@@ -124,6 +125,15 @@ func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Sp
 		zones = append(slices.DeleteFunc(zones, func(zone string) bool { return !slices.Contains(target.Zones, zone) }), target.Zones...)
 	}
 	return unique(zones)
+}
+
+// isIn tells whether a zone is one of the region: cn-hangzhou-h is in cn-hangzhou and
+// us-west-1a in us-west-1, but cn-shanghai-finance-1a is not in cn-shanghai.
+func isIn(region, zone string) bool {
+	const longestName = 2 // Of a zone within its region.
+	name, ok := strings.CutPrefix(zone, region)
+	name = strings.TrimPrefix(name, "-")
+	return ok && name != "" && len(name) <= longestName
 }
 
 // unique returns the texts without repetitions, in their order.

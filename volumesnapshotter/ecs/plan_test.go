@@ -404,3 +404,27 @@ func randomTarget(random *rand.Rand) diskspec.Target {
 	}
 	return target
 }
+
+func TestZonesOfARegion(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, region, zone string
+		want               bool
+	}{
+		{"a zone of China", "cn-hangzhou", "cn-hangzhou-h", true},
+		{"a zone of a numbered region", "us-west-1", "us-west-1a", true},
+		{"a zone of a finance region", "cn-shanghai-finance-1", "cn-shanghai-finance-1a", true},
+		{"a finance region is not the region of the city", "cn-shanghai", "cn-shanghai-finance-1a", false},
+		{"another region", "cn-beijing", "cn-hangzhou-h", false},
+		{"the region itself", "cn-beijing", "cn-beijing", false},
+		{"no zone", "cn-beijing", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := isIn(tt.region, tt.zone); got != tt.want {
+				t.Errorf("isIn(%q, %q) = %t, want %t", tt.region, tt.zone, got, tt.want)
+			}
+		})
+	}
+}

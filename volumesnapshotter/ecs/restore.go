@@ -88,7 +88,7 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 	if err != nil {
 		return making{}, err
 	}
-	id, err := s.makeDisk(ctx, api, blueprint{wanted: wanted, source: source, told: told, restore: restore, planned: planned})
+	id, err := s.makeDisk(ctx, api, blueprint{wanted: wanted, source: source, told: told, restore: restore, planned: planned, asked: target.Apply(told.disk).SizeGiB})
 	return making{diskID: id}, err
 }
 

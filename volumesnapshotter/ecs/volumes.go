@@ -20,8 +20,10 @@ import (
 // disks. They may run in another process than the one that began the disk.
 
 const (
-	// pollInterval is how often a disk that is to be deleted is looked at.
+	// pollInterval is how often a disk is looked at that is to be seen, or to be deleted.
 	pollInterval = 2 * time.Second
+	// visibleAfter is how long a disk that ECS has accepted may be missing from its lists.
+	visibleAfter = 15 * time.Second
 	whole        = 100
 	percentUnit  = "%"
 )
@@ -95,15 +97,30 @@ func (s *site) restoredDisk(ctx context.Context, api *alicloud.ECS, restore *vel
 	return describeDisks(ctx, api, id)
 }
 
-func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {
-	found, err := s.restoredDisk(ctx, api, restore, id)
-	switch {
-	case err != nil:
-		return velero.OperationProgress{}, err
-	case len(found) == 0:
-		return velero.OperationProgress{}, final("disk %s is not there: ECS could not make it, or somebody has deleted it", id)
+// visibleDisk is restoredDisk for a disk that ECS has accepted, perhaps just now. A
+// list may lag behind what was created; a disk that stays away has failed.
+func (s *site) visibleDisk(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) (disk, error) {
+	for begun := api.Now(); ; {
+		found, err := s.restoredDisk(ctx, api, restore, id)
+		switch {
+		case err != nil:
+			return disk{}, err
+		case len(found) > 0:
+			return found[0], nil
+		case api.Now().Sub(begun) >= visibleAfter:
+			return disk{}, final("disk %s is not there: ECS could not make it, or somebody has deleted it", id)
+		}
+		if err := api.Sleep(ctx, pollInterval); err != nil {
+			return disk{}, err
+		}
 	}
-	d := found[0]
+}
+
+func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {
+	d, err := s.visibleDisk(ctx, api, restore, id)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
 	progress := velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Started: d.created, Updated: api.Now()}
 	switch {
 	case d.status != diskCreating:
