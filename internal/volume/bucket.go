@@ -26,9 +26,9 @@ func BucketOf(pv *corev1.PersistentVolume) (Bucket, bool) {
 	}
 	params := parameters(pv)
 	return Bucket{
-		Name: parameter(params, "bucket"),
-		Path: directory(parameter(params, "path")),
-		URL:  parameter(params, "url"),
-		CNFS: parameter(params, "containerNetworkFileSystem"),
+		Name: Parameter(params, "bucket"),
+		Path: directory(Parameter(params, "path")),
+		URL:  Parameter(params, "url"),
+		CNFS: Parameter(params, "containerNetworkFileSystem"),
 	}, true
 }

@@ -30,7 +30,7 @@ func DiskID(pv *corev1.PersistentVolume) string {
 	if FormOf(pv) == FormCSI {
 		return pv.Spec.CSI.VolumeHandle
 	}
-	return parameter(pv.Spec.FlexVolume.Options, flexVolumeID)
+	return Parameter(pv.Spec.FlexVolume.Options, flexVolumeID)
 }
 
 // DiskType is an ECS disk's DiskCategory and, where that is cloud_essd, its
@@ -65,14 +65,14 @@ func DiskTypeOf(pv *corev1.PersistentVolume) DiskType {
 	}
 	found := ParseDiskType(pv.Labels[LabelDiskType])
 	if found.Category == "" {
-		found.Category = onlyChoice(parameter(parameters(pv), "type"))
+		found.Category = onlyChoice(Parameter(parameters(pv), "type"))
 	}
 	if found.Category != categoryESSD {
 		// The driver leaves a StorageClass's level on disks that have none.
 		return DiskType{Category: found.Category}
 	}
 	if found.PerformanceLevel == "" {
-		found.PerformanceLevel = onlyChoice(parameter(parameters(pv), "performanceLevel"))
+		found.PerformanceLevel = onlyChoice(Parameter(parameters(pv), "performanceLevel"))
 	}
 	return found
 }
@@ -94,7 +94,7 @@ func IsRegional(pv *corev1.PersistentVolume) bool {
 	if category := DiskTypeOf(pv).Category; category != "" {
 		return category == categoryRegional
 	}
-	return len(affinityValues(pv, isRegionKey)) > 0 && len(affinityValues(pv, isZoneKey)) == 0
+	return len(affinityValues(pv, isRegionKey)) > 0 && len(affinityValues(pv, IsZoneKey)) == 0
 }
 
 // SetDisk returns pv as the volume of the disk id, which lives at location. If pv
@@ -119,7 +119,7 @@ func SetDisk(pv *corev1.PersistentVolume, id string, location Location) *corev1.
 	} else {
 		setFlexVolumeID(restored.Spec.FlexVolume, id)
 	}
-	setTopology(restored, isZoneKey, location.Zone)
+	setTopology(restored, IsZoneKey, location.Zone)
 	setTopology(restored, isRegionKey, location.Region)
 	return restored
 }

@@ -48,8 +48,8 @@ func FileSystemOf(pv *corev1.PersistentVolume) (FileSystem, bool) {
 	case FormOf(pv) == FormInTree:
 		nfs := pv.Spec.NFS
 		return FileSystem{ID: fileSystemID(nfs.Server), Server: nfs.Server, Path: directory(nfs.Path)}, true
-	case FormOf(pv) == FormFlexVolume && kind == KindCPFS:
-		return flexVolumeCPFS(pv.Spec.FlexVolume.Options), true
+	case FormOf(pv) == FormFlexVolume && kind == KindCPFS, FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverCPFS:
+		return lustreCPFS(parameters(pv)), true
 	case FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverBMCPFS:
 		return bmcpfs(pv.Spec.CSI), true
 	default:
@@ -61,12 +61,12 @@ func FileSystemOf(pv *corev1.PersistentVolume) (FileSystem, bool) {
 // the FlexVolume driver for NAS.
 func driverFileSystem(params map[string]string) FileSystem {
 	fs := FileSystem{
-		ID:       parameter(params, "fileSystemId"),
-		Server:   parameter(params, "server"),
-		Path:     directory(parameter(params, "path")),
-		Protocol: parameter(params, "mountProtocol"),
-		VolumeAs: parameter(params, "volumeAs"),
-		CNFS:     parameter(params, "containerNetworkFileSystem"),
+		ID:       Parameter(params, "fileSystemId"),
+		Server:   Parameter(params, "server"),
+		Path:     directory(Parameter(params, "path")),
+		Protocol: Parameter(params, "mountProtocol"),
+		VolumeAs: Parameter(params, "volumeAs"),
+		CNFS:     Parameter(params, "containerNetworkFileSystem"),
 	}
 	if fs.ID == "" {
 		fs.ID = fileSystemID(fs.Server)
@@ -78,21 +78,22 @@ func driverFileSystem(params map[string]string) FileSystem {
 // after a plus sign the fileset or whatever else makes the handle unique.
 func bmcpfs(source *corev1.CSIPersistentVolumeSource) FileSystem {
 	id, _, _ := strings.Cut(source.VolumeHandle, "+")
-	server := parameter(source.VolumeAttributes, "vpcMountTarget")
+	server := Parameter(source.VolumeAttributes, "vpcMountTarget")
 	if server == "" {
-		server = parameter(source.VolumeAttributes, "vscMountTarget")
+		server = Parameter(source.VolumeAttributes, "vscMountTarget")
 	}
-	return FileSystem{ID: id, Server: server, Path: directory(parameter(source.VolumeAttributes, "path"))}
+	return FileSystem{ID: id, Server: server, Path: directory(Parameter(source.VolumeAttributes, "path"))}
 }
 
-// flexVolumeCPFS reads a Lustre volume. Its server is a list of Lustre network
-// ids, such as cpfs-x-y.cn-shenzhen.cpfs.nas.aliyuncs.com@tcp:/08fba53c.
-func flexVolumeCPFS(options map[string]string) FileSystem {
-	server, _, _ := strings.Cut(parameter(options, "server"), "@")
+// lustreCPFS reads a Lustre volume, which the FlexVolume driver and DriverCPFS
+// name by the same parameters. Its server is a list of Lustre network ids, such
+// as cpfs-x-y.cn-shenzhen.cpfs.nas.aliyuncs.com@tcp:/08fba53c.
+func lustreCPFS(params map[string]string) FileSystem {
+	server, _, _ := strings.Cut(Parameter(params, "server"), "@")
 	return FileSystem{
 		ID:     fileSystemID(server),
 		Server: server,
-		Path:   directory(parameter(options, "subPath")),
+		Path:   directory(Parameter(params, "subPath")),
 	}
 }
 
@@ -104,13 +105,13 @@ func directory(p string) string {
 // nasDriverKind tells the file systems apart that the NAS driver mounts: by the
 // type if it is given, else by what only CPFS has.
 func nasDriverKind(attributes map[string]string) Kind {
-	if fsType := parameter(attributes, "filesystemType"); fsType != "" {
+	if fsType := Parameter(attributes, "filesystemType"); fsType != "" {
 		if strings.EqualFold(fsType, cpfs) {
 			return KindCPFS
 		}
 		return KindNAS
 	}
-	if strings.HasPrefix(parameter(attributes, "mountProtocol"), cpfs) || isCPFS(parameter(attributes, "server")) {
+	if strings.HasPrefix(Parameter(attributes, "mountProtocol"), cpfs) || isCPFS(Parameter(attributes, "server")) {
 		return KindCPFS
 	}
 	return KindNAS

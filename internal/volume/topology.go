@@ -24,7 +24,7 @@ type Location struct {
 // allows, then those of its labels. A volume is in one zone; several mean that the
 // volume contradicts itself.
 func Zones(pv *corev1.PersistentVolume) []string {
-	return topologyValues(pv, isZoneKey)
+	return topologyValues(pv, IsZoneKey)
 }
 
 // Regions returns the regions that pv names, as Zones does the zones.
@@ -32,7 +32,8 @@ func Regions(pv *corev1.PersistentVolume) []string {
 	return topologyValues(pv, isRegionKey)
 }
 
-func isZoneKey(key string) bool {
+// IsZoneKey reports whether nodes and volumes name their zone by the topology key.
+func IsZoneKey(key string) bool {
 	switch key {
 	case LabelDiskZone, corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone:
 		return true

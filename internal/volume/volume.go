@@ -180,12 +180,12 @@ func CapacityGiB(pv *corev1.PersistentVolume) int64 {
 	return (size-1)/gib + 1
 }
 
-// parameter returns what params, a CSI volume's attributes or a FlexVolume's
+// Parameter returns what params, a CSI volume's attributes or a FlexVolume's
 // options, hold for key. The drivers ignore the case of keys and the white space
 // around values. Of keys that differ in case only, the one that sorts last wins,
 // so volumeId before VolumeId: the kubelet hands FlexVolume options over as
 // JSON with sorted keys, and its decoder keeps the last.
-func parameter(params map[string]string, key string) string {
+func Parameter(params map[string]string, key string) string {
 	var found, value string
 	for k, v := range params {
 		v = strings.TrimSpace(v)

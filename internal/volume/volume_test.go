@@ -344,10 +344,10 @@ spec:
 spec:
   csi:
     driver: cpfsplugin.csi.alibabacloud.com
-    volumeAttributes: {server: cpfs-08fb-alup.cn-shenzhen.cpfs.nas.aliyuncs.com}
+    volumeAttributes: {server: "cpfs-08fb-alup.cn-shenzhen.cpfs.nas.aliyuncs.com@tcp", fileSystem: 0237ef41, subPath: /tf_data}
 `,
 			want: facts{Kind: KindCPFS, Form: FormCSI, FileSystem: FileSystem{
-				ID: "cpfs-08fb", Server: "cpfs-08fb-alup.cn-shenzhen.cpfs.nas.aliyuncs.com", Path: "/",
+				ID: "cpfs-08fb", Server: "cpfs-08fb-alup.cn-shenzhen.cpfs.nas.aliyuncs.com", Path: "/tf_data",
 			}},
 		},
 		{
