@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/flexvolume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// FlexVolumeToCSIName is the name that NewFlexVolumeToCSI's action is registered by.
+const FlexVolumeToCSIName = "alibabacloud.com/flexvolume-to-csi"
+
+// annotationProvisionedBy names the provisioner that deletes the volume of a
+// PersistentVolume.
+const annotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
+
+// Creator is the cluster that is restored to, for what an action adds to it.
+type Creator interface {
+	// Namespace returns the namespace that Velero is installed in.
+	Namespace() string
+	// Client returns a client that knows the types of core/v1.
+	Client() (client.Client, error)
+}
+
+// FlexVolumeSettings are the settings of flexvolume-to-csi.
+type FlexVolumeSettings struct {
+	At settings.Position
+	// Enabled is whether FlexVolumes are converted. They are unless it is false, for
+	// a cluster that still runs the FlexVolume drivers.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// FlexVolumeToCSI is the RestoreItemAction that makes volumes of Alibaba Cloud's
+// FlexVolume drivers into volumes of its CSI drivers:
+//
+//   - a PersistentVolume has a CSI source for the same storage, with the same mount
+//     options and Secret;
+//   - a volume that a Pod or the Pods of a workload have without a PersistentVolume
+//     becomes a claim. The CSI drivers mount no volume without one, so that the
+//     claim and its PersistentVolume are created;
+//   - a StorageClass provisions by the CSI driver.
+//
+// An AccessKey that the volume of a bucket has in the clear goes into a Secret.
+type FlexVolumeToCSI struct {
+	log      logrus.FieldLogger
+	settings *settings.Settings[FlexVolumeSettings]
+	cluster  Creator
+}
+
+// NewFlexVolumeToCSI returns the action with the settings that reader reads. It
+// contacts nothing.
+func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster Creator) *FlexVolumeToCSI {
+	return &FlexVolumeToCSI{
+		log:      log,
+		settings: settings.Of[FlexVolumeSettings](reader, "flexvolume-to-csi"),
+		cluster:  cluster,
+	}
+}
+
+// AppliesTo returns PersistentVolumes, StorageClasses, and whatever has a PodSpec.
+func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
+	return velero.ResourceSelector{
+		IncludedResources: append(podSpecResources(), "persistentvolumes", "storageclasses.storage.k8s.io"),
+	}, nil
+}
+
+// Execute returns the item with CSI volumes in place of Alibaba Cloud's
+// FlexVolumes, or the very item that came. Its error is that of the settings.
+func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
+	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
+	if !hasFlexVolume(item) {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
+	defer cancel()
+	set, _, err := a.settings.Read(ctx, settings.ForRestore(input.Restore))
+	if err != nil {
+		return nil, err
+	}
+	if set.Enabled != nil && !*set.Enabled {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	c := &flexVolumeConversion{
+		log: a.log.WithFields(logrus.Fields{
+			"resource": resourceOf(item), "namespace": item.GetNamespace(), "name": item.GetName(),
+		}),
+		cluster:    a.cluster,
+		restore:    input.Restore,
+		item:       item.DeepCopy(),
+		fromBackup: &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()},
+	}
+	if err := c.convert(ctx); err != nil {
+		// An object that cannot be mounted here is worth more than none.
+		c.log.WithError(err).Warn("Leaving a FlexVolume as it is")
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	return velero.NewRestoreItemActionExecuteOutput(c.item), nil
+}
+
+// hasFlexVolume reports whether there is something for the action in the item.
+func hasFlexVolume(item *unstructured.Unstructured) bool {
+	switch resourceOf(item) {
+	case "persistentvolumes":
+		driver, _, _ := unstructured.NestedString(item.Object, "spec", "flexVolume", "driver")
+		return flexvolume.IsDriver(driver)
+	case "storageclasses.storage.k8s.io":
+		_, ok := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: provisionerOf(item)})
+		return ok
+	default:
+		return len(inlineFlexVolumes(item)) > 0
+	}
+}
+
+// flexVolumeConversion is that of one item.
+type flexVolumeConversion struct {
+	log     logrus.FieldLogger
+	cluster Creator
+	restore *velerov1.Restore
+	// item is changed in place.
+	item, fromBackup *unstructured.Unstructured
+}
+
+func (c *flexVolumeConversion) convert(ctx context.Context) error {
+	switch resourceOf(c.item) {
+	case "persistentvolumes":
+		return c.persistentVolume(ctx)
+	case "storageclasses.storage.k8s.io":
+		return c.storageClass()
+	default:
+		return c.podSpec(ctx)
+	}
+}
+
+// persistentVolume converts a PersistentVolume. Where the snapshotter has made a
+// new disk, its id is in the FlexVolume's options already.
+func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
+	pv, err := volumeOf(c.item)
+	if err != nil {
+		return err
+	}
+	flex := pv.Spec.FlexVolume
+	converted, err := flexvolume.ToCSI(flex.Driver, flex.FSType, flex.Options)
+	if err != nil {
+		return err
+	}
+	source := sourceOf(converted, pv.Name)
+	source.ReadOnly = flex.ReadOnly
+	source.NodePublishSecretRef, err = c.secretReference()
+	if err != nil {
+		return err
+	}
+	if source.NodePublishSecretRef == nil && converted.AccessKey != (flexvolume.AccessKey{}) {
+		namespace, err := c.claimNamespace()
+		if err != nil {
+			return err
+		}
+		source.NodePublishSecretRef = c.createSecret(ctx, namespace, pv.Name, converted.AccessKey)
+	}
+	if err := c.replaceSource(source, converted.MountOptions); err != nil {
+		return err
+	}
+	c.log.WithFields(logrus.Fields{"old": flex.Driver, "new": source.Driver, "volume": source.VolumeHandle}).
+		Info("Converted the FlexVolume of a PersistentVolume to CSI")
+	return c.replaceTopology(pv)
+}
+
+// sourceOf returns the CSI source of the volume, which is also its own name where
+// the storage has no id.
+func sourceOf(converted flexvolume.Volume, name string) *corev1.CSIPersistentVolumeSource {
+	source := &corev1.CSIPersistentVolumeSource{
+		Driver:           converted.Driver,
+		VolumeHandle:     converted.Handle,
+		FSType:           converted.FSType,
+		VolumeAttributes: converted.Attributes,
+	}
+	if source.VolumeHandle == "" {
+		source.VolumeHandle = name
+	}
+	return source
+}
+
+// replaceSource puts the source in place of the FlexVolume. The FlexVolume drivers
+// saw no mount options of a PersistentVolume, so that those which they were given
+// in another way are the ones that held.
+func (c *flexVolumeConversion) replaceSource(source *corev1.CSIPersistentVolumeSource, mountOptions []string) error {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(source)
+	if err != nil {
+		return fmt.Errorf("writing the CSI source: %w", err)
+	}
+	if err := unstructured.SetNestedMap(c.item.Object, content, "spec", "csi"); err != nil {
+		return fmt.Errorf("writing the CSI source: %w", err)
+	}
+	unstructured.RemoveNestedField(c.item.Object, "spec", "flexVolume")
+	if mountOptions != nil {
+		if err := unstructured.SetNestedStringSlice(c.item.Object, mountOptions, "spec", "mountOptions"); err != nil {
+			return fmt.Errorf("writing the mount options: %w", err)
+		}
+	}
+	annotations := c.item.GetAnnotations()
+	if driver := flexvolume.CSIDriver(annotations[annotationProvisionedBy]); driver != "" {
+		// Else no provisioner would delete the volume.
+		annotations[annotationProvisionedBy] = driver
+		c.item.SetAnnotations(annotations)
+	}
+	return nil
+}
+
+// replaceTopology gives a disk that names its zone in labels alone, as FlexVolume
+// disks do, the node affinity by which Pods come to its zone.
+func (c *flexVolumeConversion) replaceTopology(pv *corev1.PersistentVolume) error {
+	zones := volume.Zones(pv)
+	if volume.KindOf(pv) != volume.KindDisk || pv.Spec.NodeAffinity != nil || len(zones) != 1 {
+		return nil
+	}
+	affinity := map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{map[string]any{
+		"matchExpressions": []any{map[string]any{
+			"key": volume.LabelDiskZone, "operator": string(corev1.NodeSelectorOpIn), "values": []any{zones[0]},
+		}},
+	}}}}
+	if err := unstructured.SetNestedMap(c.item.Object, affinity, "spec", "nodeAffinity"); err != nil {
+		return fmt.Errorf("writing the node affinity: %w", err)
+	}
+	return nil
+}
+
+// secretReference returns the Secret of the FlexVolume as the CSI source names it,
+// nil for none. It is read from the backup, where no other action has mapped its
+// namespace. Without one it is in that of the claim.
+func (c *flexVolumeConversion) secretReference() (*corev1.SecretReference, error) {
+	backedUp, err := volumeOf(c.fromBackup)
+	if err != nil {
+		return nil, err
+	}
+	if backedUp.Spec.FlexVolume == nil || backedUp.Spec.FlexVolume.SecretRef == nil {
+		return nil, nil //nolint:nilnil // there need not be one
+	}
+	reference := *backedUp.Spec.FlexVolume.SecretRef
+	if reference.Namespace != "" {
+		reference.Namespace = c.targetNamespace(reference.Namespace)
+		return &reference, nil
+	}
+	reference.Namespace, err = c.claimNamespace()
+	return &reference, err
+}
+
+// claimNamespace returns the namespace that the PersistentVolume's claim is
+// restored to, that of Velero where no claim is bound.
+func (c *flexVolumeConversion) claimNamespace() (string, error) {
+	namespace, _, err := unstructured.NestedString(c.fromBackup.Object, "spec", "claimRef", "namespace")
+	if err != nil {
+		return "", fmt.Errorf("reading the claim of the PersistentVolume: %w", err)
+	}
+	if namespace == "" {
+		return c.cluster.Namespace(), nil
+	}
+	return c.targetNamespace(namespace), nil
+}
+
+// targetNamespace returns the namespace that takes the place of one in the backup.
+func (c *flexVolumeConversion) targetNamespace(namespace string) string {
+	if target, ok := c.restore.Spec.NamespaceMapping[namespace]; ok {
+		return target
+	}
+	return namespace
+}
+
+func provisionerOf(class *unstructured.Unstructured) string {
+	provisioner, _, _ := unstructured.NestedString(class.Object, "provisioner")
+	return provisioner
+}
+
+// storageClass converts a StorageClass.
+func (c *flexVolumeConversion) storageClass() error {
+	parameters, _, err := unstructured.NestedStringMap(c.item.Object, "parameters")
+	if err != nil {
+		return fmt.Errorf("reading the parameters: %w", err)
+	}
+	old := provisionerOf(c.item)
+	class, _ := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: old, Parameters: parameters})
+	if err := unstructured.SetNestedField(c.item.Object, class.Provisioner, "provisioner"); err != nil {
+		return fmt.Errorf("writing the provisioner: %w", err)
+	}
+	unstructured.RemoveNestedField(c.item.Object, "parameters")
+	if len(class.Parameters) > 0 {
+		if err := unstructured.SetNestedStringMap(c.item.Object, class.Parameters, "parameters"); err != nil {
+			return fmt.Errorf("writing the parameters: %w", err)
+		}
+	}
+	c.log.WithFields(logrus.Fields{"old": old, "new": class.Provisioner}).Info("Converted a StorageClass of FlexVolume to CSI")
+	return c.allowedTopologies()
+}
+
+// allowedTopologies names the zones of a StorageClass by the CSI driver's key.
+func (c *flexVolumeConversion) allowedTopologies() error {
+	terms, found, err := unstructured.NestedSlice(c.item.Object, "allowedTopologies")
+	if err != nil || !found {
+		return err
+	}
+	for _, term := range terms {
+		for _, requirement := range mapsIn(term, "matchLabelExpressions") {
+			if key, ok := requirement["key"].(string); ok {
+				requirement["key"] = flexvolume.TopologyKey(key)
+			}
+		}
+	}
+	return unstructured.SetNestedSlice(c.item.Object, terms, "allowedTopologies")
+}
+
+// mapsIn returns the maps in the list that parent has under the key. They are the
+// parent's own.
+func mapsIn(parent any, key string) []map[string]any {
+	object, _ := parent.(map[string]any)
+	list, _ := object[key].([]any)
+	found := make([]map[string]any, 0, len(list))
+	for _, element := range list {
+		if element, ok := element.(map[string]any); ok {
+			found = append(found, element)
+		}
+	}
+	return found
+}
