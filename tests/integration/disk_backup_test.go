@@ -110,7 +110,7 @@ func (s *diskSuite) testOfficialBackup(t *testing.T) {
 	b.completedDiskBackup(t, b.name)
 	b.makeOfficial(t, b.name, v)
 
-	there := b.inOtherCluster(t, region, zoneH)
+	there := b.inOtherCluster(t, region, zoneH, nil)
 	there.completedRestore(t, b.name, b.name)
 	want := v.essd()
 	want.OwnTag, want.Content = "", "of the official plugin"

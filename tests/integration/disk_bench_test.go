@@ -14,7 +14,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
@@ -129,15 +128,15 @@ func (b *bench) createSnapshotLocation(t *testing.T, region string, config map[s
 }
 
 // backupDisks is backup of the bench's namespace, with its snapshot location.
-func (b *bench) backupDisks(t *testing.T, name string, args ...string) *velerov1.Backup {
+func (b *bench) backupDisks(t *testing.T, name string) *velerov1.Backup {
 	t.Helper()
-	return b.backup(t, name, b.name, append([]string{"--volume-snapshot-locations", b.name}, args...)...)
+	return b.backup(t, name, b.name, "--volume-snapshot-locations", b.name)
 }
 
 // completedDiskBackup is completedBackup of the bench's namespace, with its snapshot location.
-func (b *bench) completedDiskBackup(t *testing.T, name string, args ...string) {
+func (b *bench) completedDiskBackup(t *testing.T, name string) {
 	t.Helper()
-	b.completedBackup(t, name, b.name, append([]string{"--volume-snapshot-locations", b.name}, args...)...)
+	b.completedBackup(t, name, b.name, "--volume-snapshot-locations", b.name)
 }
 
 // inventory is what the bench's account has.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,6 +177,41 @@ func (s *diskSuite) testKilledRestores(t *testing.T) {
 	b.settle(t, v.disk)
 }
 
+// testKilledServer kills the server while it restores the second of two volumes, and holds the first.
+func (s *diskSuite) testKilledServer(t *testing.T) {
+	b := s.newBench(t, "disk-server", nil)
+	s.newNamespace(t, b.name)
+	volumes := []*diskVolume{
+		b.newVolume(t, "data-0", volumeOptions{pv: "pv-disk-server-0"}), b.newVolume(t, "data-1", volumeOptions{pv: "pv-disk-server-1"}),
+	}
+	b.completedDiskBackup(t, b.name)
+	b.lose(t, volumes...)
+	s.slowDisks(t)
+
+	hanging := b.addFault(t, fault.Rule{Service: ecs.Product, Operation: "CreateDisk", Latency: hang, Skip: 1, Count: 1})
+	s.begin(t, "disk-server-killed", b.name)
+	waitHit(t, hanging)
+	s.killVelero(t)
+	s.waitPhase(t, "disk-server-killed", velerov1.RestorePhaseFailed)
+	held, err := s.held(t.Context())
+	must(t, err)
+	wantEqual(t, "how many volumes the killed restore has left held", len(held), 1)
+	b.wantInventory(t, "after the kill", 1, 2, 0)
+
+	s.begin(t, "disk-server-again", b.name)
+	b.waitCreating(t, 2)
+	s.waitPhase(t, "disk-server-again", velerov1.RestorePhaseWaitingForPluginOperations)
+	s.cloud.ECS().Advance(slowly)
+	s.waitPhase(t, "disk-server-again", velerov1.RestorePhaseCompleted)
+	var disks []string
+	for _, v := range volumes {
+		disks = append(disks, diskOf(v.wantRestored(t, v.essd())))
+	}
+	b.wantInventory(t, "after the next restore", 2, 2, 0)
+	s.wantNoHold(t)
+	b.settle(t, disks...)
+}
+
 // testKilledRelease kills the plugin between the deletion of a held PersistentVolume and the creation of the final one,
 // which the cluster refuses for as long.
 func (s *diskSuite) testKilledRelease(t *testing.T) {
@@ -201,7 +237,9 @@ func (s *diskSuite) testKilledRelease(t *testing.T) {
 	t.Logf("Before the kill the account has %+v", b.inventory())
 	// A process lives for one poll, and it may be one that polls something else.
 	eventually(t, "the process that polls to be killed", func(ctx context.Context) error {
-		s.killPlugin(t)
+		for _, pid := range pluginProcesses(t, s.pluginDir, s.velero.PID()) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // It may have ended.
+		}
 		restore := &velerov1.Restore{}
 		if err := s.get(ctx, "disk-release-killed", restore); err != nil {
 			return err

@@ -5,6 +5,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 )
 
@@ -55,36 +57,58 @@ func (s *diskSuite) testOtherRegion(t *testing.T) {
 	t.Parallel()
 	b := s.newBench(t, "disk-region", nil)
 	s.newNamespace(t, b.name)
+	const key, otherKey = "key-of-hangzhou", "key-of-beijing"
+	must(t, s.cloud.ECS().SetKMSKey(ecs.KMSKey{ID: key, Account: b.account, Region: region}))
+	must(t, s.cloud.ECS().SetKMSKey(ecs.KMSKey{ID: otherKey, Account: b.account, Region: otherRegion}))
 	v := b.newVolume(t, "data", volumeOptions{})
+	encrypted := b.newVolume(t, "encrypted", volumeOptions{disk: ecs.DiskConfig{Encrypted: true, KMSKeyID: key}})
 	b.completedDiskBackup(t, b.name)
 	v.overwrite(t)
+	encrypted.overwrite(t)
 
-	there := b.inOtherCluster(t, otherRegion, zoneK)
+	there := b.inOtherCluster(t, otherRegion, zoneK, map[string]string{"kmsKeyId": otherKey})
 	there.completedRestore(t, b.name, b.name)
 	want := v.essd()
 	want.Zone = zoneK
-	pv := v.wantRestoredIn(t, there.suite, b.name, want)
+	wantEncrypted := encrypted.essd()
+	wantEncrypted.Zone, wantEncrypted.Encrypted, wantEncrypted.KMSKeyID = zoneK, true, otherKey
+	disks := []string{
+		v.disk, diskOf(v.wantRestoredIn(t, there.suite, b.name, want)),
+		encrypted.disk, diskOf(encrypted.wantRestoredIn(t, there.suite, b.name, wantEncrypted)),
+	}
 	wantEqual(t, "the hosts that were asked for a copy", hosts(b.calls("CopySnapshot")), []string{"ecs." + region + ".aliyuncs.com"})
-	wantEqual(t, "the number of copies", len(b.calls("CopySnapshot")), 1)
+	wantEqual(t, "the number of copies", len(b.calls("CopySnapshot")), 2)
 	wantEqual(t, "the hosts that were asked for a disk", hosts(b.calls("CreateDisk")), []string{"ecs." + otherRegion + ".aliyuncs.com"})
-	b.wantInventory(t, "after the restore", 2, 2, 0)
+	wantEqual(t, "whether the copies were polled where they are made", b.polled("ecs."+otherRegion+".aliyuncs.com"), true)
+	b.wantInventory(t, "after the restore", 4, 4, 0)
 
-	// The copy is used again.
+	// The copies are used again.
 	there.completedRestore(t, "disk-region-again", b.name, "--namespace-mappings", b.name+":disk-region-again")
-	again := v.wantRestoredIn(t, there.suite, "disk-region-again", want)
-	wantEqual(t, "the number of copies after another restore", len(b.calls("CopySnapshot")), 1)
-	b.settle(t, v.disk, diskOf(pv), diskOf(again))
+	disks = append(disks,
+		diskOf(v.wantRestoredIn(t, there.suite, "disk-region-again", want)),
+		diskOf(encrypted.wantRestoredIn(t, there.suite, "disk-region-again", wantEncrypted)))
+	wantEqual(t, "the number of copies after another restore", len(b.calls("CopySnapshot")), 2)
+	b.settle(t, disks...)
 }
 
-// inOtherCluster starts a cluster with a node in a zone of a region. It sees the bench's backups.
-func (b *bench) inOtherCluster(t *testing.T, region, zone string) *bench {
+// polled tells whether snapshots were described at a host after the last copy was asked for.
+func (b *bench) polled(host string) bool {
+	copies := b.calls("CopySnapshot")
+	return slices.ContainsFunc(b.calls("DescribeSnapshots"), func(entry journal.Entry) bool {
+		return entry.Host == host && entry.Time.After(copies[len(copies)-1].Time)
+	})
+}
+
+// inOtherCluster starts a cluster with a node in a zone of a region. It sees the bench's backups. config replaces keys of
+// its snapshot location's config.
+func (b *bench) inOtherCluster(t *testing.T, region, zone string, config map[string]string) *bench {
 	t.Helper()
 	other := b.startOther(t)
 	other.createNode(t, zone)
 	there := &bench{vault: &vault{suite: other, name: b.name, account: b.account, bucket: b.bucket, key: b.key}}
 	there.writeSecret(t, dotenv(b.key))
 	there.createLocation(t, vaultOptions{})
-	there.createSnapshotLocation(t, region, nil)
+	there.createSnapshotLocation(t, region, config)
 	there.waitAvailable(t)
 	// A server looks for backups when it starts, and then once a minute.
 	must(t, other.velero.Restart(t.Context()))

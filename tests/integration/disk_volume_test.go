@@ -47,8 +47,6 @@ type volumeOptions struct {
 	class        string
 	mountOptions []string
 	claimLabels  map[string]string
-	claimNotes   map[string]string
-	podNotes     map[string]string
 }
 
 // diskVolume is a claim of the bench's namespace that a Pod mounts, with its PersistentVolume and its disk.
@@ -169,7 +167,7 @@ func (v *diskVolume) claim(disk ecs.DiskConfig, options volumeOptions) *corev1.P
 	class := cmp.Or(options.class, diskClass)
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: v.bench.name, Name: v.name, Labels: options.claimLabels, Annotations: options.claimNotes,
+			Namespace: v.bench.name, Name: v.name, Labels: options.claimLabels,
 		},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
@@ -190,7 +188,7 @@ func (v *diskVolume) pod(options volumeOptions) *corev1.Pod {
 		container.VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}
 	}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.bench.name, Name: v.name, Annotations: options.podNotes},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.bench.name, Name: v.name},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{container},
 			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
@@ -200,13 +198,13 @@ func (v *diskVolume) pod(options volumeOptions) *corev1.Pod {
 	}
 }
 
-// waitBound waits until the claim is bound, and returns its PersistentVolume.
-func (v *diskVolume) waitBound(t *testing.T) *corev1.PersistentVolume {
+// waitBound waits until the claim is bound.
+func (v *diskVolume) waitBound(t *testing.T) {
 	t.Helper()
-	return v.waitBoundIn(t, v.bench.suite, v.bench.name)
+	v.waitBoundIn(t, v.bench.suite, v.bench.name)
 }
 
-// waitBoundIn is waitBound for the claim in a namespace of a suite's cluster.
+// waitBoundIn waits until the claim in a namespace of a suite's cluster is bound, and returns its PersistentVolume.
 func (v *diskVolume) waitBoundIn(t *testing.T, s *suite, namespace string) *corev1.PersistentVolume {
 	t.Helper()
 	pv := &corev1.PersistentVolume{}

@@ -121,6 +121,77 @@ func (s *diskSuite) testTenSlowDisks(t *testing.T) {
 	b.settle(t, kept...)
 }
 
+// testUnfinishedDisks restores disks that never become whole.
+func (s *diskSuite) testUnfinishedDisks(t *testing.T) {
+	b := s.newBench(t, "disk-unfinished", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{pv: "pv-disk-unfinished"})
+	b.completedDiskBackup(t, b.name)
+	for _, c := range []struct {
+		name string
+		args []string
+		// end ends the creation of the disk, after which the restore ends.
+		end  func() error
+		want []string
+	}{
+		{
+			name: "fails",
+			end:  func() error { return s.cloud.ECS().FailDisk(b.creating()[0].ID) },
+			want: []string{"restore disk from ECS snapshot failed", "ECS could not make it"},
+		},
+		{
+			name: "times-out",
+			args: []string{"--item-operation-timeout", "1s"},
+			// The volume is given up first. The disk can be deleted when it has been made.
+			end: func() error {
+				gone := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: v.pv}}
+				s.waitGone(t, "the held volume", gone)
+				s.cloud.ECS().Advance(slowly)
+				return nil
+			},
+			want: []string{"Asynchronous action timed out"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.lose(t, v)
+			s.slowDisks(t)
+			restore := b.name + "-" + c.name
+			s.begin(t, restore, b.name, c.args...)
+			b.waitCreating(t, 1)
+			s.waitPhase(t, restore, velerov1.RestorePhaseWaitingForPluginOperations, velerov1.RestorePhaseWaitingForPluginOperationsPartiallyFailed)
+			must(t, c.end())
+			s.waitPhase(t, restore, velerov1.RestorePhasePartiallyFailed)
+			must(t, wantText(s.cli(t, "restore", "describe", restore, "--details"), c.want...))
+			s.waitGone(t, "the held volume", &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: v.pv}})
+			b.wantInventory(t, "after the restore", 0, 1, 0)
+			v.wantWaiting(t)
+			s.wantNoHold(t)
+			s.cloud.ECS().SetDurations(briefly())
+			s.deleteNamespace(t, b.name)
+			s.completedRestore(t, restore+"-again", b.name)
+			v.follow(v.wantRestored(t, v.essd()))
+		})
+	}
+	b.settle(t, v.disk)
+}
+
+// testSoldOutZone changes what a zone sells, for all accounts.
+func (s *diskSuite) testSoldOutZone(t *testing.T) {
+	b := s.newBench(t, "disk-sold-out", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{})
+	b.completedDiskBackup(t, b.name)
+	b.lose(t, v)
+	must(t, s.cloud.ECS().SetZone(ecs.Zone{ID: zoneH, SoldOut: []string{"cloud_essd"}}))
+	t.Cleanup(func() { must(t, s.cloud.ECS().SetZone(ecs.Zone{ID: zoneH})) })
+	s.completedRestore(t, b.name, b.name)
+	want := v.essd()
+	want.Zone = zoneI
+	pv := v.wantRestored(t, want)
+	must(t, wantText(s.cli(t, "restore", "logs", b.name), "for ECS does not sell cloud_essd.PL1 of 20 GiB in "+zoneH))
+	b.settle(t, diskOf(pv))
+}
+
 // wantWaiting fails unless the claim is there and not bound.
 func (v *diskVolume) wantWaiting(t *testing.T) {
 	t.Helper()
