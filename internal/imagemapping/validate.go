@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package imagemapping
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+)
+
+// rowPrefix is what the keys of rows begin with.
+const rowPrefix = "case"
+
+// Validate refuses keys that are none of rows, prefixes that no image has, and
+// those that are there twice.
+func (m *Mapping) Validate() error {
+	problems := m.validateRegistries()
+	isRow := regexp.MustCompile("^" + rowPrefix + "[0-9]+$")
+	for _, key := range slices.Sorted(maps.Keys(m.Rows)) {
+		if !isRow.MatchString(key) {
+			err := fmt.Errorf("unknown: allowed are %s, and %s1, %s2 and so on", registriesKey, rowPrefix, rowPrefix)
+			problems = append(problems, &settings.Error{Position: m.position(key), Err: err})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (m *Mapping) validateRegistries() []error {
+	var problems []error
+	seen := make(map[string]Prefix)
+	for _, prefix := range slices.Sorted(maps.Keys(m.Registries)) {
+		err := prefix.Validate()
+		other, twice := seen[prefix.canonical()]
+		switch {
+		case err != nil:
+		case twice:
+			err = fmt.Errorf("this is the same as %q: keep one of them", other)
+		case prefix.canonical() == m.Registries[prefix].canonical():
+			err = errNoChange
+		}
+		if err != nil {
+			problems = append(problems, &settings.Error{Position: m.position(registriesKey), Err: fmt.Errorf("%q: %w", prefix, err)})
+		}
+		seen[prefix.canonical()] = prefix
+	}
+	return problems
+}
+
+func (m *Mapping) position(key string) settings.Position {
+	at := m.At
+	at.Key = key
+	return at
+}
