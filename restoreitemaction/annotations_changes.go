@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/sirupsen/logrus"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// annotationChanges are what becomes of annotations, by their keys. Those that are
+// not in it stay as they are.
+type annotationChanges map[string]annotationChange
+
+// annotationChange is the new value of an annotation, or its removal.
+type annotationChange struct {
+	value   string
+	removed bool
+}
+
+func (c annotationChanges) set(key, value string) { c[key] = annotationChange{value: value} }
+
+func (c annotationChanges) remove(key string) { c[key] = annotationChange{removed: true} }
+
+// on returns a copy of annotations with the changes.
+func (c annotationChanges) on(annotations map[string]string) map[string]string {
+	changed := make(map[string]string, len(annotations)+len(c))
+	maps.Copy(changed, annotations)
+	for key, change := range c {
+		if change.removed {
+			delete(changed, key)
+		} else {
+			changed[key] = change.value
+		}
+	}
+	return changed
+}
+
+// differ reports whether the changes would change the annotations.
+func (c annotationChanges) differ(annotations map[string]string) bool {
+	return !maps.Equal(annotations, c.on(annotations))
+}
+
+// apply changes the annotations of object.
+func (c annotationChanges) apply(object *unstructured.Unstructured) {
+	if !c.differ(object.GetAnnotations()) {
+		return
+	}
+	changed := c.on(object.GetAnnotations())
+	if len(changed) == 0 {
+		// An object without annotations has no map of them.
+		changed = nil
+	}
+	object.SetAnnotations(changed)
+}
+
+// log logs what apply would change in object.
+func (c annotationChanges) log(log logrus.FieldLogger, object *unstructured.Unstructured) {
+	old := object.GetAnnotations()
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		value, present := old[key]
+		change := c[key]
+		log := log.WithFields(fieldsOf(object)).WithField("annotation", key)
+		switch {
+		case change.removed && present:
+			log.WithField("old", value).Info("Removed an annotation")
+		case !change.removed && (!present || value != change.value):
+			log.WithFields(logrus.Fields{"old": value, "new": change.value}).Info("Set an annotation")
+		}
+	}
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+)
+
+// LoadBalancerName is the name that NewLoadBalancer's action is registered by.
+const LoadBalancerName = "alibabacloud.com/load-balancer"
+
+// NodePorts is the cluster that is restored to, whose node ports may be taken.
+type NodePorts interface {
+	// Client returns a client that knows the types of core/v1.
+	Client() (client.Client, error)
+}
+
+// LoadBalancer is the RestoreItemAction that prepares Services for the load
+// balancers and node ports of the cluster that is restored to:
+//
+//   - a Service of type LoadBalancer of Alibaba Cloud loses what the cloud
+//     controller manager has written into it, so that the one here starts afresh. It
+//     makes a new load balancer, or uses the existing one that the Service names,
+//     whose listeners it leaves alone;
+//   - a Service of type NodePort keeps its node ports, which Velero removes, as far as
+//     they are free.
+type LoadBalancer struct {
+	log         logrus.FieldLogger
+	settings    *settings.Settings[LoadBalancerSettings]
+	annotations *settings.Settings[AnnotationsSettings]
+	cluster     NodePorts
+
+	// unchecked warns that node ports cannot be checked. A process serves one restore.
+	unchecked sync.Once
+}
+
+// NewLoadBalancer returns the action with the settings that reader reads. It
+// contacts nothing.
+func NewLoadBalancer(log logrus.FieldLogger, reader *settings.Reader, cluster NodePorts) *LoadBalancer {
+	return &LoadBalancer{
+		log:         log,
+		settings:    settings.Of[LoadBalancerSettings](reader, "load-balancer"),
+		annotations: annotationsSettings(reader),
+		cluster:     cluster,
+	}
+}
+
+// AppliesTo returns Services.
+func (a *LoadBalancer) AppliesTo() (velero.ResourceSelector, error) {
+	return velero.ResourceSelector{IncludedResources: []string{"services"}}, nil
+}
+
+// Execute returns the Service as it can live here, or the very item that came where
+// nothing is to do. The error is that of reading the settings.
+func (a *LoadBalancer) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
+	defer cancel()
+	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
+	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
+	var prepare func(*serviceRestore, context.Context) error
+	switch serviceType(fromBackup) {
+	case corev1.ServiceTypeLoadBalancer:
+		prepare = (*serviceRestore).renewLoadBalancer
+	case corev1.ServiceTypeNodePort:
+		prepare = (*serviceRestore).keepNodePorts
+	default:
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	s := &serviceRestore{
+		LoadBalancer: a,
+		restore:      input.Restore,
+		fromBackup:   fromBackup,
+		service:      item.DeepCopy(),
+		log:          a.log.WithFields(fieldsOf(item)),
+	}
+	if err := prepare(s, ctx); err != nil {
+		return nil, err
+	}
+	if equality.Semantic.DeepEqual(item.Object, s.service.Object) {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	return velero.NewRestoreItemActionExecuteOutput(s.service), nil
+}
+
+// serviceRestore is the restore of one Service.
+type serviceRestore struct {
+	*LoadBalancer
+	restore    *velerov1.Restore
+	fromBackup *unstructured.Unstructured
+	// service is changed in place.
+	service *unstructured.Unstructured
+	log     logrus.FieldLogger
+}
+
+func serviceType(service *unstructured.Unstructured) corev1.ServiceType {
+	name, _, _ := unstructured.NestedString(service.Object, "spec", "type")
+	return corev1.ServiceType(name)
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+)
+
+// Annotations by which a user asks the cloud controller manager for something,
+// after one of the prefixes.
+const (
+	// balancerID names an existing load balancer to use.
+	balancerID = "id"
+	// balancerOverride is "true" where the listeners of an existing one are replaced.
+	balancerOverride = "force-override-listeners"
+	// balancerServerGroups name server groups of an existing one.
+	balancerServerGroups = "vgroup-port"
+)
+
+// balancerPrefixes returns the prefixes of the annotations, for SLB (CLB) and NLB.
+// The controller reads the second one where the first is not there.
+func balancerPrefixes() []string {
+	return []string{
+		"service.beta.kubernetes.io/alibaba-cloud-loadbalancer-",
+		"service.beta.kubernetes.io/alicloud-loadbalancer-",
+	}
+}
+
+// controllerLabels are what the controller labels a Service with. It does nothing
+// for one whose hash is that of its content.
+func controllerLabels() []string {
+	return []string{
+		"service.beta.kubernetes.io/hash",
+		"service.k8s.alibaba/loadbalancer-id",
+		"service.k8s.alibaba/security-group-id",
+	}
+}
+
+// controllerFinalizers are those that the controller adds. Where none runs, a
+// Service with one could not be deleted.
+func controllerFinalizers() []string {
+	return []string{"service.k8s.alibaba/resources", "service.k8s.alibaba/nlb"}
+}
+
+// classPrefix is that of the loadBalancerClasses of Alibaba Cloud.
+const classPrefix = "alibabacloud.com/"
+
+// annotationRestoreStatus is the one by which Velero restores the status of an
+// object, or not, whatever the Restore says.
+const annotationRestoreStatus = "velero.io/restore-status"
+
+// renewLoadBalancer prepares a Service that was of type LoadBalancer when it was
+// backed up. One without a mark of Alibaba Cloud stays as it is.
+func (s *serviceRestore) renewLoadBalancer(ctx context.Context) error {
+	run := settings.ForRestore(s.restore)
+	rules, _, err := s.annotations.Read(ctx, run)
+	if err != nil {
+		return err
+	}
+	asked := rules.changes(s.fromBackup)
+	annotations := asked.on(s.fromBackup.GetAnnotations())
+	if !s.isOfAlibabaCloud(annotations) {
+		return nil
+	}
+	set, _, err := s.settings.Read(ctx, run)
+	if err != nil {
+		return err
+	}
+	changes := set.balancerChanges(annotations, asked)
+	if s.restoresStatus(annotations) {
+		// The controller would look for the load balancer that the status tells of.
+		changes.set(annotationRestoreStatus, "false")
+	}
+	for key := range asked {
+		// A rule of the action annotations decides, whichever action comes first.
+		delete(changes, key)
+	}
+	changes.log(s.LoadBalancer.log, s.service)
+	changes.apply(s.service)
+	s.removeMarks()
+	s.renewHealthCheckPort()
+	return nil
+}
+
+// isOfAlibabaCloud reports whether the Service has a mark of Alibaba Cloud's
+// controller, or asks for one.
+func (s *serviceRestore) isOfAlibabaCloud(annotations map[string]string) bool {
+	class, _, _ := unstructured.NestedString(s.fromBackup.Object, "spec", "loadBalancerClass")
+	if strings.HasPrefix(class, classPrefix) {
+		return true
+	}
+	for key := range annotations {
+		for _, prefix := range balancerPrefixes() {
+			if strings.HasPrefix(key, prefix) {
+				return true
+			}
+		}
+	}
+	labels := s.fromBackup.GetLabels()
+	return slices.ContainsFunc(controllerLabels(), func(key string) bool { _, ok := labels[key]; return ok }) ||
+		slices.ContainsFunc(s.fromBackup.GetFinalizers(), func(name string) bool {
+			return slices.Contains(controllerFinalizers(), name)
+		})
+}
+
+// balancerChanges returns what becomes of the annotations of a Service of type
+// LoadBalancer; asked are those that are asked for by rules, and among annotations
+// already.
+func (s *LoadBalancerSettings) balancerChanges(annotations map[string]string, asked annotationChanges) annotationChanges {
+	changes := annotationChanges{}
+	if s.Reuse == ReuseNew {
+		for _, prefix := range balancerPrefixes() {
+			for _, name := range []string{balancerID, balancerServerGroups} {
+				if _, ok := asked[prefix+name]; !ok {
+					changes.remove(prefix + name)
+				}
+			}
+		}
+	}
+	annotations = changes.on(annotations)
+	prefix, reused := reusedPrefix(annotations)
+	if !reused || asksOverride(asked) {
+		return changes
+	}
+	override := strconv.FormatBool(s.OverrideListeners)
+	changes.set(prefix+balancerOverride, override)
+	for _, other := range balancerPrefixes() {
+		if _, ok := annotations[other+balancerOverride]; ok {
+			changes.set(other+balancerOverride, override)
+		}
+	}
+	return changes
+}
+
+// reusedPrefix returns the prefix of the annotation by which a Service uses an
+// existing load balancer, and whether it does.
+func reusedPrefix(annotations map[string]string) (string, bool) {
+	for _, prefix := range balancerPrefixes() {
+		if id, ok := annotations[prefix+balancerID]; ok {
+			return prefix, id != ""
+		}
+	}
+	return "", false
+}
+
+// asksOverride reports whether a rule decides about the listeners.
+func asksOverride(asked annotationChanges) bool {
+	return slices.ContainsFunc(balancerPrefixes(), func(prefix string) bool {
+		_, ok := asked[prefix+balancerOverride]
+		return ok
+	})
+}
+
+// restoresStatus reports whether Velero would restore the status of the Service,
+// with the address of a load balancer. It takes the status from the backup, so that
+// an action cannot remove it from the item.
+func (s *serviceRestore) restoresStatus(annotations map[string]string) bool {
+	addresses, _, _ := unstructured.NestedSlice(s.fromBackup.Object, "status", "loadBalancer", "ingress")
+	return len(addresses) > 0 &&
+		(s.restore.Spec.RestoreStatus != nil || strings.EqualFold(strings.TrimSpace(annotations[annotationRestoreStatus]), "true"))
+}
+
+// removeMarks removes what the controller has written into the Service.
+func (s *serviceRestore) removeMarks() {
+	labels := s.service.GetLabels()
+	finalizers := s.service.GetFinalizers()
+	maps.DeleteFunc(labels, func(key, _ string) bool { return slices.Contains(controllerLabels(), key) })
+	finalizers = slices.DeleteFunc(finalizers, func(name string) bool { return slices.Contains(controllerFinalizers(), name) })
+	if len(labels) < len(s.service.GetLabels()) {
+		if len(labels) == 0 {
+			labels = nil
+		}
+		s.service.SetLabels(labels)
+		s.log.Info("Removed the labels of the cloud controller manager")
+	}
+	if len(finalizers) < len(s.service.GetFinalizers()) {
+		if len(finalizers) == 0 {
+			finalizers = nil
+		}
+		s.service.SetFinalizers(finalizers)
+		s.log.Info("Removed the finalizers of the cloud controller manager")
+	}
+	unstructured.RemoveNestedField(s.service.Object, "status", "loadBalancer", "ingress")
+}
+
+// renewHealthCheckPort lets the API server choose the port of health checks, unless
+// the Restore preserves node ports. Velero does so only where nobody has asked for
+// the port.
+func (s *serviceRestore) renewHealthCheckPort() {
+	port, _, _ := unstructured.NestedInt64(s.service.Object, "spec", "healthCheckNodePort")
+	if preserve := s.restore.Spec.PreserveNodePorts; port == 0 || preserve != nil && *preserve {
+		return
+	}
+	unstructured.RemoveNestedField(s.service.Object, "spec", "healthCheckNodePort")
+	s.log.WithField("old", port).Info("Removed healthCheckNodePort, so that another is chosen")
+}
