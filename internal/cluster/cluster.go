@@ -42,7 +42,9 @@ var ErrNone = errors.New("no cluster: neither KUBECONFIG nor the service account
 // used. Its methods may be called at the same time.
 type Cluster struct {
 	namespace string
-	connect   func() (client.Client, error)
+	// config is nil where the client is all that is known of the cluster.
+	config  func() (*rest.Config, error)
+	connect func() (client.Client, error)
 
 	mu     sync.Mutex
 	client client.Client
@@ -63,12 +65,14 @@ func Find(getenv func(string) string) (*Cluster, error) {
 	if kubeconfig == "" && getenv("KUBERNETES_SERVICE_HOST") == "" {
 		return nil, ErrNone
 	}
+	config := func() (*rest.Config, error) { return configuration(kubeconfig) }
 	return &Cluster{
 		namespace: veleroNamespace(getenv, podNamespaceFile),
+		config:    config,
 		connect: func() (client.Client, error) {
-			config, err := configuration(kubeconfig)
+			config, err := config()
 			if err != nil {
-				return nil, fmt.Errorf("finding the Kubernetes API server: %w", err)
+				return nil, err
 			}
 			return newClient(config)
 		},
@@ -77,7 +81,10 @@ func Find(getenv func(string) string) (*Cluster, error) {
 
 // Absent returns a cluster that cannot be read: each of its methods returns err.
 func Absent(err error) *Cluster {
-	return &Cluster{connect: func() (client.Client, error) { return nil, err }}
+	return &Cluster{
+		config:  func() (*rest.Config, error) { return nil, err },
+		connect: func() (client.Client, error) { return nil, err },
+	}
 }
 
 func veleroNamespace(getenv func(string) string, podFile string) string {
@@ -92,11 +99,16 @@ func veleroNamespace(getenv func(string) string, podFile string) string {
 }
 
 // configuration reads the file, or the service account of the pod if it is empty.
-func configuration(kubeconfig string) (*rest.Config, error) {
+func configuration(kubeconfig string) (config *rest.Config, err error) {
 	if kubeconfig == "" {
-		return rest.InClusterConfig()
+		config, err = rest.InClusterConfig()
+	} else {
+		config, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
 	}
-	return clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("finding the Kubernetes API server: %w", err)
+	}
+	return config, nil
 }
 
 // newClient returns a client that contacts nothing before its first use.
