@@ -45,7 +45,7 @@ type AccessKey struct {
 // The keys of AccessKey in the options of a FlexVolume, and in a Secret.
 const (
 	OptionAccessKeyID     = "akId"
-	OptionAccessKeySecret = "akSecret" //nolint:gosec // the name of a key, no key
+	OptionAccessKeySecret = "akSecret"
 )
 
 // kubeletPrefix begins the options that the kubelet adds for the driver.

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apiversion
+
+import (
+	"fmt"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// annotationIngressClass named the class of an Ingress before v1 had a field for it.
+// v1 refuses a new Ingress that has both.
+const annotationIngressClass = "kubernetes.io/ingress.class"
+
+func ingress(object map[string]any) error {
+	if err := ingressClass(object); err != nil {
+		return err
+	}
+	spec, _, err := unstructured.NestedMap(object, "spec")
+	if err != nil {
+		return fmt.Errorf("reading the spec: %w", err)
+	}
+	if spec == nil {
+		return nil
+	}
+	if backend, ok := spec["backend"].(map[string]any); ok {
+		spec["defaultBackend"] = ingressBackend(backend)
+		delete(spec, "backend")
+	}
+	for _, rule := range mapsIn(spec["rules"]) {
+		http, _ := rule["http"].(map[string]any)
+		for _, path := range mapsIn(http["paths"]) {
+			if path["pathType"] == nil {
+				// What v1beta1 meant, and 1.18 filled in.
+				path["pathType"] = "ImplementationSpecific"
+			}
+			if backend, ok := path["backend"].(map[string]any); ok {
+				path["backend"] = ingressBackend(backend)
+			}
+		}
+	}
+	object["spec"] = spec
+	return nil
+}
+
+// ingressBackend returns a backend as v1 writes it: a resource stays, a Service
+// gets a place of its own.
+func ingressBackend(backend map[string]any) map[string]any {
+	name, port := backend["serviceName"], backend["servicePort"]
+	delete(backend, "serviceName")
+	delete(backend, "servicePort")
+	if name == nil && port == nil {
+		return backend
+	}
+	service := map[string]any{"name": name}
+	if text, ok := port.(string); ok && !isNumber(text) {
+		service["port"] = map[string]any{"name": text}
+	} else if ok {
+		// Controllers took a number in quotes for the number. v1 does not.
+		number, _ := strconv.ParseInt(text, 10, 64)
+		service["port"] = map[string]any{"number": number}
+	} else if port != nil {
+		service["port"] = map[string]any{"number": port}
+	}
+	backend["service"] = service
+	return backend
+}
+
+func isNumber(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// ingressClass moves the class from the annotation to the field. The annotation
+// was what controllers went by where there were both. One that is no name of an
+// IngressClass stays, for the field cannot hold it.
+func ingressClass(object map[string]any) error {
+	class, found, err := unstructured.NestedString(object, "metadata", "annotations", annotationIngressClass)
+	if err != nil {
+		return fmt.Errorf("reading the annotations: %w", err)
+	}
+	if !found || len(validation.IsDNS1123Subdomain(class)) > 0 {
+		return nil
+	}
+	if err := unstructured.SetNestedField(object, class, "spec", "ingressClassName"); err != nil {
+		return fmt.Errorf("writing the class: %w", err)
+	}
+	unstructured.RemoveNestedField(object, "metadata", "annotations", annotationIngressClass)
+	dropEmptyAnnotations(object)
+	return nil
+}
+
+// dropEmptyAnnotations removes the annotations after the last one is gone.
+func dropEmptyAnnotations(object map[string]any) {
+	if annotations, _, _ := unstructured.NestedMap(object, "metadata", "annotations"); len(annotations) == 0 {
+		unstructured.RemoveNestedField(object, "metadata", "annotations")
+	}
+}
+
+// mapsIn returns the maps in a list, which are the list's own.
+func mapsIn(list any) []map[string]any {
+	elements, _ := list.([]any)
+	found := make([]map[string]any, 0, len(elements))
+	for _, element := range elements {
+		if element, ok := element.(map[string]any); ok {
+			found = append(found, element)
+		}
+	}
+	return found
+}

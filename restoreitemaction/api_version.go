@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
+)
+
+// APIVersionName is the name that NewAPIVersion's action is registered by.
+const APIVersionName = "alibabacloud.com/api-version"
+
+// Discovery tells what the cluster that is restored to serves.
+type Discovery interface {
+	// ServedKinds returns the kinds that are served in a version of a group, nil
+	// where the version is not.
+	ServedKinds(ctx context.Context, version schema.GroupVersion) ([]string, error)
+}
+
+// APIVersion is the RestoreItemAction that rewrites objects of API versions that
+// the target cluster has ceased to serve into the version in which it serves the
+// kind. An object whose version is served, or whose kind is served in no version
+// that is known here, passes through. It has no settings.
+type APIVersion struct {
+	log   logrus.FieldLogger
+	table *apiversion.Table
+	// served is what discovery has told, for each restore.
+	served *servedKinds
+}
+
+// NewAPIVersion returns the action. It contacts nothing.
+func NewAPIVersion(log logrus.FieldLogger, discovery Discovery) *APIVersion {
+	return &APIVersion{
+		log:    log,
+		table:  apiversion.NewTable(),
+		served: &servedKinds{discovery: discovery, known: map[servedKey][]string{}, warned: map[types.UID]bool{}},
+	}
+}
+
+// AppliesTo returns the resources of which there are former versions, with the
+// groups that they were in.
+func (a *APIVersion) AppliesTo() (velero.ResourceSelector, error) {
+	return velero.ResourceSelector{IncludedResources: a.table.Resources()}, nil
+}
+
+// Execute returns the item in the version that the target cluster serves, or the
+// very item that came. Where the cluster does not tell what it serves, the items
+// pass through, with one warning in a restore. It returns no error.
+func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
+	unchanged := velero.NewRestoreItemActionExecuteOutput(input.Item)
+	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
+	kind := item.GroupVersionKind()
+	conversion, ok := a.table.Find(kind)
+	if !ok {
+		return unchanged, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
+	defer cancel()
+	log := a.log.WithFields(logrus.Fields{
+		"resource": resourceOf(item), "namespace": item.GetNamespace(), "name": item.GetName(),
+		"old": kind.GroupVersion().String(), "new": conversion.To.String(),
+	})
+	needed, err := a.served.needs(ctx, input.Restore, kind, conversion.To)
+	if err != nil {
+		if a.served.firstWarning(input.Restore) {
+			log.WithError(err).Warn("Cannot find out which API versions this cluster serves: objects of old ones are restored as they are")
+		}
+		return unchanged, nil
+	}
+	if !needed {
+		return unchanged, nil
+	}
+	converted := item.DeepCopy()
+	if err := conversion.Apply(converted.Object); err != nil {
+		log.WithError(err).Warn("Leaving an object in its API version, which this cluster does not serve")
+		return unchanged, nil
+	}
+	log.Info("Converted an object to an API version that this cluster serves")
+	return velero.NewRestoreItemActionExecuteOutput(converted), nil
+}
+
+// servedKinds keeps what discovery tells for the life of a restore, as Velero's
+// own discovery does. It is safe for use by several goroutines.
+type servedKinds struct {
+	discovery Discovery
+
+	mu     sync.Mutex
+	known  map[servedKey][]string
+	warned map[types.UID]bool
+}
+
+type servedKey struct {
+	restore types.UID
+	version schema.GroupVersion
+}
+
+// needs reports whether an object must come in the version to: that of its kind is
+// not served, while to is.
+func (s *servedKinds) needs(ctx context.Context, restore *velerov1.Restore, kind schema.GroupVersionKind, to schema.GroupVersion) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, err := s.kinds(ctx, restore, kind.GroupVersion())
+	if err != nil || slices.Contains(old, kind.Kind) {
+		return false, err
+	}
+	current, err := s.kinds(ctx, restore, to)
+	return slices.Contains(current, kind.Kind), err
+}
+
+// kinds asks once for each version and restore. An error is not kept.
+func (s *servedKinds) kinds(ctx context.Context, restore *velerov1.Restore, version schema.GroupVersion) ([]string, error) {
+	key := servedKey{restore: restore.UID, version: version}
+	if known, ok := s.known[key]; ok {
+		return known, nil
+	}
+	kinds, err := s.discovery.ServedKinds(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	s.known[key] = kinds
+	return kinds, nil
+}
+
+// firstWarning reports whether it is asked for the first time in the restore.
+func (s *servedKinds) firstWarning(restore *velerov1.Restore) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.warned[restore.UID]
+	s.warned[restore.UID] = true
+	return first
+}
