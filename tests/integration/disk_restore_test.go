@@ -26,14 +26,44 @@ func (s *diskSuite) testSameRegion(t *testing.T) {
 	v := b.newVolume(t, "data", volumeOptions{mountOptions: []string{"noatime"}})
 	b.completedDiskBackup(t, b.name)
 	b.wantInventory(t, "after the backup", 1, 1, 0)
+	b.wantSnapshotOf(t, v)
 
 	v.overwrite(t)
+	// While the claim has its disk, a copy of it gets one of its own.
+	s.completedRestore(t, "disk-same-copy", b.name, "--namespace-mappings", b.name+":disk-same-copy")
+	duplicate := v.wantRestoredIn(t, s.suite, "disk-same-copy", v.essd())
+	b.wantInventory(t, "after the restore of a copy", 2, 1, 0)
+
 	b.lose(t, v)
 	s.completedRestore(t, b.name, b.name)
 	pv := v.wantRestored(t, v.essd())
 	wantEqual(t, "the mount options", pv.Spec.MountOptions, []string{"noatime"})
-	b.wantInventory(t, "after the restore", 1, 1, 0)
-	b.settle(t, diskOf(pv))
+	b.wantInventory(t, "after the restore", 2, 1, 0)
+	b.settle(t, diskOf(duplicate), diskOf(pv))
+}
+
+// wantSnapshotOf fails unless the snapshot of a volume says what it is of, and lives as long as its backup: by default
+// 30 days.
+func (b *bench) wantSnapshotOf(t *testing.T, v *diskVolume) {
+	t.Helper()
+	system := &corev1.Namespace{}
+	must(t, b.cp.Client.Get(t.Context(), client.ObjectKey{Name: metav1.NamespaceSystem}, system))
+	backup := &velerov1.Backup{}
+	must(t, b.get(t.Context(), b.name, backup))
+	for _, snapshot := range b.cloud.ECS().Snapshots() {
+		if snapshot.DiskID != v.disk {
+			continue
+		}
+		wantEqual(t, "the snapshot's retention in days", snapshot.RetentionDays, int64(30))
+		for key, want := range map[string]string{
+			"velero.io/backup": b.name, "velero.io/pv": v.pv, "alibabacloud.com/pvc": b.name + "/" + v.name,
+			"alibabacloud.com/backup-uid": string(backup.UID), "alibabacloud.com/cluster-id": string(system.UID),
+		} {
+			wantEqual(t, "the snapshot's tag "+key, snapshot.Tags[key], want)
+		}
+		return
+	}
+	t.Errorf("the disk %s has no snapshot", v.disk)
 }
 
 func (s *diskSuite) testOtherZone(t *testing.T) {
@@ -227,7 +257,12 @@ func (s *diskSuite) testClaimAlone(t *testing.T) {
 	})
 	s.createForeignVolume(t, b.name)
 	foreign := s.persistentVolume(t, foreignVolume)
-	b.completedDiskBackup(t, b.name)
+	backup := b.backupDisks(t, b.name)
+	wantEqual(t, "the phase of the backup", backup.Status.Phase, velerov1.BackupPhaseCompleted)
+	wantEqual(t, "the errors of the backup", backup.Status.Errors, 0)
+	// Upstream warns of each volume that no snapshotter takes.
+	wantEqual(t, "the warnings of the backup", backup.Status.Warnings, 1)
+	must(t, wantText(lineWith(b.logs(t, b.name), "level=warning"), "No volume ID returned by volume snapshotter", foreignVolume))
 	b.wantInventory(t, "after the backup", 1, 1, 0)
 
 	v.overwrite(t)
@@ -269,13 +304,13 @@ func (s *suite) createForeignVolume(t *testing.T, namespace string) {
 			StorageClassName: &class, VolumeName: foreignVolume,
 		},
 	})
-	eventually(t, "the volume of another vendor to be bound", func(ctx context.Context) error {
-		pv := &corev1.PersistentVolume{}
-		if err := s.cp.Client.Get(ctx, client.ObjectKey{Name: foreignVolume}, pv); err != nil {
+	eventually(t, "the claim of another vendor's volume to be bound", func(ctx context.Context) error {
+		claim := &corev1.PersistentVolumeClaim{}
+		if err := s.cp.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "foreign"}, claim); err != nil {
 			return err
 		}
-		if pv.Status.Phase != corev1.VolumeBound {
-			return fmt.Errorf("it is %s", pv.Status.Phase)
+		if claim.Status.Phase != corev1.ClaimBound {
+			return fmt.Errorf("it is %s", claim.Status.Phase)
 		}
 		return nil
 	})

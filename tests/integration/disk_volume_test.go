@@ -230,11 +230,29 @@ func (v *diskVolume) overwrite(t *testing.T) {
 // lose deletes the bench's namespace, and the volumes with their disks.
 func (b *bench) lose(t *testing.T, volumes ...*diskVolume) {
 	t.Helper()
-	b.deleteNamespace(t, b.name)
+	b.deleteApplication(t)
 	for _, v := range volumes {
 		v.losePersistentVolume(t)
 		must(t, b.cloud.ECS().RemoveDisk(v.disk))
 	}
+}
+
+// deleteApplication deletes the bench's namespace, the claims first: a namespace in which the claims' finalizers are seen
+// is looked at again after 8 seconds (pkg/controller/namespace, finalizerEstimateSeconds).
+func (b *bench) deleteApplication(t *testing.T) {
+	t.Helper()
+	must(t, b.cp.Client.DeleteAllOf(t.Context(), &corev1.PersistentVolumeClaim{}, client.InNamespace(b.name)))
+	eventually(t, "the claims in "+b.name+" to be gone", func(ctx context.Context) error {
+		var claims corev1.PersistentVolumeClaimList
+		if err := b.cp.Client.List(ctx, &claims, client.InNamespace(b.name)); err != nil {
+			return err
+		}
+		if left := len(claims.Items); left > 0 {
+			return fmt.Errorf("there are %d", left)
+		}
+		return nil
+	})
+	b.deleteNamespace(t, b.name)
 }
 
 // losePersistentVolume deletes the PersistentVolume, whose claim must be gone.

@@ -167,7 +167,7 @@ func (s *diskSuite) testUnfinishedDisks(t *testing.T) {
 			v.wantWaiting(t)
 			s.wantNoHold(t)
 			s.cloud.ECS().SetDurations(briefly())
-			s.deleteNamespace(t, b.name)
+			b.deleteApplication(t)
 			s.completedRestore(t, restore+"-again", b.name)
 			v.follow(v.wantRestored(t, v.essd()))
 		})
