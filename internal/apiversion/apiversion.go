@@ -128,11 +128,13 @@ func clusters() []row {
 		same("APIService", "apiservices", "apiregistration.k8s.io", "v1beta1"),
 		{
 			"MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
-			version(registration, "v1"), webhooks, []schema.GroupVersion{version(registration, "v1beta1")},
+			version(registration, "v1"), webhooks,
+			[]schema.GroupVersion{version(registration, "v1beta1")},
 		},
 		{
 			"ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
-			version(registration, "v1"), webhooks, []schema.GroupVersion{version(registration, "v1beta1")},
+			version(registration, "v1"), webhooks,
+			[]schema.GroupVersion{version(registration, "v1beta1")},
 		},
 	}
 }
