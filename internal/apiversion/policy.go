@@ -19,8 +19,11 @@ const disruptionLabel = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-mat
 
 func disruptionBudget(object map[string]any) error {
 	selector, found, err := unstructured.NestedMap(object, "spec", "selector")
-	if err != nil || !found {
-		return err
+	if err != nil {
+		return fmt.Errorf("reading the selector: %w", err)
+	}
+	if !found {
+		return nil
 	}
 	every := map[string]any{"matchExpressions": []any{map[string]any{"key": disruptionLabel, "operator": "DoesNotExist"}}}
 	switch {
