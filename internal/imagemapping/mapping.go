@@ -51,11 +51,11 @@ type Change struct {
 	Floating bool
 }
 
-// Map returns what becomes of an image. The first of these rows is applied that
-// matches it: a row with a registry before one without, one with more components of
-// the repository's path before one with fewer, one with a digest before one with a
+// Map returns what becomes of an image. Of the rows that match it the one that says
+// most is applied: a row with a registry before one without, one with more components
+// of the repository's path before one with fewer, one with a digest before one with a
 // tag, and that before one with neither; between equals the one with the lowest
-// number. Of imageRegistryMapping the longest prefix is.
+// number. Of imageRegistryMapping the longest prefix is replaced.
 //
 // Its error is that of a new image whose name is too long.
 func (m *Mapping) Map(image Image) (Change, error) {
