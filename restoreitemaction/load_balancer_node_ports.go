@@ -101,9 +101,6 @@ func (s *serviceRestore) keptPorts() []keptPort {
 // another Service has them. Where it cannot be asked, that is none, with one warning
 // for the restore.
 func (s *serviceRestore) takenPorts(ctx context.Context, ports []keptPort) map[int64]bool {
-	if len(ports) == 0 {
-		return nil
-	}
 	taken, err := s.askForPorts(ctx, ports)
 	if err != nil {
 		s.log.WithError(err).Debug("Node ports are not checked")
