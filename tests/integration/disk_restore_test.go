@@ -225,10 +225,13 @@ func (s *diskSuite) testOtherClass(t *testing.T) {
 
 	v.overwrite(t)
 	b.lose(t, v)
+	// The cluster has nodes in two zones, where a class must wait for the Pod.
+	mode := storagev1.VolumeBindingWaitForFirstConsumer
 	s.create(t, &storagev1.StorageClass{
-		ObjectMeta:  metav1.ObjectMeta{Name: "alicloud-disk-essd-pl1"},
-		Provisioner: diskDriver,
-		Parameters:  map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"},
+		ObjectMeta:        metav1.ObjectMeta{Name: "alicloud-disk-essd-pl1"},
+		Provisioner:       diskDriver,
+		Parameters:        map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"},
+		VolumeBindingMode: &mode,
 	}, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: controlplane.VeleroNamespace, Name: b.name,
