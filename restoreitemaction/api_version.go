@@ -66,8 +66,7 @@ func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*vele
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
 	defer cancel()
-	log := a.log.WithFields(logrus.Fields{
-		"resource": resourceOf(item), "namespace": item.GetNamespace(), "name": item.GetName(),
+	log := a.log.WithFields(fieldsOf(item)).WithFields(logrus.Fields{
 		"old": kind.GroupVersion().String(), "new": conversion.To.String(),
 	})
 	needed, err := a.served.needs(ctx, input.Restore, kind, conversion.To)

@@ -93,9 +93,7 @@ func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
 	c := &flexVolumeConversion{
-		log: a.log.WithFields(logrus.Fields{
-			"resource": resourceOf(item), "namespace": item.GetNamespace(), "name": item.GetName(),
-		}),
+		log:        a.log.WithFields(fieldsOf(item)),
 		cluster:    a.cluster,
 		restore:    input.Restore,
 		item:       item.DeepCopy(),

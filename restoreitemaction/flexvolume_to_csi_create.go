@@ -37,7 +37,7 @@ func (c *flexVolumeConversion) createSecret(ctx context.Context, namespace, volu
 
 // secretName returns the name of the Secret of a volume.
 func secretName(volumeName string) string {
-	const suffix = "-oss"
+	const suffix = "-access-key"
 	if len(volumeName)+len(suffix) <= validation.DNS1123SubdomainMaxLength {
 		return volumeName + suffix
 	}

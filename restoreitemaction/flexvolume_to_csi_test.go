@@ -1,0 +1,863 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/yaml"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
+)
+
+// flexVolumes restores objects of a cluster with FlexVolumes; its namespace shop is
+// restored as market.
+type flexVolumes struct {
+	action  *restoreitemaction.FlexVolumeToCSI
+	api     client.Client
+	logged  *logrustest.Hook
+	restore *velerov1.Restore
+}
+
+func newFlexVolumes(t *testing.T, api client.Client) *flexVolumes {
+	t.Helper()
+	log, hook := logrustest.NewNullLogger()
+	here := cluster.New(api, veleroNamespace)
+	restore := newRestore("restore-1", velerov1.RestorePhaseInProgress)
+	restore.Spec.NamespaceMapping = map[string]string{"shop": "market"}
+	return &flexVolumes{
+		action: restoreitemaction.NewFlexVolumeToCSI(log, settings.NewReader(here), here),
+		api:    api, logged: hook, restore: restore,
+	}
+}
+
+// execute returns what becomes of item, which was backed up as backedUp.
+func (f *flexVolumes) execute(backedUp, item *unstructured.Unstructured) (*velero.RestoreItemActionExecuteOutput, error) {
+	return f.action.Execute(&velero.RestoreItemActionExecuteInput{
+		Item: item, ItemFromBackup: backedUp, Restore: f.restore,
+	})
+}
+
+// created returns what is in the cluster, in YAML.
+func (f *flexVolumes) created(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	for _, list := range []client.ObjectList{&corev1.SecretList{}, &corev1.PersistentVolumeList{}, &corev1.PersistentVolumeClaimList{}} {
+		if err := f.api.List(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		content, err := yaml.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read struct{ Items []map[string]any }
+		if err := yaml.Unmarshal(content, &read); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range read.Items {
+			delete(item, "status")
+			unstructured.RemoveNestedField(item, "metadata", "resourceVersion")
+			found = append(found, asYAML(t, item))
+		}
+	}
+	return found
+}
+
+func asYAML(t *testing.T, value any) string {
+	t.Helper()
+	content, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// canonical returns YAML documents as asYAML writes them.
+func canonical(t *testing.T, documents []string) []string {
+	t.Helper()
+	var written []string
+	for _, document := range documents {
+		var value any
+		if err := yaml.Unmarshal([]byte(document), &value); err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, asYAML(t, value))
+	}
+	return written
+}
+
+// flexVolumeCase is an object as it was backed up, and what becomes of it.
+type flexVolumeCase struct {
+	backedUp string
+	// item is what the snapshotter and other actions have made of it, backedUp if
+	// it is empty.
+	item    string
+	want    string
+	created []string
+}
+
+func (test flexVolumeCase) run(t *testing.T) {
+	t.Helper()
+	f := newFlexVolumes(t, newAPI(t))
+	backedUp, item := readObject(t, test.backedUp), readObject(t, test.backedUp)
+	if test.item != "" {
+		item = readObject(t, test.item)
+	}
+	before := item.DeepCopy()
+	output, err := f.execute(backedUp, item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := asUnstructured(t, output.UpdatedItem)
+	if diff := cmp.Diff(readObject(t, test.want).Object, got.Object); diff != "" {
+		t.Errorf("object (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before.Object, item.Object); diff != "" {
+		t.Errorf("the input was changed (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(canonical(t, test.created), f.created(t)); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
+	}
+	again, err := f.execute(backedUp, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.UpdatedItem != got {
+		t.Errorf("a second time it becomes:\n%s", asYAML(t, again.UpdatedItem))
+	}
+	for _, entry := range f.logged.AllEntries() {
+		line, err := entry.String()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "ak-secret") {
+			t.Errorf("a secret is logged: %s", line)
+		}
+		if entry.Level <= logrus.WarnLevel {
+			t.Errorf("logged: %s", line)
+		}
+	}
+}
+
+const labelsOfRestore = `{velero.io/backup-name: backup-1, velero.io/restore-name: restore-1}`
+
+func TestPersistentVolumesBecomeCSI(t *testing.T) {
+	t.Parallel()
+	cases := map[string]flexVolumeCase{
+		"a disk from a snapshot has the new disk's id, and the zone of its labels as node affinity": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: d-old
+  labels: {failure-domain.beta.kubernetes.io/region: cn-beijing, failure-domain.beta.kubernetes.io/zone: cn-beijing-a}
+  annotations: {pv.kubernetes.io/provisioned-by: alicloud/disk}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 20Gi}
+  claimRef: {kind: PersistentVolumeClaim, namespace: shop, name: data}
+  flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-old}}
+  storageClassName: alicloud-disk-ssd
+`,
+			item: `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: d-new
+  labels: {failure-domain.beta.kubernetes.io/region: cn-beijing, failure-domain.beta.kubernetes.io/zone: cn-beijing-k}
+  annotations: {pv.kubernetes.io/provisioned-by: alicloud/disk}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 20Gi}
+  claimRef: {kind: PersistentVolumeClaim, namespace: market, name: data}
+  flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-new}}
+  storageClassName: alicloud-disk-essd
+  fieldOfTomorrow: {kept: true}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: d-new
+  labels: {failure-domain.beta.kubernetes.io/region: cn-beijing, failure-domain.beta.kubernetes.io/zone: cn-beijing-k}
+  annotations: {pv.kubernetes.io/provisioned-by: diskplugin.csi.alibabacloud.com}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 20Gi}
+  claimRef: {kind: PersistentVolumeClaim, namespace: market, name: data}
+  csi: {driver: diskplugin.csi.alibabacloud.com, fsType: ext4, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions: [{key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-beijing-k]}]
+  storageClassName: alicloud-disk-essd
+  fieldOfTomorrow: {kept: true}
+`,
+		},
+		"a disk that says nothing of its zone, or names it to the scheduler, keeps that": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: static, labels: {topology.kubernetes.io/zone: cn-beijing-a}}
+spec:
+  flexVolume: {driver: alicloud/disk, readOnly: true, options: {volumeId: d-1}}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: static, labels: {topology.kubernetes.io/zone: cn-beijing-a}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, readOnly: true, volumeHandle: d-1}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}
+`,
+		},
+		"NAS has the options that its driver was given": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: alicloud/nas, a: b}}
+spec:
+  flexVolume: {driver: alicloud/nas, options: {server: x.cn-beijing.nas.aliyuncs.com, path: /k8s, vers: "3", options: "nolock,tcp,noresvport"}}
+  mountOptions: [vers=4.0]
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: nasplugin.csi.alibabacloud.com, a: b}}
+spec:
+  csi:
+    driver: nasplugin.csi.alibabacloud.com
+    volumeHandle: pv-nas
+    volumeAttributes: {server: x.cn-beijing.nas.aliyuncs.com, path: /k8s}
+  mountOptions: ["nolock,tcp,noresvport", vers=3]
+`,
+		},
+		"the AccessKey of a bucket becomes a Secret where the claim is restored": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  flexVolume:
+    driver: alicloud/oss
+    options: {bucket: docs, url: oss-cn-beijing.aliyuncs.com, otherOpts: "-o max_stat_cache_size=0 -o allow_other", akId: ak-id, akSecret: ak-secret}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: pv-oss
+    nodePublishSecretRef: {namespace: market, name: pv-oss-access-key}
+    volumeAttributes: {bucket: docs, url: oss-cn-beijing.aliyuncs.com, otherOpts: "-o max_stat_cache_size=0 -o allow_other"}
+`,
+			created: []string{`
+metadata: {namespace: market, name: pv-oss-access-key, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+type: Opaque
+data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
+`},
+		},
+		"a bucket that no claim is bound to has its Secret beside Velero": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ` + strings.Repeat("x", 250) + `}
+spec: {flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ` + strings.Repeat("x", 250) + `}
+spec:
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: ` + strings.Repeat("x", 250) + `
+    nodePublishSecretRef: {namespace: velero, name: flexvolume-086d4a1c293bde31-access-key}
+    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
+`,
+			created: []string{`
+metadata: {namespace: velero, name: flexvolume-086d4a1c293bde31-access-key, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+type: Opaque
+data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
+`},
+		},
+		"a Secret is referred to where it is restored, also where another action has mapped it already": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: other, name: docs}
+  flexVolume: {driver: alicloud/oss, secretRef: {namespace: shop, name: keys}, options: {bucket: docs, url: u}}
+`,
+			item: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: other, name: docs}
+  flexVolume: {driver: alicloud/oss, secretRef: {namespace: market, name: keys}, options: {bucket: docs, url: u}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: other, name: docs}
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: pv-oss
+    nodePublishSecretRef: {namespace: market, name: keys}
+    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
+`,
+		},
+		"a Secret without a namespace is in that of the claim, and comes before keys in the clear": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  flexVolume: {driver: alicloud/oss, secretRef: {name: keys}, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: pv-oss
+    nodePublishSecretRef: {namespace: market, name: keys}
+    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
+`,
+		},
+		"CPFS": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-cpfs}
+spec: {flexVolume: {driver: alicloud/cpfs, options: {server: cpfs-1@tcp, fileSystem: fs, subPath: a}}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-cpfs}
+spec:
+  csi: {driver: cpfsplugin.csi.alibabacloud.com, volumeHandle: pv-cpfs, volumeAttributes: {server: cpfs-1@tcp, fileSystem: fs, subPath: /a}}
+`,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t)
+		})
+	}
+}
+
+func TestStorageClassesBecomeCSI(t *testing.T) {
+	t.Parallel()
+	cases := map[string]flexVolumeCase{
+		"a class of disks, with the zones that it allows": {
+			backedUp: `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: alicloud-disk-topology}
+provisioner: alicloud/disk
+parameters: {type: cloud_essd, regionid: cn-beijing}
+reclaimPolicy: Retain
+volumeBindingMode: WaitForFirstConsumer
+allowedTopologies:
+- matchLabelExpressions: [{key: failure-domain.beta.kubernetes.io/zone, values: [cn-beijing-a]}]
+`,
+			want: `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: alicloud-disk-topology}
+provisioner: diskplugin.csi.alibabacloud.com
+parameters: {type: cloud_essd}
+reclaimPolicy: Retain
+volumeBindingMode: WaitForFirstConsumer
+allowedTopologies:
+- matchLabelExpressions: [{key: topology.diskplugin.csi.alibabacloud.com/zone, values: [cn-beijing-a]}]
+`,
+		},
+		"a class of an old API version, without parameters": {
+			backedUp: `
+apiVersion: storage.k8s.io/v1beta1
+kind: StorageClass
+metadata: {name: disk}
+provisioner: alicloud/disk
+`,
+			want: `
+apiVersion: storage.k8s.io/v1beta1
+kind: StorageClass
+metadata: {name: disk}
+provisioner: diskplugin.csi.alibabacloud.com
+`,
+		},
+		"a class of NAS": {
+			backedUp: `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: alicloud-nas}
+provisioner: alicloud/nas
+parameters: {server: "x.cn-beijing.nas.aliyuncs.com:/nasroot1/", driver: flexvolume}
+mountOptions: ["nolock,tcp,noresvport", vers=3]
+`,
+			want: `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: alicloud-nas}
+provisioner: nasplugin.csi.alibabacloud.com
+parameters: {server: "x.cn-beijing.nas.aliyuncs.com:/nasroot1/", volumeAs: subpath}
+mountOptions: ["nolock,tcp,noresvport", vers=3]
+`,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t)
+		})
+	}
+}
+
+func TestInlineVolumesBecomeClaims(t *testing.T) {
+	t.Parallel()
+	// Names must not change between versions of the plugin, or a restore that is
+	// repeated makes another claim.
+	const (
+		diskName    = "flexvolume-1b065cd1c3f8cfcc"
+		keyName     = "flexvolume-5016157be0d84f9c"
+		secretName  = "flexvolume-8c4930cd26879a5b"
+		nasName     = "flexvolume-9ed9a5cb3671788f"
+		ossVolume   = "driver: ossplugin.csi.alibabacloud.com, volumeAttributes: {bucket: docs, url: u, otherOpts: -o allow_other}"
+		ofNAS       = "driver: nasplugin.csi.alibabacloud.com, volumeAttributes: {server: x.nas.aliyuncs.com}, volumeHandle: " + nasName
+		ofKey       = ossVolume + ", volumeHandle: " + keyName + ", nodePublishSecretRef: {namespace: market, name: " + keyName + "-access-key}"
+		ofSecret    = ossVolume + ", volumeHandle: " + secretName + ", nodePublishSecretRef: {namespace: market, name: keys}"
+		ofDisk      = "driver: diskplugin.csi.alibabacloud.com, fsType: ext4, volumeHandle: d-1"
+		once, often = "ReadWriteOnce", "ReadWriteMany"
+	)
+	volumeOf := func(name, mode, csi, mountOptions string) string {
+		return `
+metadata: {name: ` + name + `, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+spec:
+  accessModes: [` + mode + `]
+  capacity: {storage: 20Gi}
+  claimRef: {apiVersion: v1, kind: PersistentVolumeClaim, namespace: market, name: ` + name + `}
+  csi: {` + csi + `}
+` + mountOptions + `  persistentVolumeReclaimPolicy: Retain
+`
+	}
+	claimOf := func(name, mode string) string {
+		return `
+metadata: {namespace: market, name: ` + name + `, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+spec:
+  accessModes: [` + mode + `]
+  resources: {requests: {storage: 20Gi}}
+  storageClassName: ""
+  volumeName: ` + name + `
+`
+	}
+	createdDisk := []string{volumeOf(diskName, once, ofDisk, ""), claimOf(diskName, once)}
+	cases := map[string]flexVolumeCase{
+		"a disk of a Pod, beside other volumes": {
+			backedUp: `
+apiVersion: v1
+kind: Pod
+metadata: {namespace: shop, name: web}
+spec:
+  containers: [{name: web, volumeMounts: [{name: data, mountPath: /data}]}]
+  volumes:
+  - {name: scratch, emptyDir: {}}
+  - {name: data, flexVolume: {driver: alicloud/disk, fsType: ext4, options: {volumeId: d-1}}}
+  - {name: foreign, flexVolume: {driver: acme/disk, options: {volumeId: d-2}}}
+`,
+			want: `
+apiVersion: v1
+kind: Pod
+metadata: {namespace: shop, name: web}
+spec:
+  containers: [{name: web, volumeMounts: [{name: data, mountPath: /data}]}]
+  volumes:
+  - {name: scratch, emptyDir: {}}
+  - {name: data, persistentVolumeClaim: {claimName: ` + diskName + `}}
+  - {name: foreign, flexVolume: {driver: acme/disk, options: {volumeId: d-2}}}
+`,
+			created: createdDisk,
+		},
+		"the same disk in the template of a workload of an old API version": {
+			backedUp: `
+apiVersion: extensions/v1beta1
+kind: Deployment
+metadata: {namespace: shop, name: web}
+spec: {template: {spec: {volumes: [{name: disk, flexVolume: {driver: alicloud/disk, fsType: ext4, readOnly: true, options: {VolumeId: d-1}}}]}}}
+`,
+			want: `
+apiVersion: extensions/v1beta1
+kind: Deployment
+metadata: {namespace: shop, name: web}
+spec: {template: {spec: {volumes: [{name: disk, persistentVolumeClaim: {claimName: ` + diskName + `, readOnly: true}}]}}}
+`,
+			created: createdDisk,
+		},
+		"a bucket and NAS of a CronJob": {
+			backedUp: `
+apiVersion: batch/v1beta1
+kind: CronJob
+metadata: {namespace: shop, name: report}
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          volumes:
+          - {name: a, flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}}
+          - {name: b, flexVolume: {driver: alicloud/oss, secretRef: {name: keys}, options: {bucket: docs, url: u}}}
+          - {name: c, flexVolume: {driver: alicloud/nas, options: {server: x.nas.aliyuncs.com, vers: "4.0"}}}
+`,
+			want: `
+apiVersion: batch/v1beta1
+kind: CronJob
+metadata: {namespace: shop, name: report}
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          volumes:
+          - {name: a, persistentVolumeClaim: {claimName: ` + keyName + `}}
+          - {name: b, persistentVolumeClaim: {claimName: ` + secretName + `}}
+          - {name: c, persistentVolumeClaim: {claimName: ` + nasName + `}}
+`,
+			created: []string{
+				`
+metadata: {namespace: market, name: ` + keyName + `-access-key, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+type: Opaque
+data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
+`,
+				volumeOf(keyName, often, ofKey, ""),
+				volumeOf(secretName, often, ofSecret, ""),
+				volumeOf(nasName, often, ofNAS, "  mountOptions: [vers=4.0]\n"),
+				claimOf(keyName, often), claimOf(secretName, often), claimOf(nasName, often),
+			},
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t)
+		})
+	}
+}
+
+// TestFlexVolumesThatStay holds that what the action is not about comes back as it came.
+func TestFlexVolumesThatStay(t *testing.T) {
+	t.Parallel()
+	const disk = `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}}`
+	cases := map[string]struct {
+		object   string
+		settings map[string]string
+		warning  string
+	}{
+		"a FlexVolume of somebody else": {
+			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: acme/disk, options: {volumeId: d-1}}}}`,
+		},
+		"a CSI volume": {
+			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}}}`,
+		},
+		"a StorageClass of somebody else": {
+			object: `{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: gp2}, provisioner: kubernetes.io/aws-ebs}`,
+		},
+		"a Pod without FlexVolumes": {
+			object: `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, emptyDir: {}}]}}`,
+		},
+		"what has no PodSpec": {
+			object: `{apiVersion: v1, kind: ConfigMap, metadata: {namespace: shop, name: a}}`,
+		},
+		"everything where the action is turned off": {
+			object:   disk,
+			settings: map[string]string{"enabled": "false"},
+		},
+		"a disk without an id, with a warning": {
+			object:  `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk}}}`,
+			warning: "a FlexVolume of alicloud/disk has no option volumeId",
+		},
+		"a Pod of which one volume has no id, with a warning": {
+			object: `
+apiVersion: v1
+kind: Pod
+metadata: {namespace: shop, name: a}
+spec:
+  volumes:
+  - {name: good, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}
+  - {name: bad, flexVolume: {driver: alicloud/disk}}
+`,
+			warning: "the volume bad: a FlexVolume of alicloud/disk has no option volumeId",
+		},
+		"a PersistentVolume whose claim is no claim, with a warning": {
+			object: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: a}
+spec: {claimRef: none, flexVolume: {driver: alicloud/oss, options: {bucket: b, url: u}}}
+`,
+			warning: "reading the PersistentVolume to restore: cannot restore struct from: string",
+		},
+		"a StorageClass with parameters that are none, with a warning": {
+			object:  `{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: a}, provisioner: alicloud/nas, parameters: {server: 1}}`,
+			warning: "reading the parameters: .parameters accessor error: contains non-string value in the map under key \"server\": 1 is of the type int64, expected string",
+		},
+		"a Pod with options that are none, with a warning": {
+			object:  `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/nas, options: [a]}}]}}`,
+			warning: "reading the volume x: cannot restore map from slice",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFlexVolumes(t, newAPI(t, configMapOf("flexvolume-to-csi", test.settings)))
+			item := readObject(t, test.object)
+			output, err := f.execute(item.DeepCopy(), item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if output.UpdatedItem != item {
+				t.Errorf("it becomes:\n%s", asYAML(t, output.UpdatedItem))
+			}
+			if diff := cmp.Diff(readObject(t, test.object).Object, item.Object); diff != "" {
+				t.Errorf("the input was changed (-before +after):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string(nil), f.created(t)); diff != "" {
+				t.Errorf("created (-want +got):\n%s", diff)
+			}
+			warning := ""
+			for _, entry := range f.logged.AllEntries() {
+				err, _ := entry.Data[logrus.ErrorKey].(error)
+				warning += err.Error()
+			}
+			if diff := cmp.Diff(test.warning, warning); diff != "" {
+				t.Errorf("warning (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFlexVolumeSettingsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	f := newFlexVolumes(t, newAPI(t, configMapOf("flexvolume-to-csi", map[string]string{"enabled": "often"})))
+	volume := readObject(t, `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}}`)
+	_, err := f.execute(volume, volume)
+	want := `ConfigMap velero/flexvolume-to-csi, key "enabled", line 1: "often": allowed is true or false`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	pod := readObject(t, `{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: shop}}`)
+	output, err := f.execute(pod, pod)
+	if err != nil || output.UpdatedItem != pod {
+		t.Errorf("a Pod that the action is not about becomes %v, with the error %v", output, err)
+	}
+}
+
+// TestWhatIsInTheWayOfCreating holds that a conversion stays whole where what it
+// needs cannot be created, and that what is there is not touched.
+func TestWhatIsInTheWayOfCreating(t *testing.T) {
+	t.Parallel()
+	const bucket = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}
+`
+	const converted = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss}
+spec:
+  claimRef: {namespace: shop, name: docs}
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: pv-oss
+    nodePublishSecretRef: {namespace: market, name: pv-oss-access-key}
+    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
+`
+	namespaces := corev1.Resource("namespaces")
+	cases := map[string]struct {
+		objects []client.Object
+		// create is asked before the API server is.
+		create func(ctx context.Context, c client.WithWatch, object client.Object) error
+		// secret is the value of akSecret afterwards, "" without a Secret.
+		secret string
+		logged string
+	}{
+		"a Secret that is there is left as it is": {
+			objects: []client.Object{&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: "pv-oss-access-key"},
+				Data:       map[string][]byte{"akSecret": []byte("newer")},
+			}},
+			secret: "newer",
+		},
+		"a missing namespace is created": {
+			create: func(ctx context.Context, c client.WithWatch, object client.Object) error {
+				if object.GetNamespace() == "" {
+					return nil
+				}
+				return c.Get(ctx, client.ObjectKey{Name: object.GetNamespace()}, &corev1.Namespace{})
+			},
+			secret: "ak-secret",
+		},
+		"a namespace that cannot be created is logged": {
+			create: func(context.Context, client.WithWatch, client.Object) error {
+				return apierrors.NewNotFound(namespaces, "market")
+			},
+			logged: `creating the namespace market: namespaces "market" not found`,
+		},
+		"a Secret that cannot be created is logged": {
+			create: func(context.Context, client.WithWatch, client.Object) error { return errors.New("no quota") },
+			logged: "no quota",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := interceptor.NewClient(newAPI(t, test.objects...), interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+					if test.create != nil {
+						if err := test.create(ctx, c, object); err != nil {
+							return err
+						}
+					}
+					return c.Create(ctx, object, options...)
+				},
+			})
+			f := newFlexVolumes(t, api)
+			output, err := f.execute(readObject(t, bucket), readObject(t, bucket))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(readObject(t, converted).Object, asUnstructured(t, output.UpdatedItem).Object); diff != "" {
+				t.Errorf("object (-want +got):\n%s", diff)
+			}
+			secret := &corev1.Secret{}
+			err = api.Get(t.Context(), client.ObjectKey{Namespace: "market", Name: "pv-oss-access-key"}, secret)
+			if apierrors.IsNotFound(err) != (test.secret == "") || string(secret.Data["akSecret"]) != test.secret {
+				t.Errorf("the Secret has %q, want %q, with the error %v", secret.Data["akSecret"], test.secret, err)
+			}
+			logged := ""
+			for _, entry := range f.logged.AllEntries() {
+				if err, ok := entry.Data[logrus.ErrorKey].(error); ok && entry.Level == logrus.ErrorLevel {
+					logged += err.Error()
+				}
+			}
+			if diff := cmp.Diff(test.logged, logged); diff != "" {
+				t.Errorf("logged as errors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWithoutAClusterAFlexVolumeIsConvertedWithAnError(t *testing.T) {
+	t.Parallel()
+	log, hook := logrustest.NewNullLogger()
+	reader := settings.NewReader(cluster.New(newAPI(t), veleroNamespace))
+	action := restoreitemaction.NewFlexVolumeToCSI(log, reader, cluster.Absent(cluster.ErrNone))
+	item := readObject(t, `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}]}}`)
+	output, err := action.Execute(&velero.RestoreItemActionExecuteInput{
+		Item: item, ItemFromBackup: item, Restore: newRestore("restore-1", velerov1.RestorePhaseInProgress),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if output.UpdatedItem == item {
+		t.Error("the Pod still has its FlexVolume")
+	}
+	errorsLogged := 0
+	for _, entry := range hook.AllEntries() {
+		if entry.Level == logrus.ErrorLevel {
+			errorsLogged++
+		}
+	}
+	if errorsLogged != 2 {
+		t.Errorf("%d errors are logged, want one for the PersistentVolume and one for the claim", errorsLogged)
+	}
+}
+
+func TestFlexVolumeToCSIAppliesToWhatItCanChange(t *testing.T) {
+	t.Parallel()
+	got, err := newFlexVolumes(t, newAPI(t)).action.AppliesTo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := velero.ResourceSelector{IncludedResources: []string{
+		"cronjobs.batch", "daemonsets.apps", "daemonsets.extensions", "deployments.apps", "deployments.extensions", "jobs.batch",
+		"pods", "replicasets.apps", "replicasets.extensions", "replicationcontrollers", "statefulsets.apps",
+		"persistentvolumes", "storageclasses.storage.k8s.io",
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+}
+
+// TestFlexVolumeExamples loads what deploy/ and docs/ show.
+func TestFlexVolumeExamples(t *testing.T) {
+	t.Parallel()
+	const label = "alibabacloud.com/flexvolume-to-csi"
+	example, err := os.ReadFile("../deploy/settings/flexvolume-to-csi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile("../docs/restore-settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := []string{string(example)}
+	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(docs), -1) {
+		documents = append(documents, match[1])
+	}
+	loaded := 0
+	for _, document := range documents {
+		var configMap corev1.ConfigMap
+		if err := yaml.UnmarshalStrict([]byte(document), &configMap); err != nil || configMap.Labels[label] == "" {
+			continue
+		}
+		read, err := settings.Decode[restoreitemaction.FlexVolumeSettings](&configMap)
+		if err != nil {
+			t.Error(err)
+		}
+		if read.Enabled == nil {
+			t.Errorf("the example says nothing:\n%s", document)
+		}
+		loaded++
+	}
+	if loaded != 2 {
+		t.Errorf("%d examples, want one of deploy/ and one of docs/", loaded)
+	}
+}
