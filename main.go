@@ -75,8 +75,7 @@ func serve() {
 			return made.of(log).disks, nil
 		}).
 		RegisterRestoreItemActionV2(restoreitemaction.VolumeReadyName, func(log logrus.FieldLogger) (any, error) {
-			shared := made.of(log)
-			return restoreitemaction.NewVolumeReady(log, shared.cluster, shared.disks, provider), nil
+			return made.of(log).ready, nil
 		}).
 		Serve()
 }
@@ -87,9 +86,9 @@ const provider = "velero.io/alibabacloud"
 
 // bundle is what the plugins of a process share.
 type bundle struct {
-	cloud   *alicloud.Cloud
-	cluster *cluster.Cluster
-	disks   *ecs.Snapshotter
+	cloud *alicloud.Cloud
+	disks *ecs.Snapshotter
+	ready *restoreitemaction.VolumeReady
 }
 
 // lazyBundle is made when it is first asked for, because the framework hands out its
@@ -113,7 +112,8 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 		}
 		cloud := alicloud.New(env)
 		targets := storageclass.NewTargets(settings.NewReader(here), here)
-		l.made = &bundle{cloud: cloud, cluster: here, disks: ecs.New(log, cloud, here, targets, os.Getenv)}
+		disks := ecs.New(log, cloud, here, targets, os.Getenv)
+		l.made = &bundle{cloud: cloud, disks: disks, ready: restoreitemaction.NewVolumeReady(log, here, disks, provider)}
 	})
 	return l.made
 }
@@ -125,6 +125,7 @@ func (l *lazyBundle) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
+	l.made.ready.Close()
 	l.made.disks.End(ctx)
 }
 

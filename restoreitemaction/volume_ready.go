@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 )
 
 // VolumeReadyName is the name that NewVolumeReady's action is registered by.
@@ -61,8 +63,9 @@ type Cluster interface {
 // no Pod starts on half of one.
 //
 // Such a PersistentVolume is restored with a claimRef that no claim answers to: it
-// is held. Velero polls the operation of each, and the poll that finds the volume
-// whole gives the PersistentVolume its real claimRef. If the volume fails or takes
+// is held. Whoever finds the volume whole gives the PersistentVolume its real
+// claimRef: the process of the restore as long as it lives, and then the polls by
+// which Velero asks for the operation of each. If the volume fails or takes
 // longer than the Restore's itemOperationTimeout, PersistentVolume and volume are
 // removed.
 //
@@ -76,25 +79,39 @@ type VolumeReady struct {
 	provider string
 
 	leftovers sync.Once
+	// closed ends what runs in the background.
+	closed    chan struct{}
+	closeOnce sync.Once
 
 	mu        sync.Mutex
 	locations map[types.UID]map[string]string
+	// held are the operations of this process, while it restores, and releasing
+	// tells whether somebody looks after them.
+	held      map[operation]*velerov1.Restore
+	releasing bool
+	// silent is the error of the first poll that was not answered in its time.
+	silent error
 }
 
 // NewVolumeReady returns the action for the volumes whose VolumeSnapshotLocations
 // have that provider. It contacts nothing.
-func NewVolumeReady(log logrus.FieldLogger, cluster Cluster, volumes Volumes, provider string) *VolumeReady {
+func NewVolumeReady(log logrus.FieldLogger, target Cluster, volumes Volumes, provider string) *VolumeReady {
 	return &VolumeReady{
 		log:       log,
-		cluster:   cluster,
+		cluster:   target,
 		volumes:   volumes,
 		provider:  provider,
 		locations: map[types.UID]map[string]string{},
+		held:      map[operation]*velerov1.Restore{},
+		closed:    make(chan struct{}),
 	}
 }
 
 // Name returns VolumeReadyName.
 func (a *VolumeReady) Name() string { return VolumeReadyName }
+
+// Close ends what runs in the background. Velero does not call it.
+func (a *VolumeReady) Close() { a.closeOnce.Do(func() { close(a.closed) }) }
 
 // AppliesTo returns PersistentVolumes.
 //
@@ -132,13 +149,13 @@ func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 		return nil, err
 	}
 	id := a.volumes.VolumeID(pv)
-	if id == "" || id == a.volumes.VolumeID(fromBackup) {
+	present, held, err := holdOf(pv)
+	if id == "" || id == a.volumes.VolumeID(fromBackup) && !held {
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
 	defer cancel()
 	op := operation{PersistentVolume: pv.Name, Volume: id}
-	present, held, err := holdOf(pv)
 	if err != nil {
 		return nil, errors.Join(err, a.discard(ctx, op, input.Restore))
 	}
@@ -166,6 +183,14 @@ func (a *VolumeReady) executeOn(ctx context.Context, pv *corev1.PersistentVolume
 		}
 		return velero.NewRestoreItemActionExecuteOutput(item), nil
 	}
+	if errors.Is(err, cluster.ErrNoLocation) {
+		// Somebody else has given it another volume: none was made of a snapshot.
+		item, err := itemOf(pv)
+		if err != nil {
+			return nil, err
+		}
+		return velero.NewRestoreItemActionExecuteOutput(item), nil
+	}
 	log := a.log.WithFields(logrus.Fields{"name": op.PersistentVolume, "volume": op.Volume})
 	if err != nil {
 		// This may pass, and the polls have hours.
@@ -177,6 +202,7 @@ func (a *VolumeReady) executeOn(ctx context.Context, pv *corev1.PersistentVolume
 	if err != nil {
 		return nil, err
 	}
+	a.releaseWhenWhole(op, restore)
 	return velero.NewRestoreItemActionExecuteOutput(item).WithOperationID(op.String()), nil
 }
 

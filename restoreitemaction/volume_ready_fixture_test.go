@@ -47,6 +47,8 @@ type world struct {
 	client  client.WithWatch // the API server, as a bystander sees it
 	volumes *volumes
 	restore *velerov1.Restore
+	// processes end with the test.
+	processes []*restoreitemaction.VolumeReady
 }
 
 // newWorld returns a world with a running Restore, its Backup and location, and the objects.
@@ -67,12 +69,18 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: provider, Config: map[string]string{"region": "cn-beijing"}},
 		},
 	)
-	return &world{
+	w := &world{
 		client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 			WithInterceptorFuncs(interceptor.Funcs{Patch: refuseImmutable}).Build(),
 		volumes: &volumes{states: map[string]*state{}},
 		restore: restore,
 	}
+	t.Cleanup(func() {
+		for _, process := range w.processes {
+			process.Close()
+		}
+	})
+	return w
 }
 
 func newRestore(name string, phase velerov1.RestorePhase) *velerov1.Restore {
@@ -151,17 +159,27 @@ func (w *world) processWith(c client.Client, s *steps) *restoreitemaction.Volume
 	return w.logging(log, c, s)
 }
 
+// of returns the action of a new plugin process with its own cloud.
+func (w *world) of(v restoreitemaction.Volumes) *restoreitemaction.VolumeReady {
+	log, _ := logrustest.NewNullLogger()
+	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace), v, provider))
+	return w.processes[len(w.processes)-1]
+}
+
 func (w *world) logging(log logrus.FieldLogger, c client.Client, s *steps) *restoreitemaction.VolumeReady {
-	return restoreitemaction.NewVolumeReady(log, cluster.New(c, veleroNamespace), volumesOfProcess{w.volumes, s}, provider)
+	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(c, veleroNamespace), volumesOfProcess{w.volumes, s}, provider))
+	return w.processes[len(w.processes)-1]
 }
 
 // hold lets Velero restore pv, whose volume is being made, and returns the operation's id.
 func (w *world) hold(t *testing.T, pv *corev1.PersistentVolume) string {
 	t.Helper()
-	output, err := w.process(&steps{}).Execute(w.input(t, pv))
+	process := w.process(&steps{})
+	output, err := process.Execute(w.input(t, pv))
 	if err != nil {
 		t.Fatal(err)
 	}
+	process.Close() // What follows comes from other processes.
 	restored := asVolume(t, output.UpdatedItem)
 	metav1.SetMetaDataLabel(&restored.ObjectMeta, velerov1.RestoreNameLabel, w.restore.Name)
 	restored.UID = types.UID("uid-of-" + restored.Name + "-held-by-" + w.restore.Name)

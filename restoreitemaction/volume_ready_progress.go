@@ -94,7 +94,7 @@ func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *core
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	progress, err := a.ask(ctx, restore, location, op)
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
@@ -122,6 +122,24 @@ func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *core
 		return velero.OperationProgress{}, err
 	}
 	return progress, a.replace(ctx, api, pv, finished)
+}
+
+// ask asks for the volume. Velero polls one operation after the other: once one was not
+// answered in its time, the others of this poll are not kept waiting as long.
+func (a *VolumeReady) ask(ctx context.Context, restore *velerov1.Restore, location map[string]string, op operation) (velero.OperationProgress, error) {
+	a.mu.Lock()
+	silent := a.silent
+	a.mu.Unlock()
+	if silent != nil {
+		return velero.OperationProgress{}, silent
+	}
+	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	if err != nil && ctx.Err() != nil {
+		a.mu.Lock()
+		a.silent = err
+		a.mu.Unlock()
+	}
+	return progress, err
 }
 
 // resume goes on where pv is gone, or (not nil) going: it is being replaced by
@@ -173,6 +191,10 @@ func (a *VolumeReady) failed(ctx context.Context, progress velero.OperationProgr
 func (a *VolumeReady) giveUp(ctx context.Context, op operation, restore *velerov1.Restore) error {
 	api, err := a.cluster.Client()
 	if err != nil {
+		return err
+	}
+	// Without it the volume cannot be removed, and would not be found again.
+	if _, err := a.location(ctx, restore); err != nil {
 		return err
 	}
 	pv, err := readVolume(ctx, api, op.PersistentVolume)

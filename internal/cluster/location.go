@@ -5,6 +5,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -26,6 +27,9 @@ const (
 	// plugin processes come and go and each would leave one of its own behind.
 	credentialsFolder = "velero-plugin-alibabacloud-credentials" //nolint:gosec // the name of a folder, no secret
 )
+
+// ErrNoLocation is returned for a Backup that was made without a location of a provider.
+var ErrNoLocation = errors.New("no VolumeSnapshotLocation")
 
 // SnapshotLocation returns the configuration of the VolumeSnapshotLocation of
 // provider that a Backup was made with, as Velero would hand it to a
@@ -72,7 +76,7 @@ func (c *Cluster) locationOf(ctx context.Context, backup *velerov1.Backup, provi
 	if missing != nil {
 		return nil, fmt.Errorf("the Backup %s was made with a location that is not there: %w", backup.Name, missing)
 	}
-	return nil, fmt.Errorf("the Backup %s names no VolumeSnapshotLocation of the provider %s", backup.Name, provider)
+	return nil, fmt.Errorf("%w of the provider %s in the Backup %s", ErrNoLocation, provider, backup.Name)
 }
 
 func qualified(provider string) string {

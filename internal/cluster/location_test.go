@@ -62,7 +62,7 @@ func TestSnapshotLocation(t *testing.T) {
 		},
 		{
 			name: "a Backup without one of the provider", backup: backupIn("aws"), provider: "alibabacloud",
-			wantErr: "the Backup b names no VolumeSnapshotLocation of the provider alibabacloud",
+			wantErr: "no VolumeSnapshotLocation of the provider alibabacloud in the Backup b",
 		},
 		{
 			name: "a Backup that is gone", backup: &velerov1.Backup{ObjectMeta: inVelero("other")}, provider: "alibabacloud", notFound: true,
