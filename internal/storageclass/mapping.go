@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package storageclass has the rules of the restore item action
-// alibabacloud.com/storage-class-mapping: which StorageClass a claim of the
-// cluster that was backed up gets where it is restored, and what that class asks
-// of the disk that is made for the claim.
+// alibabacloud.com/storage-class-mapping, and what follows from them: what a claim,
+// its volume, and the disk that is made for it are to be where they are restored.
+//
+// Three actions and the snapshotter of disks work on that answer, each on its own
+// part of it (see Plan and Targets.DiskTarget). It is computed from what was backed
+// up, the settings and the cluster, so that it is the same for all of them in
+// whichever order they ask.
 package storageclass
 
 import (
@@ -11,10 +15,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selection"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
@@ -27,6 +30,17 @@ type Mapping struct {
 	// Classes is the short form: for a class in the backup the one that takes its place.
 	Classes map[string]TargetClass `json:",inline"`
 	Rules   []Rule                 `json:"rules,omitempty"`
+	// MissingClasses are for claims that no class is named for and whose own is not in
+	// the cluster; nil leaves these as they are. No class can have the key's name.
+	MissingClasses *MissingClasses `json:"missingClasses,omitempty"`
+}
+
+// MissingClasses are the classes that take the place of one that is not in the
+// cluster, by what the volume is. Where one is empty, such claims stay as they are.
+type MissingClasses struct {
+	At   settings.Position
+	Disk TargetClass `json:"disk,omitempty"`
+	NAS  TargetClass `json:"nas,omitempty"`
 }
 
 // Rule says which claims it is about, all by their names in the cluster that was
@@ -35,12 +49,11 @@ type Rule struct {
 	At settings.Position
 	// From is the class of the claims.
 	From SourceClass `json:"from"`
-	// Namespaces and Names are those of the claims; nil means all.
-	Namespaces []string `json:"namespaces,omitempty"`
-	Names      []string `json:"names,omitempty"`
-	// Selector is for the labels of the claims; nil means all.
-	Selector *Selector  `json:"selector,omitempty"`
-	To       Conversion `json:"to"`
+	// Namespaces, Names and Selector are for those of the claims; nil means all.
+	Namespaces selection.Namespaces `json:"namespaces,omitempty"`
+	Names      selection.Names      `json:"names,omitempty"`
+	Selector   *selection.Selector  `json:"selector,omitempty"`
+	To         Conversion           `json:"to"`
 }
 
 // Conversion is what becomes of a claim and its volume. What is empty stays as it was.
@@ -64,9 +77,6 @@ type TargetClass string
 
 // AccessMode is one of corev1.PersistentVolumeAccessMode.
 type AccessMode string
-
-// Selector selects claims by their labels.
-type Selector metav1.LabelSelector
 
 // Capacity is the size of a volume.
 type Capacity struct {
@@ -103,7 +113,7 @@ func (c *Capacity) GiB() int64 {
 // than one by class alone; between equals the first one holds.
 func (m *Mapping) Find(claim diskspec.Claim, claimLabels map[string]string) (Conversion, bool) {
 	return m.best(func(rule *Rule) bool {
-		return rule.covers(claim) && (rule.Selector == nil || rule.Selector.matches(claimLabels))
+		return rule.covers(claim) && rule.Selector.Matches(claimLabels)
 	}, claim.StorageClass)
 }
 
@@ -142,8 +152,7 @@ func (m *Mapping) row(class string) Conversion {
 // covers reports whether the rule is about claim as far as its labels do not matter.
 func (r *Rule) covers(claim diskspec.Claim) bool {
 	return string(r.From) == claim.StorageClass &&
-		(r.Namespaces == nil || slices.Contains(r.Namespaces, claim.Namespace)) &&
-		(r.Names == nil || slices.Contains(r.Names, claim.Name))
+		r.Namespaces.Include(claim.Namespace) && r.Names.Include(claim.Name)
 }
 
 // precision orders rules by how much they say about a claim.
@@ -159,10 +168,4 @@ func (r *Rule) precision() int {
 		precision++
 	}
 	return precision
-}
-
-func (s *Selector) matches(claimLabels map[string]string) bool {
-	selector, err := metav1.LabelSelectorAsSelector((*metav1.LabelSelector)(s))
-	// Validate has refused what is no selector.
-	return err == nil && selector.Matches(labels.Set(claimLabels))
 }

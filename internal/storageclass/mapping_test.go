@@ -265,19 +265,19 @@ func TestMappingRefuses(t *testing.T) {
 		},
 		"an empty selector": {
 			data: map[string]string{"rules": "- from: ssd\n  selector: {}\n  to: {class: essd}"},
-			want: `key "rules", line 2: the selector is empty: leave it out for all claims`,
+			want: `key "rules", line 2: the selector is empty: leave it out for all objects`,
 		},
 		"an empty list of namespaces": {
 			data: map[string]string{"rules": "- from: ssd\n  namespaces: []\n  to: {class: essd}"},
-			want: `key "rules", line 1: an empty list holds for no claim: leave namespaces or names out for all`,
+			want: `key "rules", line 2: an empty list holds for no object: leave it out for all`,
 		},
 		"what is no namespace": {
 			data: map[string]string{"rules": "- from: ssd\n  namespaces: [shop*]\n  to: {class: essd}"},
-			want: `key "rules", line 1: namespace "shop*": ` + namespace,
+			want: `key "rules", line 2: namespace "shop*": ` + namespace,
 		},
 		"what is no name": {
 			data: map[string]string{"rules": "- from: ssd\n  names: [shop/data]\n  to: {class: essd}"},
-			want: `key "rules", line 1: name "shop/data": ` + subdomain,
+			want: `key "rules", line 2: name "shop/data": ` + subdomain,
 		},
 		"a rule about the claims of another one": {
 			data: map[string]string{"rules": "- {from: ssd, names: [a, b], to: {class: essd}}\n- {from: ssd, names: [b, a], to: {class: nas}}"},

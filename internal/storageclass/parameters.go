@@ -16,6 +16,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
+// MultiAttachParameter is the parameter of a class, and the attribute of its volumes,
+// that lets several nodes attach a disk.
+const MultiAttachParameter = "multiAttach"
+
 // defaultLevel is the performance level of a cloud_essd disk for which none is
 // asked (CreateDisk, parameter PerformanceLevel).
 const defaultLevel = "PL1"
@@ -31,7 +35,7 @@ func TargetOf(class *storagev1.StorageClass) (diskspec.Target, error) {
 		ResourceGroupID: class.Parameters["resourceGroupId"],
 		Encrypted:       flag(class.Parameters, "encrypted", "true", "yes", "1"),
 		Bursting:        flag(class.Parameters, "burstingEnabled", "true", "yes", "1"),
-		MultiAttach:     flag(class.Parameters, "multiAttach", "true", "enabled"),
+		MultiAttach:     multiAttach(class.Parameters),
 	}
 	if target.Encrypted != nil && *target.Encrypted {
 		target.KMSKeyID = class.Parameters["kmsKeyId"]
@@ -55,6 +59,12 @@ func flag(parameters map[string]string, name string, yes ...string) *bool {
 	}
 	on := slices.Contains(yes, strings.ToLower(value))
 	return &on
+}
+
+// multiAttach returns whether several nodes may attach a disk: of a class, and of a
+// PersistentVolume, whose attributes are the parameters of its class.
+func multiAttach(parameters map[string]string) *bool {
+	return flag(parameters, MultiAttachParameter, "true", "enabled")
 }
 
 // diskTypes returns the types that a class allows: each category in order, and of

@@ -4,7 +4,6 @@ package storageclass
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -13,21 +12,18 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
-
-// ErrProvisioner is returned for a class that a volume cannot be converted to, in
-// the words of the backup center.
-var ErrProvisioner = errors.New("only support convert to storageclass with CSI diskplugin or nasplugin provisioner")
 
 // upstreamAction is Velero's own action that changes classes.
 const upstreamAction = "change-storage-class"
 
-// Classes reads StorageClasses.
+// Classes are the StorageClasses and zones of the cluster that is restored to.
 type Classes interface {
 	// StorageClass returns the class of that name. apierrors.IsNotFound holds for
 	// the error where there is none.
 	StorageClass(ctx context.Context, name string) (*storagev1.StorageClass, error)
+	// Zones returns the zones of the cluster's nodes.
+	Zones(ctx context.Context) ([]string, error)
 }
 
 // upstreamMapping is the ConfigMap of Velero's own action: old class to new class.
@@ -42,6 +38,8 @@ type Targets struct {
 	mapping  *settings.Settings[Mapping]
 	upstream *settings.Settings[upstreamMapping]
 	classes  Classes
+	// refused are the claims that no volume is made for.
+	refused *refusals
 }
 
 // NewTargets returns targets from the settings that reader reads. It reads nothing yet.
@@ -50,6 +48,7 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 		mapping:  settings.Of[Mapping](reader, Action),
 		upstream: settings.OfUpstream[upstreamMapping](reader, upstreamAction),
 		classes:  classes,
+		refused:  newRefusals(),
 	}
 }
 
@@ -57,24 +56,84 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 // of the backed-up cluster: the size of the rule that holds for it, and all that
 // the class of the rule asks, as it is in the cluster now. Where no rule names a
 // class, that of Velero's own change-storage-class counts: it will be the claim's.
-// The zero Target means that nothing is asked.
+// So does the one that takes the place of a class that is missing.
+// The zero Target means that nothing is asked, as it does for a claim that is not
+// known: a snapshot that another plugin took does not tell of which it is.
 //
 // The labels of a claim are not known when its disk is made. Rules with a
 // selector are for volumes that are provisioned anew, and do not count here.
 //
-// Its error is that of the settings, or of the API server; a class that is
-// missing, or is not of ECS disks, is told in the words of the backup center
-// (ErrProvisioner, "storageclass xxx not exists").
+// Its error is that of the settings, or of the API server; a conversion that
+// cannot be carried out is told in the words of the backup center (ErrMissing,
+// ErrProvisioner, ErrMultiZoned, ErrAccessMode). That claim is then refused too, by
+// the Planner of the same process.
 func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error) {
-	conversion, err := t.conversion(ctx, settings.ForRestore(restore), claim)
+	if claim == (diskspec.Claim{}) {
+		return diskspec.Target{}, nil
+	}
+	conversion, _, err := t.conversion(ctx, settings.ForRestore(restore), claim, t.classes.StorageClass)
 	if err != nil {
 		return diskspec.Target{}, err
 	}
+	target, err := diskTarget(ctx, conversion, claim, t.classes)
+	return target, t.refused.note(restore, claim, conversion.wrap(claim, err))
+}
+
+// find returns a StorageClass, as Classes does.
+type find func(ctx context.Context, name string) (*storagev1.StorageClass, error)
+
+// conversion returns what becomes of claim, the volume of which is a disk made of a
+// snapshot; the zero one if it stays as it was. A substitute is the conversion to a
+// class that takes the place of a missing one.
+func (t *Targets) conversion(ctx context.Context, run settings.Run, claim diskspec.Claim, class find) (found Conversion, substitute bool, err error) {
+	mapping, _, err := t.mapping.Read(ctx, run)
+	if err != nil {
+		return Conversion{}, false, err
+	}
+	conversion, _ := mapping.FindByName(claim)
+	if conversion.Class != "" || claim.StorageClass == "" {
+		return conversion, false, nil
+	}
+	upstream, _, err := t.upstream.Read(ctx, run)
+	if err != nil {
+		return Conversion{}, false, err
+	}
+	if name, ok := upstream.Classes[claim.StorageClass]; ok {
+		conversion.At = upstream.At
+		conversion.At.Key = claim.StorageClass
+		conversion.Class = TargetClass(name)
+		return conversion, false, nil
+	}
+	if mapping.MissingClasses == nil || mapping.MissingClasses.Disk == "" {
+		return conversion, false, nil
+	}
+	switch _, err := class(ctx, claim.StorageClass); {
+	case apierrors.IsNotFound(err):
+		conversion.At, conversion.Class = mapping.MissingClasses.At, mapping.MissingClasses.Disk
+		return conversion, true, nil
+	case err != nil:
+		return conversion, false, &readError{fmt.Errorf("looking whether there is the StorageClass %s: %w", claim.StorageClass, err)}
+	}
+	return conversion, false, nil
+}
+
+// diskTarget returns what a conversion asks of a disk that is made of a snapshot.
+func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim, classes Classes) (diskspec.Target, error) {
 	var target diskspec.Target
 	if conversion.Class != "" {
-		target, err = t.ofClass(ctx, string(conversion.Class))
+		class, err := targetClass(ctx, conversion.Class, classes)
 		if err != nil {
-			return diskspec.Target{}, fmt.Errorf("%s: converting the disk of the claim %s/%s: %w", conversion.At, claim.Namespace, claim.Name, err)
+			return diskspec.Target{}, err
+		}
+		if !isDisk(class) {
+			return diskspec.Target{}, fmt.Errorf("%w: the snapshot of a disk becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
+		}
+		if target, err = TargetOf(class); err != nil {
+			return diskspec.Target{}, err
+		}
+		// Whether the volume is a block device is not known here: that is for the claim.
+		if err := (sharing{multiAttach: isTrue(target.MultiAttach), block: true}).check(claim, conversion.Modes()); err != nil {
+			return diskspec.Target{}, err
 		}
 	}
 	if conversion.Capacity != nil {
@@ -83,39 +142,4 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 	return target, nil
 }
 
-// conversion returns what becomes of claim, the zero one if it stays as it was.
-func (t *Targets) conversion(ctx context.Context, run settings.Run, claim diskspec.Claim) (Conversion, error) {
-	mapping, _, err := t.mapping.Read(ctx, run)
-	if err != nil {
-		return Conversion{}, err
-	}
-	conversion, _ := mapping.FindByName(claim)
-	if conversion.Class != "" || claim.StorageClass == "" {
-		return conversion, nil
-	}
-	upstream, _, err := t.upstream.Read(ctx, run)
-	if err != nil {
-		return Conversion{}, err
-	}
-	if class, ok := upstream.Classes[claim.StorageClass]; ok {
-		conversion.At = upstream.At
-		conversion.At.Key = claim.StorageClass
-		conversion.Class = TargetClass(class)
-	}
-	return conversion, nil
-}
-
-// ofClass returns what a class of the cluster asks of its disks.
-func (t *Targets) ofClass(ctx context.Context, name string) (diskspec.Target, error) {
-	class, err := t.classes.StorageClass(ctx, name)
-	if apierrors.IsNotFound(err) {
-		return diskspec.Target{}, fmt.Errorf("storageclass %s not exists: create it in this cluster, or name another: %w", name, err)
-	}
-	if err != nil {
-		return diskspec.Target{}, fmt.Errorf("reading the StorageClass %s: %w", name, err)
-	}
-	if class.Provisioner != volume.DriverDisk {
-		return diskspec.Target{}, fmt.Errorf("%w: the snapshot of a disk becomes a disk, and the provisioner of %s is %s", ErrProvisioner, name, class.Provisioner)
-	}
-	return TargetOf(class)
-}
+func isTrue(flag *bool) bool { return flag != nil && *flag }

@@ -26,6 +26,9 @@ type fakeCluster struct {
 	classes    []*storagev1.StorageClass
 	// err is returned for the class "forbidden".
 	err error
+	// zones are those of the nodes, unless they cannot be read.
+	zones    []string
+	zonesErr error
 }
 
 func (c *fakeCluster) ConfigMaps(_ context.Context, label string) ([]corev1.ConfigMap, error) {
@@ -49,6 +52,8 @@ func (c *fakeCluster) StorageClass(_ context.Context, name string) (*storagev1.S
 	}
 	return nil, apierrors.NewNotFound(storagev1.Resource("storageclasses"), name)
 }
+
+func (c *fakeCluster) Zones(context.Context) ([]string, error) { return c.zones, c.zonesErr }
 
 func class(name, provisioner string, parameters map[string]string) *storagev1.StorageClass {
 	return &storagev1.StorageClass{
@@ -154,13 +159,13 @@ func TestDiskTarget(t *testing.T) {
 		"a class that is missing": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "gone"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the disk of the claim shop/data: storageclass gone not exists: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: storageclass gone not exists: ` +
 				`create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
 		},
 		"a class of file systems": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to:\n    class: nas"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "rules", line 3: converting the disk of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/rules, key "rules", line 3: converting the volume of the claim shop/data: ` +
 				`only support convert to storageclass with CSI diskplugin or nasplugin provisioner: ` +
 				`the snapshot of a disk becomes a disk, and the provisioner of nas is nasplugin.csi.alibabacloud.com`,
 			wantIs: storageclass.ErrProvisioner,
@@ -168,7 +173,7 @@ func TestDiskTarget(t *testing.T) {
 		"upstream's row names a class of file systems": {
 			configMaps: []corev1.ConfigMap{upstream(map[string]string{"ssd": "nas"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/upstream, key "ssd": converting the disk of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/upstream, key "ssd": converting the volume of the claim shop/data: ` +
 				`only support convert to storageclass with CSI diskplugin or nasplugin provisioner: ` +
 				`the snapshot of a disk becomes a disk, and the provisioner of nas is nasplugin.csi.alibabacloud.com`,
 			wantIs: storageclass.ErrProvisioner,
@@ -176,19 +181,19 @@ func TestDiskTarget(t *testing.T) {
 		"upstream knows nothing of the console's name": {
 			configMaps: []corev1.ConfigMap{upstream(map[string]string{"ssd": "alicloud-disk"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/upstream, key "ssd": converting the disk of the claim shop/data: storageclass alicloud-disk not exists: ` +
+			wantErr: `ConfigMap velero/upstream, key "ssd": converting the volume of the claim shop/data: storageclass alicloud-disk not exists: ` +
 				`create it in this cluster, or name another: storageclasses.storage.k8s.io "alicloud-disk" not found`,
 		},
 		"a class whose parameters the driver refuses": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "broken"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the disk of the claim shop/data: StorageClass broken: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: StorageClass broken: ` +
 				`parameter performanceLevel: "PL9": allowed are PL0, PL1, PL2 and PL3, separated by commas`,
 		},
 		"a class that cannot be read": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "forbidden"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the disk of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: ` +
 				`reading the StorageClass forbidden: storageclasses is forbidden`,
 			wantIs: errForbidden,
 		},

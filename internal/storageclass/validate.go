@@ -13,7 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -49,20 +48,10 @@ func (r *Rule) conditions() string {
 		slices.Sorted(slices.Values(r.Namespaces)), slices.Sorted(slices.Values(r.Names)), r.Selector)
 }
 
-// Validate refuses lists that no claim is in.
-func (r *Rule) Validate() error {
-	if r.Namespaces != nil && len(r.Namespaces) == 0 || r.Names != nil && len(r.Names) == 0 {
-		return errors.New("an empty list holds for no claim: leave namespaces or names out for all")
-	}
-	for _, namespace := range r.Namespaces {
-		if messages := validation.IsDNS1123Label(namespace); len(messages) > 0 {
-			return fmt.Errorf("namespace %q: %s", namespace, strings.Join(messages, "; "))
-		}
-	}
-	for _, name := range r.Names {
-		if err := dnsName(name); err != nil {
-			return fmt.Errorf("name %q: %w", name, err)
-		}
+// Validate refuses classes for nothing.
+func (m *MissingClasses) Validate() error {
+	if m.Disk == "" && m.NAS == "" {
+		return errors.New("nothing is asked: allowed are disk and nas")
 	}
 	return nil
 }
@@ -86,12 +75,9 @@ func (c *SourceClass) Validate() error {
 	return dnsName(string(*c))
 }
 
-// The backup center's console offers a class that is none, and means another one:
-// FAQ, "current cluster is multi-zoned".
-const (
-	consoleDiskClass = "alicloud-disk"
-	defaultDiskClass = "alicloud-disk-topology-alltype"
-)
+// The backup center's console offers a class that is none, and means
+// defaultDiskClass: FAQ, "current cluster is multi-zoned".
+const consoleDiskClass = "alicloud-disk"
 
 // UnmarshalText reads the name of a StorageClass, or the backup center's alicloud-disk.
 func (c *TargetClass) UnmarshalText(text []byte) error {
@@ -112,18 +98,6 @@ func (m *AccessMode) Validate() error {
 	}
 	if !slices.Contains(allowed, corev1.PersistentVolumeAccessMode(*m)) {
 		return fmt.Errorf("allowed are %v", allowed)
-	}
-	return nil
-}
-
-// Validate refuses what is no selector, and one that selects everything.
-func (s *Selector) Validate() error {
-	selector, err := metav1.LabelSelectorAsSelector((*metav1.LabelSelector)(s))
-	if err != nil {
-		return err
-	}
-	if selector.Empty() {
-		return errors.New("the selector is empty: leave it out for all claims")
 	}
 	return nil
 }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storageclass
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// Claim plans a claim, which is item by now. Its error is that of the settings or of
+// the API server, or says why the conversion that the settings ask for cannot be
+// carried out.
+func (p *Planner) Claim(ctx context.Context, restore *velerov1.Restore, fromBackup, item *corev1.PersistentVolumeClaim) (Plan, error) {
+	v, done := p.look(restore)
+	defer done()
+	had := claimOf(fromBackup, item)
+	if err := p.targets.refused.find(restore, had.Claim); err != nil {
+		return Plan{}, err
+	}
+	mapping, err := p.mapping(ctx, restore)
+	if err != nil {
+		return Plan{}, err
+	}
+	pv, err := v.volumeOf(ctx, fromBackup)
+	if err != nil {
+		return Plan{}, fmt.Errorf("finding the volume of the claim %s/%s: %w", had.Namespace, had.Name, err)
+	}
+	if pv != nil {
+		return bound(&mapping, had, pv)
+	}
+	return provisioned(ctx, v, &mapping, had)
+}
+
+// Template plans a template of claims of a StatefulSet, which is item by now. What
+// is planned is for claims that are yet to be made of it, whose volumes are
+// provisioned. Rules see it as the first claim that the StatefulSet makes of it,
+// named <template>-<StatefulSet>-0, with that claim's labels.
+func (p *Planner) Template(ctx context.Context, restore *velerov1.Restore, set *appsv1.StatefulSet, fromBackup, item *corev1.PersistentVolumeClaim) (Plan, error) {
+	v, done := p.look(restore)
+	defer done()
+	mapping, err := p.mapping(ctx, restore)
+	if err != nil {
+		return Plan{}, err
+	}
+	first := fromBackup.DeepCopy()
+	ordinal := int32(0)
+	if set.Spec.Ordinals != nil {
+		ordinal = set.Spec.Ordinals.Start
+	}
+	first.Namespace, first.Name = set.Namespace, fmt.Sprintf("%s-%s-%d", fromBackup.Name, set.Name, ordinal)
+	first.Labels = maps.Clone(fromBackup.Labels)
+	if set.Spec.Selector != nil && len(set.Spec.Selector.MatchLabels) > 0 {
+		if first.Labels == nil {
+			first.Labels = make(map[string]string)
+		}
+		maps.Copy(first.Labels, set.Spec.Selector.MatchLabels)
+	}
+	had := claimOf(first, item)
+	had.ofOnePod = true
+	return provisioned(ctx, v, &mapping, had)
+}
+
+// claimed is what a claim was in the backup.
+type claimed struct {
+	diskspec.Claim
+	labels map[string]string
+	modes  []corev1.PersistentVolumeAccessMode
+	block  bool
+	// size is that of its volume, as far as the backup tells, else what it asks for.
+	size resource.Quantity
+	// provisioner made its volume, "" where that is not known.
+	provisioner string
+	// ofOnePod says that no two Pods have the claim.
+	ofOnePod bool
+	// class is the one that the claim names by now, which Velero's change-storage-class
+	// may have changed; nil where the API server chooses.
+	class *string
+}
+
+func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
+	field := ""
+	if fromBackup.Spec.StorageClassName != nil {
+		field = *fromBackup.Spec.StorageClassName
+	}
+	had := claimed{
+		Claim: diskspec.Claim{
+			Namespace: fromBackup.Namespace, Name: fromBackup.Name, StorageClass: className(fromBackup.Annotations, field),
+		},
+		labels: fromBackup.Labels,
+		modes:  fromBackup.Spec.AccessModes,
+		block:  isBlock(fromBackup.Spec.VolumeMode),
+		size:   fromBackup.Spec.Resources.Requests[corev1.ResourceStorage],
+		class:  item.Spec.StorageClassName,
+	}
+	if size, ok := fromBackup.Status.Capacity[corev1.ResourceStorage]; ok {
+		had.size = size
+	}
+	if name, ok := item.Annotations[corev1.BetaStorageClassAnnotation]; ok {
+		had.class = &name
+	}
+	for _, key := range []string{"volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"} {
+		if name := fromBackup.Annotations[key]; name != "" {
+			had.provisioner = name
+			break
+		}
+	}
+	return had
+}
+
+// bound plans a claim whose PersistentVolume is restored. The two get the same class,
+// and the size that the PersistentVolume has got.
+func bound(mapping *Mapping, had claimed, pv *corev1.PersistentVolume) (Plan, error) {
+	conversion, _ := mapping.FindByName(had.Claim)
+	plan := Plan{At: conversion.At}
+	if conversion.Class != "" || mapping.MissingClasses != nil {
+		plan.Class = className(pv.Annotations, pv.Spec.StorageClassName)
+	}
+	disk := diskOf(pv)
+	if err := plan.setModes(had.Claim, conversion, had.modes, disk); err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	if err := plan.setCapacity(conversion, had.size); err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	size := pv.Spec.Capacity[corev1.ResourceStorage]
+	if disk != nil && size.Cmp(had.size) > 0 {
+		plan.LeastSize = &size
+	}
+	return plan, nil
+}
+
+// provisioned plans a claim whose volume is provisioned.
+func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (Plan, error) {
+	conversion, _ := mapping.Find(had.Claim, had.labels)
+	plan := Plan{At: conversion.At}
+	class, err := plan.setClass(ctx, v, mapping, &conversion, had)
+	if err == nil {
+		err = plan.setCapacity(conversion, had.size)
+	}
+	if err == nil {
+		err = plan.setDisk(conversion, had, class)
+	}
+	if mayNotRead(err) {
+		err = nil
+	}
+	if err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	return plan, nil
+}
+
+// setClass plans the class of a claim whose volume is provisioned, and returns the
+// class that it will have; nil where there is none, or it is not known.
+func (p *Plan) setClass(ctx context.Context, v *view, mapping *Mapping, conversion *Conversion, had claimed) (*storagev1.StorageClass, error) {
+	if conversion.Class == "" {
+		class, err := classBy(ctx, v, had)
+		if !apierrors.IsNotFound(err) {
+			return readable(class, err)
+		}
+		p.Missing = *had.class
+		conversion.Class = mapping.MissingClasses.of(had)
+		if conversion.Class == "" {
+			return nil, nil //nolint:nilnil // nothing takes its place
+		}
+		conversion.At = mapping.MissingClasses.At
+	}
+	p.At, p.Class = conversion.At, string(conversion.Class)
+	class, err := targetClass(ctx, conversion.Class, v)
+	if err != nil {
+		return readable(nil, err)
+	}
+	if had.block && class.Provisioner != volume.DriverDisk {
+		return nil, fmt.Errorf("%w: a block device becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
+	}
+	return class, nil
+}
+
+// classBy returns the class that a claim has without a conversion, nil for none.
+func classBy(ctx context.Context, v *view, had claimed) (*storagev1.StorageClass, error) {
+	switch {
+	case had.class == nil:
+		return v.defaultClass(ctx)
+	case *had.class == "":
+		return nil, nil //nolint:nilnil // there is none
+	default:
+		return v.StorageClass(ctx, *had.class)
+	}
+}
+
+// of returns the class that takes the place of a missing one, "" for none.
+func (m *MissingClasses) of(had claimed) TargetClass {
+	if m == nil {
+		return ""
+	}
+	switch had.provisioner {
+	case volume.DriverDisk, volume.FlexDriverDisk:
+		return m.Disk
+	case volume.DriverNAS, volume.FlexDriverNAS:
+		return m.NAS
+	case volume.DriverOSS, volume.FlexDriverOSS:
+		return "" // A bucket is neither.
+	}
+	// Another cloud's, or one that was not provisioned: who shares a volume needs a file system.
+	shared := slices.Contains(had.modes, corev1.ReadWriteMany) || slices.Contains(had.modes, corev1.ReadOnlyMany)
+	if shared && !had.block {
+		return m.NAS
+	}
+	return m.Disk
+}
+
+// setDisk plans access modes and least size of a claim whose volume is provisioned by
+// class, which may be nil.
+func (p *Plan) setDisk(conversion Conversion, had claimed, class *storagev1.StorageClass) error {
+	if class == nil || !isDisk(class) {
+		p.Modes = conversion.Modes()
+		return nil
+	}
+	target, err := TargetOf(class)
+	if err != nil && conversion.Class != "" {
+		return err
+	}
+	p.LeastSize = leastSize(target.Types)
+	disk := &sharing{multiAttach: isTrue(target.MultiAttach), block: had.block}
+	if err := p.setModes(had.Claim, conversion, had.modes, disk); err != nil {
+		return err
+	}
+	wasDisk := had.provisioner == volume.DriverDisk || had.provisioner == volume.FlexDriverDisk
+	p.WasShared = p.OneNode && !had.ofOnePod && !wasDisk
+	return nil
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storageclass
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// Plan is what a PersistentVolume, a claim, or a template of claims is to be. What
+// is empty or nil is to stay as it is.
+//
+// The first part is for storage-class-mapping, OneNode for access-modes, and
+// LeastSize for disk-size. No part depends on what another action has written.
+type Plan struct {
+	// At is where the settings ask for what follows.
+	At settings.Position
+	// Class is the name of the StorageClass.
+	Class string
+	// Modes are the access modes that a rule asks for.
+	Modes []corev1.PersistentVolumeAccessMode
+	// Capacity is the size that a rule asks for. The object has that or more.
+	Capacity *resource.Quantity
+	// MultiAttach is whether the disk of a PersistentVolume was made to be attached to
+	// several nodes.
+	MultiAttach *bool
+	// Missing is the class that the object had, where no rule names another and the
+	// cluster has none of that name. Class may have taken its place.
+	Missing string
+	// Kept is the class that a rule asks for in vain: the volume is neither made of a
+	// snapshot nor provisioned, but the one that was.
+	Kept string
+
+	// OneNode says that the volume is a disk that cannot be mounted in one of the access
+	// modes that it has, and no rule asks for others: ReadWriteOnce is what is left.
+	OneNode bool
+	// WasShared says with OneNode that the volume was none of a disk, so that Pods on
+	// several nodes could have it mounted.
+	WasShared bool
+
+	// LeastSize is the least that the object is to say. It is nil for what is no new disk.
+	LeastSize *resource.Quantity
+}
+
+// leastSize is that of a disk of any of the types: no disk is smaller, and a
+// category or performance level may ask for more. A class leaves the driver the
+// choice between its types.
+func leastSize(types []volume.DiskType) *resource.Quantity {
+	least := int64(0)
+	for _, kind := range types {
+		size := leastOf(kind)
+		if least == 0 || size < least {
+			least = size
+		}
+	}
+	return resource.NewQuantity(max(least, diskspec.MinGiB)*gibibyte, resource.BinarySI)
+}
+
+func leastOf(kind volume.DiskType) int64 {
+	category, _ := diskspec.CategoryOf(kind.Category)
+	return max(category.MinGiB, category.Levels[kind.PerformanceLevel])
+}
+
+// setModes plans the access modes of a volume with those that were backed up, if it
+// is a disk of that sharing; nil stands for what is no disk. Its error is that of a
+// rule that asks for modes in which the disk cannot be mounted.
+func (p *Plan) setModes(claim diskspec.Claim, conversion Conversion, had []corev1.PersistentVolumeAccessMode, disk *sharing) error {
+	p.Modes = conversion.Modes()
+	switch {
+	case disk == nil:
+		return nil
+	case p.Modes != nil:
+		return disk.check(claim, p.Modes)
+	default:
+		p.OneNode = !disk.allowsAll(had)
+		return nil
+	}
+}
+
+// setCapacity plans the size of a claim, of which one was backed up.
+func (p *Plan) setCapacity(conversion Conversion, backedUp resource.Quantity) error {
+	if conversion.Capacity == nil {
+		return nil
+	}
+	asked := conversion.Capacity.Quantity
+	if asked.Cmp(backedUp) < 0 {
+		return fmt.Errorf("%w: capacity %s is asked for and %s were backed up", ErrShrink, &asked, &backedUp)
+	}
+	p.Capacity = &asked
+	return nil
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storageclass
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/label"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Cluster is the cluster that is restored to.
+type Cluster interface {
+	Classes
+	// Volume returns the PersistentVolume of that name. apierrors.IsNotFound holds for
+	// the error where there is none.
+	Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error)
+	// Volumes returns all PersistentVolumes.
+	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
+	// Client returns a client that knows the types of storage/v1.
+	Client() (client.Client, error)
+}
+
+// annotationOriginalName is what Velero notes on a PersistentVolume that it has
+// renamed (pkg/restore/restore.go, handlePVHasNativeSnapshot).
+const annotationOriginalName = "velero.io/original-pv-name"
+
+// Annotations of the StorageClass of claims that name none.
+func defaultClassAnnotations() []string {
+	return []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"}
+}
+
+// view is what one restore sees of the cluster. What it has read it reads no more,
+// and of what it may not read it warns once. It is for one goroutine at a time.
+type view struct {
+	log     logrus.FieldLogger
+	cluster Cluster
+	restore *velerov1.Restore
+
+	classes []storagev1.StorageClass
+	zones   []string
+	// volumes are the names that restored PersistentVolumes have, by those that they had.
+	volumes map[string]string
+	// done are the lists that were read, and what may not be read.
+	done map[string]error
+}
+
+func newView(log logrus.FieldLogger, cluster Cluster, restore *velerov1.Restore) *view {
+	return &view{
+		log: log, cluster: cluster, restore: restore,
+		volumes: make(map[string]string), done: make(map[string]error),
+	}
+}
+
+// once reads what, unless that was read or may not be.
+func (v *view) once(what string, read func() error) error {
+	if err, done := v.done[what]; done {
+		return err
+	}
+	err := read()
+	switch {
+	case err == nil:
+		v.done[what] = nil
+	case apierrors.IsForbidden(err):
+		v.done[what] = err
+		v.log.WithError(err).Warnf("Velero's service account may not read %s: what depends on them is not checked", what)
+	}
+	return err
+}
+
+// StorageClass returns the class of that name.
+func (v *view) StorageClass(ctx context.Context, name string) (*storagev1.StorageClass, error) {
+	if err := v.readClasses(ctx); err != nil {
+		return nil, err
+	}
+	for i := range v.classes {
+		if v.classes[i].Name == name {
+			return &v.classes[i], nil
+		}
+	}
+	return nil, apierrors.NewNotFound(storagev1.Resource("storageclasses"), name)
+}
+
+// defaultClass returns the class that the API server gives claims that name none,
+// nil if there is none: of several the newest.
+func (v *view) defaultClass(ctx context.Context) (*storagev1.StorageClass, error) {
+	if err := v.readClasses(ctx); err != nil {
+		return nil, err
+	}
+	var newest *storagev1.StorageClass
+	for i := range v.classes {
+		class := &v.classes[i]
+		isDefault := slices.ContainsFunc(defaultClassAnnotations(), func(key string) bool { return class.Annotations[key] == "true" })
+		if isDefault && (newest == nil || newest.CreationTimestamp.Before(&class.CreationTimestamp)) {
+			newest = class
+		}
+	}
+	return newest, nil
+}
+
+func (v *view) readClasses(ctx context.Context) error {
+	err := v.once("StorageClasses", func() error {
+		reader, err := v.cluster.Client()
+		if err != nil {
+			return err
+		}
+		list := &storagev1.StorageClassList{}
+		err = reader.List(ctx, list)
+		v.classes = list.Items
+		return err
+	})
+	if err != nil {
+		return &readError{fmt.Errorf("listing the StorageClasses: %w", err)}
+	}
+	return nil
+}
+
+// Zones returns the zones of the cluster's nodes.
+func (v *view) Zones(ctx context.Context) ([]string, error) {
+	err := v.once("Nodes", func() error {
+		zones, err := v.cluster.Zones(ctx)
+		v.zones = zones
+		return err
+	})
+	return v.zones, err
+}
+
+// note remembers which name a PersistentVolume has got.
+func (v *view) note(old, current string) { v.volumes[old] = current }
+
+// volumeOf returns the PersistentVolume that is restored for a claim of the backup,
+// nil where the claim's volume is provisioned. Velero restores it before the claim:
+// the claim's own velero.io/pvc action asks for it if nothing else did.
+func (v *view) volumeOf(ctx context.Context, claim *corev1.PersistentVolumeClaim) (*corev1.PersistentVolume, error) {
+	old := claim.Spec.VolumeName
+	if old == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	// Those that another process of this restore has seen, which was killed.
+	err := v.once("PersistentVolumes", func() error {
+		all, err := v.cluster.Volumes(ctx)
+		for i := range all {
+			v.noteRestored(&all[i])
+		}
+		return err
+	})
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	name, restored := v.volumes[old]
+	if !restored {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	pv, err := v.cluster.Volume(ctx, name)
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		return nil, nil //nolint:nilnil // there is none, as far as can be known
+	case err != nil:
+		return nil, err
+	case pv.Spec.ClaimRef != nil && pv.Spec.ClaimRef.UID != "":
+		return nil, nil //nolint:nilnil // it is bound, and so to another claim
+	}
+	return pv, nil
+}
+
+// noteRestored notes a PersistentVolume if this restore has made it.
+func (v *view) noteRestored(pv *corev1.PersistentVolume) {
+	if pv.Labels[velerov1.RestoreNameLabel] != label.GetValidName(v.restore.Name) {
+		return
+	}
+	old := pv.Name
+	if name := pv.Annotations[annotationOriginalName]; name != "" {
+		old = name
+	}
+	if _, known := v.volumes[old]; !known {
+		v.note(old, pv.Name)
+	}
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/sirupsen/logrus"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+)
+
+// Resources that say what a volume is.
+const (
+	resourceVolumes      = "persistentvolumes"
+	resourceClaims       = "persistentvolumeclaims"
+	resourceStatefulSets = "statefulsets.apps"
+)
+
+// storageResources selects the resources that say what a volume is.
+func storageResources() velero.ResourceSelector {
+	return velero.ResourceSelector{IncludedResources: []string{resourceVolumes, resourceClaims, resourceStatefulSets}}
+}
+
+// storageObject is a PersistentVolume, a claim, or a template of claims in a
+// StatefulSet, as far as it says what a volume is. Its methods change it, log that,
+// and report whether there was something to change.
+type storageObject struct {
+	log  logrus.FieldLogger
+	plan storageclass.Plan
+	// content is that of the object, to be written to.
+	content map[string]any
+	// size is where it says how large the volume is.
+	size []string
+}
+
+// changeStorage plans the volumes of an item and lets change do its part of the
+// plans. It returns the very item that came if there is nothing to change.
+func changeStorage(
+	log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, change func(*storageObject) bool,
+) (*velero.RestoreItemActionExecuteOutput, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
+	defer cancel()
+	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
+	log = log.WithFields(logrus.Fields{
+		"namespace": item.GetNamespace(), "name": item.GetName(), "resource": resourceOf(item),
+	})
+	changedItem := item.DeepCopy()
+	objects, err := planStorage(ctx, log, planner, input, changedItem)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	for _, object := range objects {
+		if change(object) {
+			changed = true
+		}
+	}
+	if !changed {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	return velero.NewRestoreItemActionExecuteOutput(changedItem), nil
+}
+
+// planStorage returns what is to become of the volumes of item, which is a copy of
+// the input's.
+func planStorage(
+	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, item *unstructured.Unstructured,
+) ([]*storageObject, error) {
+	switch resourceOf(item) {
+	case resourceVolumes:
+		fromBackup, present := &corev1.PersistentVolume{}, &corev1.PersistentVolume{}
+		if err := readBoth(input, fromBackup, present); err != nil {
+			return nil, err
+		}
+		plan, err := planner.Volume(ctx, input.Restore, fromBackup, present)
+		return []*storageObject{{log: log, plan: plan, content: item.Object, size: []string{"spec", "capacity", "storage"}}}, err
+	case resourceClaims:
+		fromBackup, present := &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaim{}
+		if err := readBoth(input, fromBackup, present); err != nil {
+			return nil, err
+		}
+		plan, err := planner.Claim(ctx, input.Restore, fromBackup, present)
+		return []*storageObject{claimObject(log, plan, item.Object)}, err
+	case resourceStatefulSets:
+		return planTemplates(ctx, log, planner, input, item)
+	default:
+		return nil, nil
+	}
+}
+
+func claimObject(log logrus.FieldLogger, plan storageclass.Plan, content map[string]any) *storageObject {
+	return &storageObject{log: log, plan: plan, content: content, size: []string{"spec", "resources", "requests", "storage"}}
+}
+
+// planTemplates returns what is to become of the templates of claims of a
+// StatefulSet. A template that the backup does not have is another action's.
+func planTemplates(
+	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, item *unstructured.Unstructured,
+) ([]*storageObject, error) {
+	contents := mapsIn(item.Object["spec"], "volumeClaimTemplates")
+	if len(contents) == 0 {
+		return nil, nil
+	}
+	fromBackup, present := &appsv1.StatefulSet{}, &appsv1.StatefulSet{}
+	if err := readBoth(input, fromBackup, present); err != nil {
+		return nil, err
+	}
+	var objects []*storageObject
+	for i := range present.Spec.VolumeClaimTemplates {
+		template := &present.Spec.VolumeClaimTemplates[i]
+		at := slices.IndexFunc(fromBackup.Spec.VolumeClaimTemplates, func(old corev1.PersistentVolumeClaim) bool { return old.Name == template.Name })
+		if at < 0 {
+			continue
+		}
+		plan, err := planner.Template(ctx, input.Restore, fromBackup, &fromBackup.Spec.VolumeClaimTemplates[at], template)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, claimObject(log.WithField("template", template.Name), plan, contents[i]))
+	}
+	return objects, nil
+}
+
+// readBoth reads the item as it was backed up and as it is by now.
+func readBoth(input *velero.RestoreItemActionExecuteInput, fromBackup, present any) error {
+	for _, read := range []struct {
+		from runtime.Unstructured
+		to   any
+	}{{input.ItemFromBackup, fromBackup}, {input.Item, present}} {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(read.from.UnstructuredContent(), read.to); err != nil {
+			return fmt.Errorf("reading the object to restore: %w", err)
+		}
+	}
+	return nil
+}
+
+// setClass names the class where Kubernetes has it now. The annotation of old objects
+// would win over the field.
+func (o *storageObject) setClass(name string) bool {
+	old, _, _ := unstructured.NestedString(o.content, "spec", "storageClassName")
+	annotated, isAnnotated, _ := unstructured.NestedString(o.content, "metadata", "annotations", corev1.BetaStorageClassAnnotation)
+	if !isAnnotated && old == name {
+		return false
+	}
+	if isAnnotated {
+		old = annotated
+		unstructured.RemoveNestedField(o.content, "metadata", "annotations", corev1.BetaStorageClassAnnotation)
+	}
+	o.set(name, "spec", "storageClassName")
+	o.changed(old, name).Info("Changing the StorageClass")
+	return true
+}
+
+// setModes sets the access modes, and returns those that there were.
+func (o *storageObject) setModes(modes []corev1.PersistentVolumeAccessMode) (old []string, changed bool) {
+	old, _, _ = unstructured.NestedStringSlice(o.content, "spec", "accessModes")
+	texts := make([]string, 0, len(modes))
+	for _, mode := range modes {
+		texts = append(texts, string(mode))
+	}
+	if slices.Equal(old, texts) {
+		return old, false
+	}
+	values := make([]any, 0, len(texts))
+	for _, text := range texts {
+		values = append(values, text)
+	}
+	o.set(values, "spec", "accessModes")
+	return old, true
+}
+
+// raiseSize sets the size unless it is as large. An object that says none is left to
+// the API server, which refuses it.
+func (o *storageObject) raiseSize(least resource.Quantity) (old string, changed bool) {
+	value, found, _ := unstructured.NestedFieldNoCopy(o.content, o.size...)
+	if !found {
+		return "", false
+	}
+	old = fmt.Sprint(value)
+	if number, ok := value.(float64); ok {
+		old = strconv.FormatFloat(number, 'f', -1, 64)
+	}
+	size, err := resource.ParseQuantity(old)
+	if err != nil || size.Cmp(least) >= 0 {
+		return old, false
+	}
+	o.set(least.String(), o.size...)
+	return old, true
+}
+
+// setFlag sets an attribute of the volume of a CSI driver that is on or, as it is
+// where it is absent, off.
+func (o *storageObject) setFlag(name string, on bool) bool {
+	path := []string{"spec", "csi", "volumeAttributes", name}
+	old, present, _ := unstructured.NestedString(o.content, path...)
+	value := strconv.FormatBool(on)
+	if old == value || !present && !on {
+		return false
+	}
+	o.set(value, path...)
+	o.changed(old, value).WithField("attribute", name).Info("Changing an attribute of the volume")
+	return true
+}
+
+// set writes a field of the object. What stands in its way is no object of
+// Kubernetes, and could not be read as one before.
+func (o *storageObject) set(value any, path ...string) {
+	if err := unstructured.SetNestedField(o.content, value, path...); err != nil {
+		o.log.WithError(err).Warn("A field of the object could not be written")
+	}
+}
+
+func (o *storageObject) changed(from, to any) logrus.FieldLogger {
+	return o.log.WithFields(logrus.Fields{"old": from, "new": to})
+}

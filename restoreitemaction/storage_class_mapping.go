@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+)
+
+// StorageClassMappingName is the name that NewStorageClassMapping's action is
+// registered by.
+const StorageClassMappingName = "alibabacloud.com/" + storageclass.Action
+
+// StorageClassMapping is the RestoreItemAction that gives PersistentVolumes, claims
+// and the templates of claims of StatefulSets the StorageClass, access modes and
+// capacity that its settings ask for. What a conversion means for each, and when it
+// is refused, is in package storageclass.
+type StorageClassMapping struct {
+	log     logrus.FieldLogger
+	planner *storageclass.Planner
+
+	mu sync.Mutex
+	// missing are the classes of which a restore was warned.
+	missing map[missingClass]bool
+}
+
+type missingClass struct {
+	restore types.UID
+	name    string
+}
+
+// NewStorageClassMapping returns the action. It contacts nothing.
+func NewStorageClassMapping(log logrus.FieldLogger, planner *storageclass.Planner) *StorageClassMapping {
+	return &StorageClassMapping{log: log, planner: planner, missing: make(map[missingClass]bool)}
+}
+
+// AppliesTo returns PersistentVolumes, claims and StatefulSets.
+func (a *StorageClassMapping) AppliesTo() (velero.ResourceSelector, error) {
+	return storageResources(), nil
+}
+
+// Execute returns the item with what the settings ask for. Its error is that of the
+// settings or of the API server, or says in the words of the backup center why a
+// conversion cannot be carried out.
+func (a *StorageClassMapping) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
+	return changeStorage(a.log, a.planner, input, func(o *storageObject) bool {
+		a.warn(o, input.Restore.UID)
+		return a.change(o)
+	})
+}
+
+func (a *StorageClassMapping) change(o *storageObject) bool {
+	plan := o.plan
+	o.log = o.log.WithField("rule", plan.At.String())
+	changed := plan.Class != "" && o.setClass(plan.Class)
+	if plan.Modes != nil {
+		if old, set := o.setModes(plan.Modes); set {
+			o.changed(old, plan.Modes).Info("Changing the access modes")
+			changed = true
+		}
+	}
+	if plan.Capacity != nil {
+		if old, set := o.raiseSize(*plan.Capacity); set {
+			o.changed(old, plan.Capacity.String()).Info("Changing the capacity")
+			changed = true
+		}
+	}
+	if plan.MultiAttach != nil && o.setFlag(storageclass.MultiAttachParameter, *plan.MultiAttach) {
+		changed = true
+	}
+	return changed
+}
+
+// warn tells what the user must look at: of each missing class once in a restore.
+func (a *StorageClassMapping) warn(o *storageObject, restore types.UID) {
+	plan := o.plan
+	if plan.Kept != "" {
+		o.log.WithFields(logrus.Fields{"storageClass": plan.Kept, "rule": plan.At.String()}).
+			Warn("Leaving the StorageClass as it is: the volume has no snapshot and is restored as the one that it was, so that nothing converts it")
+	}
+	if plan.Missing == "" {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := missingClass{restore: restore, name: plan.Missing}
+	if a.missing[key] {
+		return
+	}
+	a.missing[key] = true
+	log := o.log.WithField("storageClass", plan.Missing)
+	if plan.Class != "" {
+		log.WithField("substitute", plan.Class).Warn("storageclass " + plan.Missing + " not exists: another one takes its place")
+		return
+	}
+	log.Warn("storageclass " + plan.Missing + " not exists: create it in this cluster, or name another for it in the settings of " + storageclass.Action)
+}
