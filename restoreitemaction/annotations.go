@@ -7,6 +7,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -45,13 +46,17 @@ func (a *Annotations) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	if err != nil {
 		return nil, err
 	}
-	changes := set.changes(&unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()})
+	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
 	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	if !changes.differ(item.GetAnnotations()) {
+	changes := set.changes(fromBackup)
+	if len(changes) == 0 {
+		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	}
+	changed := item.DeepCopy()
+	changes.applyTo(changed, fromBackup)
+	if equality.Semantic.DeepEqual(item.Object, changed.Object) {
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
 	changes.log(a.log, item)
-	changed := item.DeepCopy()
-	changes.apply(changed)
 	return velero.NewRestoreItemActionExecuteOutput(changed), nil
 }

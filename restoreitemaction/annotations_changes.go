@@ -38,17 +38,12 @@ func (c annotationChanges) on(annotations map[string]string) map[string]string {
 	return changed
 }
 
-// differ reports whether the changes would change the annotations.
-func (c annotationChanges) differ(annotations map[string]string) bool {
-	return !maps.Equal(annotations, c.on(annotations))
-}
-
 // apply changes the annotations of object.
 func (c annotationChanges) apply(object *unstructured.Unstructured) {
-	if !c.differ(object.GetAnnotations()) {
+	changed := c.on(object.GetAnnotations())
+	if maps.Equal(changed, object.GetAnnotations()) {
 		return
 	}
-	changed := c.on(object.GetAnnotations())
 	if len(changed) == 0 {
 		// An object without annotations has no map of them.
 		changed = nil

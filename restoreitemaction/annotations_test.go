@@ -3,6 +3,7 @@
 package restoreitemaction_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,6 +78,57 @@ func TestAnnotationRulesOfAKind(t *testing.T) {
 	want := map[string]map[string]string{"Service": {"a": "1"}, "Ingress": {"a": "x"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+}
+
+// TestAnnotationRulesOfAnIngressClass holds that it does not matter whether
+// api-version moves the class to its field before or after the rules.
+func TestAnnotationRulesOfAnIngressClass(t *testing.T) {
+	t.Parallel()
+	const old = "{apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: web, namespace: shop%s}%s}"
+	const converted = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: shop%s}%s}"
+	const nginx, alb = ", annotations: {kubernetes.io/ingress.class: nginx}", ", spec: {ingressClassName: alb}"
+	tests := []struct{ name, metadata, spec, rules, wantMetadata, wantSpec string }{
+		{
+			name: "a class that is set is in the field", metadata: nginx, spec: ", spec: {ingressClassName: nginx}",
+			rules: "[{set: {kubernetes.io/ingress.class: alb}}]", wantSpec: alb,
+		},
+		{
+			name:  "it is where there was no class and no spec",
+			rules: "[{set: {kubernetes.io/ingress.class: alb}}]", wantSpec: alb,
+		},
+		{
+			name: "a class that is removed is in neither", metadata: nginx, spec: ", spec: {}",
+			rules: "[{remove: [kubernetes.io/ingress.class]}]", wantSpec: ", spec: {}",
+		},
+		{
+			name: "the field comes back where the annotation is removed", metadata: nginx, spec: alb,
+			rules: "[{remove: [kubernetes.io/ingress.class]}]", wantSpec: alb,
+		},
+		{
+			name: "what is no name of a class stays in the annotation", metadata: nginx, spec: alb,
+			rules:        "[{overwrite: {kubernetes.io/ingress.class: a b}}]",
+			wantMetadata: ", annotations: {kubernetes.io/ingress.class: a b}", wantSpec: alb,
+		},
+		{
+			name: "a class that no rule is about is moved", metadata: nginx,
+			rules: "[{set: {a: x}}]", wantMetadata: ", annotations: {a: x}", wantSpec: ", spec: {ingressClassName: nginx}",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t, nowhere(), networkSettings(nil, tt.rules))
+			versions := newOldVersions(kubernetes122()).action
+			for _, order := range [][]riav1.RestoreItemAction{
+				{n.annotations, versions},
+				{versions, n.annotations},
+				{versions, n.annotations, versions, n.annotations},
+			} {
+				got := n.run(t, readObject(t, fmt.Sprintf(old, tt.metadata, tt.spec)), order...)
+				wantObject(t, fmt.Sprintf(converted, tt.wantMetadata, tt.wantSpec), got)
+			}
+		})
 	}
 }
 

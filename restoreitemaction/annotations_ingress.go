@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// annotationIngressClass names the class of an Ingress in the API versions before
+// networking.k8s.io/v1, which has the field ingressClassName.
+const annotationIngressClass = "kubernetes.io/ingress.class"
+
+// applyTo changes item, of which fromBackup is what was backed up.
+//
+// The action api-version moves the class of an Ingress from the annotation to the
+// field. Where it came first, a change of the annotation is one of the field: the API
+// server refuses an Ingress that has both, and the order of actions must not matter.
+func (c annotationChanges) applyTo(item, fromBackup *unstructured.Unstructured) {
+	class, asked := c[annotationIngressClass]
+	if item.GetKind() != "Ingress" || item.GetAPIVersion() == fromBackup.GetAPIVersion() || !asked {
+		c.apply(item)
+		return
+	}
+	changes := maps.Clone(c)
+	moved := !class.removed && len(validation.IsDNS1123Subdomain(class.value)) == 0
+	name, named, _ := unstructured.NestedString(fromBackup.Object, "spec", "ingressClassName")
+	if moved {
+		changes.remove(annotationIngressClass)
+		name, named = class.value, true
+	}
+	changes.apply(item)
+	spec, ok := item.Object["spec"].(map[string]any)
+	switch {
+	case named && ok:
+		spec["ingressClassName"] = name
+	case named:
+		item.Object["spec"] = map[string]any{"ingressClassName": name}
+	default:
+		delete(spec, "ingressClassName")
+	}
+}
