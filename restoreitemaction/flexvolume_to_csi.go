@@ -153,25 +153,25 @@ func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	source := sourceOf(converted, pv.Name)
-	source.ReadOnly = flex.ReadOnly
-	source.NodePublishSecretRef, err = c.secretReference()
+	backedUp, err := volumeOf(c.fromBackup)
 	if err != nil {
 		return err
 	}
+	source := sourceOf(converted, pv.Name)
+	source.ReadOnly = flex.ReadOnly
+	source.NodePublishSecretRef = c.secretReference(backedUp)
 	if source.NodePublishSecretRef == nil && converted.AccessKey != (flexvolume.AccessKey{}) {
-		namespace, err := c.claimNamespace()
-		if err != nil {
-			return err
-		}
-		source.NodePublishSecretRef = c.createSecret(ctx, namespace, pv.Name, converted.AccessKey)
+		source.NodePublishSecretRef = c.createSecret(ctx, c.claimNamespace(backedUp), pv.Name, converted.AccessKey)
 	}
-	if err := c.replaceSource(source, converted.MountOptions); err != nil {
+	// It is a map, for it has the FlexVolume.
+	spec, _ := c.item.Object["spec"].(map[string]any)
+	if err := c.replaceSource(spec, source, converted.MountOptions); err != nil {
 		return err
 	}
+	addTopology(spec, pv)
 	c.log.WithFields(logrus.Fields{"old": flex.Driver, "new": source.Driver, "volume": source.VolumeHandle}).
 		Info("Converted the FlexVolume of a PersistentVolume to CSI")
-	return c.replaceTopology(pv)
+	return nil
 }
 
 // sourceOf returns the CSI source of the volume, which is also its own name where
@@ -192,19 +192,19 @@ func sourceOf(converted flexvolume.Volume, name string) *corev1.CSIPersistentVol
 // replaceSource puts the source in place of the FlexVolume. The FlexVolume drivers
 // saw no mount options of a PersistentVolume, so that those which they were given
 // in another way are the ones that held.
-func (c *flexVolumeConversion) replaceSource(source *corev1.CSIPersistentVolumeSource, mountOptions []string) error {
+func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1.CSIPersistentVolumeSource, mountOptions []string) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(source)
 	if err != nil {
 		return fmt.Errorf("writing the CSI source: %w", err)
 	}
-	if err := unstructured.SetNestedMap(c.item.Object, content, "spec", "csi"); err != nil {
-		return fmt.Errorf("writing the CSI source: %w", err)
-	}
-	unstructured.RemoveNestedField(c.item.Object, "spec", "flexVolume")
+	spec["csi"] = content
+	delete(spec, "flexVolume")
 	if mountOptions != nil {
-		if err := unstructured.SetNestedStringSlice(c.item.Object, mountOptions, "spec", "mountOptions"); err != nil {
-			return fmt.Errorf("writing the mount options: %w", err)
+		options := make([]any, 0, len(mountOptions))
+		for _, option := range mountOptions {
+			options = append(options, option)
 		}
+		spec["mountOptions"] = options
 	}
 	annotations := c.item.GetAnnotations()
 	if driver := flexvolume.CSIDriver(annotations[annotationProvisionedBy]); driver != "" {
@@ -215,55 +215,43 @@ func (c *flexVolumeConversion) replaceSource(source *corev1.CSIPersistentVolumeS
 	return nil
 }
 
-// replaceTopology gives a disk that names its zone in labels alone, as FlexVolume
-// disks do, the node affinity by which Pods come to its zone.
-func (c *flexVolumeConversion) replaceTopology(pv *corev1.PersistentVolume) error {
+// addTopology gives a disk that names its zone in labels alone, as FlexVolume disks
+// do, the node affinity by which Pods come to its zone.
+func addTopology(spec map[string]any, pv *corev1.PersistentVolume) {
 	zones := volume.Zones(pv)
 	if volume.KindOf(pv) != volume.KindDisk || pv.Spec.NodeAffinity != nil || len(zones) != 1 {
-		return nil
+		return
 	}
-	affinity := map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{map[string]any{
+	spec["nodeAffinity"] = map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{map[string]any{
 		"matchExpressions": []any{map[string]any{
 			"key": volume.LabelDiskZone, "operator": string(corev1.NodeSelectorOpIn), "values": []any{zones[0]},
 		}},
 	}}}}
-	if err := unstructured.SetNestedMap(c.item.Object, affinity, "spec", "nodeAffinity"); err != nil {
-		return fmt.Errorf("writing the node affinity: %w", err)
-	}
-	return nil
 }
 
 // secretReference returns the Secret of the FlexVolume as the CSI source names it,
 // nil for none. It is read from the backup, where no other action has mapped its
-// namespace. Without one it is in that of the claim.
-func (c *flexVolumeConversion) secretReference() (*corev1.SecretReference, error) {
-	backedUp, err := volumeOf(c.fromBackup)
-	if err != nil {
-		return nil, err
-	}
+// namespace. One without a namespace is in that of the claim.
+func (c *flexVolumeConversion) secretReference(backedUp *corev1.PersistentVolume) *corev1.SecretReference {
 	if backedUp.Spec.FlexVolume == nil || backedUp.Spec.FlexVolume.SecretRef == nil {
-		return nil, nil //nolint:nilnil // there need not be one
+		return nil
 	}
 	reference := *backedUp.Spec.FlexVolume.SecretRef
-	if reference.Namespace != "" {
+	if reference.Namespace == "" {
+		reference.Namespace = c.claimNamespace(backedUp)
+	} else {
 		reference.Namespace = c.targetNamespace(reference.Namespace)
-		return &reference, nil
 	}
-	reference.Namespace, err = c.claimNamespace()
-	return &reference, err
+	return &reference
 }
 
-// claimNamespace returns the namespace that the PersistentVolume's claim is
+// claimNamespace returns the namespace that the claim of a PersistentVolume is
 // restored to, that of Velero where no claim is bound.
-func (c *flexVolumeConversion) claimNamespace() (string, error) {
-	namespace, _, err := unstructured.NestedString(c.fromBackup.Object, "spec", "claimRef", "namespace")
-	if err != nil {
-		return "", fmt.Errorf("reading the claim of the PersistentVolume: %w", err)
+func (c *flexVolumeConversion) claimNamespace(backedUp *corev1.PersistentVolume) string {
+	if backedUp.Spec.ClaimRef == nil {
+		return c.cluster.Namespace()
 	}
-	if namespace == "" {
-		return c.cluster.Namespace(), nil
-	}
-	return c.targetNamespace(namespace), nil
+	return c.targetNamespace(backedUp.Spec.ClaimRef.Namespace)
 }
 
 // targetNamespace returns the namespace that takes the place of one in the backup.
@@ -287,33 +275,22 @@ func (c *flexVolumeConversion) storageClass() error {
 	}
 	old := provisionerOf(c.item)
 	class, _ := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: old, Parameters: parameters})
-	if err := unstructured.SetNestedField(c.item.Object, class.Provisioner, "provisioner"); err != nil {
-		return fmt.Errorf("writing the provisioner: %w", err)
-	}
-	unstructured.RemoveNestedField(c.item.Object, "parameters")
+	c.item.Object["provisioner"] = class.Provisioner
+	delete(c.item.Object, "parameters")
 	if len(class.Parameters) > 0 {
 		if err := unstructured.SetNestedStringMap(c.item.Object, class.Parameters, "parameters"); err != nil {
 			return fmt.Errorf("writing the parameters: %w", err)
 		}
 	}
-	c.log.WithFields(logrus.Fields{"old": old, "new": class.Provisioner}).Info("Converted a StorageClass of FlexVolume to CSI")
-	return c.allowedTopologies()
-}
-
-// allowedTopologies names the zones of a StorageClass by the CSI driver's key.
-func (c *flexVolumeConversion) allowedTopologies() error {
-	terms, found, err := unstructured.NestedSlice(c.item.Object, "allowedTopologies")
-	if err != nil || !found {
-		return err
-	}
-	for _, term := range terms {
+	for _, term := range mapsIn(c.item.Object, "allowedTopologies") {
 		for _, requirement := range mapsIn(term, "matchLabelExpressions") {
 			if key, ok := requirement["key"].(string); ok {
 				requirement["key"] = flexvolume.TopologyKey(key)
 			}
 		}
 	}
-	return unstructured.SetNestedSlice(c.item.Object, terms, "allowedTopologies")
+	c.log.WithFields(logrus.Fields{"old": old, "new": class.Provisioner}).Info("Converted a StorageClass of FlexVolume to CSI")
+	return nil
 }
 
 // mapsIn returns the maps in the list that parent has under the key. They are the

@@ -81,6 +81,17 @@ func (f *flexVolumes) created(t *testing.T) []string {
 	return found
 }
 
+// loggedAt returns the errors that were logged at the level, a line for each.
+func (f *flexVolumes) loggedAt(level logrus.Level) string {
+	var lines []string
+	for _, entry := range f.logged.AllEntries() {
+		if err, ok := entry.Data[logrus.ErrorKey].(error); ok && entry.Level == level {
+			lines = append(lines, err.Error())
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 func asYAML(t *testing.T, value any) string {
 	t.Helper()
 	content, err := yaml.Marshal(value)
@@ -657,12 +668,7 @@ spec: {claimRef: none, flexVolume: {driver: alicloud/oss, options: {bucket: b, u
 			if diff := cmp.Diff([]string(nil), f.created(t)); diff != "" {
 				t.Errorf("created (-want +got):\n%s", diff)
 			}
-			warning := ""
-			for _, entry := range f.logged.AllEntries() {
-				err, _ := entry.Data[logrus.ErrorKey].(error)
-				warning += err.Error()
-			}
-			if diff := cmp.Diff(test.warning, warning); diff != "" {
+			if diff := cmp.Diff(test.warning, f.loggedAt(logrus.WarnLevel)); diff != "" {
 				t.Errorf("warning (-want +got):\n%s", diff)
 			}
 		})
@@ -771,13 +777,7 @@ spec:
 			if apierrors.IsNotFound(err) != (test.secret == "") || string(secret.Data["akSecret"]) != test.secret {
 				t.Errorf("the Secret has %q, want %q, with the error %v", secret.Data["akSecret"], test.secret, err)
 			}
-			logged := ""
-			for _, entry := range f.logged.AllEntries() {
-				if err, ok := entry.Data[logrus.ErrorKey].(error); ok && entry.Level == logrus.ErrorLevel {
-					logged += err.Error()
-				}
-			}
-			if diff := cmp.Diff(test.logged, logged); diff != "" {
+			if diff := cmp.Diff(test.logged, f.loggedAt(logrus.ErrorLevel)); diff != "" {
 				t.Errorf("logged as errors (-want +got):\n%s", diff)
 			}
 		})
@@ -823,6 +823,39 @@ func TestFlexVolumeToCSIAppliesToWhatItCanChange(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+}
+
+// TestFlexVolumesOfOldAPIVersions holds that it does not matter whether the
+// volumes of an object are converted first, or its API version is.
+func TestFlexVolumesOfOldAPIVersions(t *testing.T) {
+	t.Parallel()
+	const deployment = `
+apiVersion: extensions/v1beta1
+kind: Deployment
+metadata: {namespace: shop, name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {spec: {volumes: [{name: disk, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}]}}
+`
+	f := newFlexVolumes(t, newAPI(t))
+	convert := func(item *unstructured.Unstructured) *unstructured.Unstructured {
+		output, err := f.execute(readObject(t, deployment), item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return asUnstructured(t, output.UpdatedItem)
+	}
+	upgrade := func(item *unstructured.Unstructured) *unstructured.Unstructured {
+		return newOldVersions(kubernetes122()).execute(t, "restore-1", item)
+	}
+	volumesFirst := upgrade(convert(readObject(t, deployment)))
+	versionFirst := convert(upgrade(readObject(t, deployment)))
+	if diff := cmp.Diff(volumesFirst.Object, versionFirst.Object); diff != "" {
+		t.Errorf("object (-volumes first +version first):\n%s", diff)
+	}
+	if got := volumesFirst.GetAPIVersion(); got != "apps/v1" {
+		t.Errorf("it has the version %s", got)
 	}
 }
 
