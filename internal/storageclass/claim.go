@@ -33,11 +33,11 @@ func (p *Planner) Claim(ctx context.Context, restore *velerov1.Restore, fromBack
 	if err != nil {
 		return Plan{}, err
 	}
-	pv, err := v.volumeOf(ctx, fromBackup)
+	pv, found, err := v.volumeOf(ctx, fromBackup)
 	if err != nil {
 		return Plan{}, fmt.Errorf("finding the volume of the claim %s/%s: %w", had.Namespace, had.Name, err)
 	}
-	if pv != nil {
+	if found {
 		return bound(&mapping, had, pv)
 	}
 	return provisioned(ctx, v, &mapping, had)
@@ -121,22 +121,20 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 
 // bound plans a claim whose PersistentVolume is restored. The two get the same class,
 // and the size that the PersistentVolume has got.
-func bound(mapping *Mapping, had claimed, pv *corev1.PersistentVolume) (Plan, error) {
+func bound(mapping *Mapping, had claimed, pv restored) (Plan, error) {
 	conversion, _ := mapping.FindByName(had.Claim)
 	plan := Plan{At: conversion.At}
 	if conversion.Class != "" || mapping.MissingClasses != nil {
-		plan.Class = className(pv.Annotations, pv.Spec.StorageClassName)
+		plan.Class = pv.class
 	}
-	disk := diskOf(pv)
-	if err := plan.setModes(had.Claim, conversion, had.modes, disk); err != nil {
+	if err := plan.setModes(had.Claim, conversion, had.modes, pv.disk); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
 	if err := plan.setCapacity(conversion, had.size); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
-	size := pv.Spec.Capacity[corev1.ResourceStorage]
-	if disk != nil && size.Cmp(had.size) > 0 {
-		plan.LeastSize = &size
+	if pv.disk != nil && pv.size.Cmp(had.size) > 0 {
+		plan.LeastSize = &pv.size
 	}
 	return plan, nil
 }

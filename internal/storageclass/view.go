@@ -13,15 +13,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Cluster is the cluster that is restored to.
 type Cluster interface {
 	Classes
-	// Volume returns the PersistentVolume of that name. apierrors.IsNotFound holds for
-	// the error where there is none.
-	Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error)
 	// Volumes returns all PersistentVolumes.
 	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
 	// Client returns a client that knows the types of storage/v1.
@@ -46,8 +44,8 @@ type view struct {
 
 	classes []storagev1.StorageClass
 	zones   []string
-	// volumes are the names that restored PersistentVolumes have, by those that they had.
-	volumes map[string]string
+	// volumes are the PersistentVolumes that are restored, by the names that they had.
+	volumes map[string]restored
 	// done are the lists that were read, and what may not be read.
 	done map[string]error
 }
@@ -55,7 +53,7 @@ type view struct {
 func newView(log logrus.FieldLogger, cluster Cluster, restore *velerov1.Restore) *view {
 	return &view{
 		log: log, cluster: cluster, restore: restore,
-		volumes: make(map[string]string), done: make(map[string]error),
+		volumes: make(map[string]restored), done: make(map[string]error),
 	}
 }
 
@@ -132,54 +130,56 @@ func (v *view) Zones(ctx context.Context) ([]string, error) {
 	return v.zones, err
 }
 
-// note remembers which name a PersistentVolume has got.
-func (v *view) note(old, current string) { v.volumes[old] = current }
+// restored is what a PersistentVolume is to be where it is restored.
+type restored struct {
+	class string
+	size  resource.Quantity
+	// disk is nil for what is no disk.
+	disk *sharing
+}
 
 // volumeOf returns the PersistentVolume that is restored for a claim of the backup,
-// nil where the claim's volume is provisioned. Velero restores it before the claim:
-// the claim's own velero.io/pvc action asks for it if nothing else did.
-func (v *view) volumeOf(ctx context.Context, claim *corev1.PersistentVolumeClaim) (*corev1.PersistentVolume, error) {
-	old := claim.Spec.VolumeName
-	if old == "" {
-		return nil, nil //nolint:nilnil // there is none
+// and whether there is one; else the claim's volume is provisioned. Velero restores
+// it before the claim: the claim's own velero.io/pvc action asks for it if nothing
+// else did.
+//
+// It was planned before. It is not looked for in the cluster: volume-ready may be
+// replacing it.
+func (v *view) volumeOf(ctx context.Context, claim *corev1.PersistentVolumeClaim) (restored, bool, error) {
+	name := claim.Spec.VolumeName
+	if name == "" {
+		return restored{}, false, nil
 	}
-	// Those that another process of this restore has seen, which was killed.
+	if pv, planned := v.volumes[name]; planned {
+		return pv, true, nil
+	}
+	// Another process of this restore may have planned it, and been killed.
 	err := v.once("PersistentVolumes", func() error {
 		all, err := v.cluster.Volumes(ctx)
 		for i := range all {
-			v.noteRestored(&all[i])
+			v.addRestored(&all[i])
 		}
 		return err
 	})
 	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, err
+		return restored{}, false, err
 	}
-	name, restored := v.volumes[old]
-	if !restored {
-		return nil, nil //nolint:nilnil // there is none
-	}
-	pv, err := v.cluster.Volume(ctx, name)
-	switch {
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-		return nil, nil //nolint:nilnil // there is none, as far as can be known
-	case err != nil:
-		return nil, err
-	case pv.Spec.ClaimRef != nil && pv.Spec.ClaimRef.UID != "":
-		return nil, nil //nolint:nilnil // it is bound, and so to another claim
-	}
-	return pv, nil
+	pv, found := v.volumes[name]
+	return pv, found, nil
 }
 
-// noteRestored notes a PersistentVolume if this restore has made it.
-func (v *view) noteRestored(pv *corev1.PersistentVolume) {
+// addRestored adds a PersistentVolume of the cluster if this restore has made it.
+func (v *view) addRestored(pv *corev1.PersistentVolume) {
 	if pv.Labels[velerov1.RestoreNameLabel] != label.GetValidName(v.restore.Name) {
 		return
 	}
-	old := pv.Name
-	if name := pv.Annotations[annotationOriginalName]; name != "" {
-		old = name
+	name := pv.Name
+	if original := pv.Annotations[annotationOriginalName]; original != "" {
+		name = original
 	}
-	if _, known := v.volumes[old]; !known {
-		v.note(old, pv.Name)
+	if _, known := v.volumes[name]; !known {
+		v.volumes[name] = restored{
+			class: className(pv.Annotations, pv.Spec.StorageClassName), size: pv.Spec.Capacity[corev1.ResourceStorage], disk: diskOf(pv),
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -21,15 +22,39 @@ import (
 func (p *Planner) Volume(ctx context.Context, restore *velerov1.Restore, fromBackup, item *corev1.PersistentVolume) (Plan, error) {
 	v, done := p.look(restore)
 	defer done()
-	v.note(fromBackup.Name, item.Name)
 	claim := diskspec.Claim{StorageClass: className(fromBackup.Annotations, fromBackup.Spec.StorageClassName)}
 	if ref := fromBackup.Spec.ClaimRef; ref != nil {
 		claim.Namespace, claim.Name = ref.Namespace, ref.Name
 	}
+	plan := p.reattached
 	if isNewDisk(fromBackup, item) {
-		return p.newDisk(ctx, v, claim, fromBackup)
+		plan = p.newDisk
 	}
-	return p.reattached(ctx, v, claim, fromBackup)
+	planned, err := plan(ctx, v, claim, fromBackup)
+	if err != nil {
+		return Plan{}, err
+	}
+	v.volumes[fromBackup.Name] = planned.on(item)
+	return planned, nil
+}
+
+// on returns what becomes of a PersistentVolume by the plan.
+func (p *Plan) on(pv *corev1.PersistentVolume) restored {
+	planned := restored{
+		class: className(pv.Annotations, pv.Spec.StorageClassName), size: pv.Spec.Capacity[corev1.ResourceStorage], disk: diskOf(pv),
+	}
+	if p.Class != "" {
+		planned.class = p.Class
+	}
+	for _, size := range []*resource.Quantity{p.Capacity, p.LeastSize} {
+		if size != nil && size.Cmp(planned.size) > 0 {
+			planned.size = *size
+		}
+	}
+	if planned.disk != nil && p.MultiAttach != nil {
+		planned.disk.multiAttach = *p.MultiAttach
+	}
+	return planned
 }
 
 // isNewDisk tells whether the disk of a PersistentVolume is not the one that was
