@@ -29,26 +29,30 @@ func (s *serviceRestore) keepNodePorts(ctx context.Context) error {
 		return err
 	}
 	allowed := set.nodePortRange()
-	kept = slices.DeleteFunc(kept, func(port keptPort) bool {
-		if allowed.includes(port.nodePort) {
-			return false
-		}
-		delete(port.content, "nodePort")
-		s.log.WithField("nodePort", port.nodePort).
-			Warnf("The node port is outside of the range %d-%d of this cluster: another is chosen", allowed.First, allowed.Last)
-		return true
-	})
-	taken := s.takenPorts(ctx, kept)
+	possible := make([]keptPort, 0, len(kept))
 	for _, port := range kept {
+		if allowed.includes(port.nodePort) {
+			possible = append(possible, port)
+		} else {
+			s.giveUp(port, fmt.Sprintf("The node port is outside of the range %d-%d of this cluster", allowed.First, allowed.Last))
+		}
+	}
+	taken := s.takenPorts(ctx, possible)
+	for _, port := range possible {
 		if taken[port.nodePort] {
-			delete(port.content, "nodePort")
-			s.log.WithField("nodePort", port.nodePort).Warn("The node port is taken in this cluster: another is chosen")
+			s.giveUp(port, "The node port is taken in this cluster")
 			continue
 		}
 		port.content["nodePort"] = port.nodePort
 		s.log.WithField("nodePort", port.nodePort).Info("Kept the node port")
 	}
 	return nil
+}
+
+// giveUp leaves it to the API server to choose the node port.
+func (s *serviceRestore) giveUp(port keptPort, why string) {
+	delete(port.content, "nodePort")
+	s.log.WithField("nodePort", port.nodePort).Warn(why + ": another is chosen")
 }
 
 // keptPort is a port of a Service whose node port is to be that of the backup.
