@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
 	"github.com/vmware-tanzu/velero/pkg/plugin/framework"
+	"github.com/vmware-tanzu/velero/pkg/plugin/framework/common"
 	_ "golang.org/x/crypto/x509roots/fallback" // For an image without the certificates of the public authorities.
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
@@ -74,10 +75,43 @@ func serve() {
 		RegisterVolumeSnapshotter(provider, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).disks, nil
 		}).
+		RegisterRestoreItemActions(restoreItemActions(made)).
 		RegisterRestoreItemActionV2(restoreitemaction.VolumeReadyName, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).ready, nil
 		}).
 		Serve()
+}
+
+// restoreItemActions returns what makes each of the restore item actions of version 1.
+func restoreItemActions(made *lazyBundle) map[string]common.HandlerInitializer {
+	return map[string]common.HandlerInitializer{
+		restoreitemaction.ImageMappingName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewImageMapping(log, made.of(log).settings), nil
+		},
+		restoreitemaction.StorageClassMappingName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewStorageClassMapping(log, made.of(log).planner), nil
+		},
+		restoreitemaction.AccessModesName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewAccessModes(log, made.of(log).planner), nil
+		},
+		restoreitemaction.DiskSizeName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewDiskSize(log, made.of(log).planner), nil
+		},
+		restoreitemaction.LoadBalancerName: func(log logrus.FieldLogger) (any, error) {
+			b := made.of(log)
+			return restoreitemaction.NewLoadBalancer(log, b.settings, b.cluster), nil
+		},
+		restoreitemaction.AnnotationsName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewAnnotations(log, made.of(log).settings), nil
+		},
+		restoreitemaction.FlexVolumeToCSIName: func(log logrus.FieldLogger) (any, error) {
+			b := made.of(log)
+			return restoreitemaction.NewFlexVolumeToCSI(log, b.settings, b.cluster), nil
+		},
+		restoreitemaction.APIVersionName: func(log logrus.FieldLogger) (any, error) {
+			return restoreitemaction.NewAPIVersion(log, made.of(log).cluster), nil
+		},
+	}
 }
 
 // provider is the name of the object store and of the snapshotter of disks: `velero
@@ -86,9 +120,12 @@ const provider = "velero.io/alibabacloud"
 
 // bundle is what the plugins of a process share.
 type bundle struct {
-	cloud *alicloud.Cloud
-	disks *ecs.Snapshotter
-	ready *restoreitemaction.VolumeReady
+	cloud    *alicloud.Cloud
+	cluster  *cluster.Cluster
+	settings *settings.Reader
+	planner  *storageclass.Planner
+	disks    *ecs.Snapshotter
+	ready    *restoreitemaction.VolumeReady
 }
 
 // lazyBundle is made when it is first asked for, because the framework hands out its
@@ -111,9 +148,17 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 			}
 		}
 		cloud := alicloud.New(env)
-		targets := storageclass.NewTargets(settings.NewReader(here), here)
+		reader := settings.NewReader(here)
+		targets := storageclass.NewTargets(reader, here)
 		disks := ecs.New(log, cloud, here, targets, os.Getenv)
-		l.made = &bundle{cloud: cloud, disks: disks, ready: restoreitemaction.NewVolumeReady(log, here, disks, provider)}
+		l.made = &bundle{
+			cloud:    cloud,
+			cluster:  here,
+			settings: reader,
+			planner:  storageclass.NewPlanner(log, targets, here),
+			disks:    disks,
+			ready:    restoreitemaction.NewVolumeReady(log, here, disks, provider),
+		}
 	})
 	return l.made
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 )
 
 func (s *diskSuite) testSameRegion(t *testing.T) {
@@ -211,9 +210,29 @@ func (s *diskSuite) testKinds(t *testing.T) {
 		pv := volumes[i].wantRestored(t, want)
 		disks = append(disks, diskOf(pv))
 		wantEqual(t, "the mode of the volume "+kind.name, pv.Spec.VolumeMode, volumeMode(kind.options))
-		wantEqual(t, "whether the volume "+kind.name+" is of the FlexVolume driver", pv.Spec.FlexVolume != nil, kind.options.flex)
+		wantEqual(t, "whether the volume "+kind.name+" is of the FlexVolume driver", pv.Spec.FlexVolume != nil, false)
 	}
 	b.settle(t, disks...)
+}
+
+func (s *diskSuite) testFlexVolumeStays(t *testing.T) {
+	t.Parallel()
+	b := s.newBench(t, "disk-flex", nil)
+	s.newNamespace(t, b.name)
+	v := b.newVolume(t, "data", volumeOptions{flex: true})
+	b.completedDiskBackup(t, b.name)
+
+	v.overwrite(t)
+	b.lose(t, v)
+	s.createSettings(t, "flexvolume-to-csi", b.name, map[string]string{"enabled": "false"})
+	s.completedRestore(t, b.name, b.name)
+	pv := v.wantRestored(t, v.essd())
+	wantEqual(t, "the source of the volume", pv.Spec.PersistentVolumeSource, corev1.PersistentVolumeSource{
+		FlexVolume: &corev1.FlexPersistentVolumeSource{
+			Driver: flexDriver, FSType: "ext4", Options: map[string]string{"VolumeId": diskOf(pv)},
+		},
+	})
+	b.settle(t, diskOf(pv))
 }
 
 func (s *diskSuite) testOtherClass(t *testing.T) {
@@ -232,20 +251,21 @@ func (s *diskSuite) testOtherClass(t *testing.T) {
 		Provisioner:       diskDriver,
 		Parameters:        map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"},
 		VolumeBindingMode: &mode,
-	}, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: controlplane.VeleroNamespace, Name: b.name,
-			Labels: map[string]string{
-				"velero.io/plugin-config": "", "alibabacloud.com/storage-class-mapping": "RestoreItemAction",
-			},
-			Annotations: map[string]string{"alibabacloud.com/restore": b.name},
-		},
-		Data: map[string]string{"rules": "- from: alicloud-disk-ssd\n  to: {class: alicloud-disk-essd-pl1, capacity: 40Gi}\n"},
+	})
+	s.createSettings(t, "storage-class-mapping", b.name, map[string]string{
+		"rules": "- from: alicloud-disk-ssd\n  to: {class: alicloud-disk-essd-pl1, capacity: 40Gi}\n",
 	})
 	s.completedRestore(t, b.name, b.name)
 	want := v.essd()
 	want.Size = 40
 	pv := v.wantRestored(t, want)
+	wantEqual(t, "the class of the volume", pv.Spec.StorageClassName, "alicloud-disk-essd-pl1")
+	wantEqual(t, "the capacity of the volume", pv.Spec.Capacity, capacity(40))
+	claim := &corev1.PersistentVolumeClaim{}
+	must(t, s.cp.Client.Get(t.Context(), client.ObjectKey{Namespace: b.name, Name: v.name}, claim))
+	wantEqual(t, "the class of the claim", *claim.Spec.StorageClassName, "alicloud-disk-essd-pl1")
+	wantEqual(t, "what the claim asks for", claim.Spec.Resources.Requests, capacity(40))
+	wantEqual(t, "the capacity of the claim", claim.Status.Capacity, capacity(40))
 	b.settle(t, diskOf(pv))
 }
 

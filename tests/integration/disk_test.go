@@ -28,6 +28,7 @@ func TestDisks(t *testing.T) {
 		t.Run("a disk is restored in the zone that its own is mapped to", s.testOtherZone)
 		t.Run("a disk is restored in another region from a copy", s.testOtherRegion)
 		t.Run("disks of all kinds come back as what they were", s.testKinds)
+		t.Run("a FlexVolume stays one in a cluster that has its driver", s.testFlexVolumeStays)
 		t.Run("a disk becomes one of the class that its own is mapped to", s.testOtherClass)
 		t.Run("a claim is restored alone beside a volume of another vendor", s.testClaimAlone)
 		t.Run("a backup that hits the quota of snapshots keeps all objects and what it could take", s.testQuota)

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +23,17 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 			listed = append(listed, strings.Join(fields, " "))
 		}
 	}
-	wantEqual(t, "our plugins in the output of velero plugin get", listed, []string{
+	// Velero lists actions of version 1 twice: it offers each under both versions.
+	wantEqual(t, "our plugins in the output of velero plugin get", slices.Compact(listed), []string{
 		"velero.io/alibabacloud ObjectStore",
+		"alibabacloud.com/access-modes RestoreItemAction",
+		"alibabacloud.com/annotations RestoreItemAction",
+		"alibabacloud.com/api-version RestoreItemAction",
+		"alibabacloud.com/disk-size RestoreItemAction",
+		"alibabacloud.com/flexvolume-to-csi RestoreItemAction",
+		"alibabacloud.com/image-mapping RestoreItemAction",
+		"alibabacloud.com/load-balancer RestoreItemAction",
+		"alibabacloud.com/storage-class-mapping RestoreItemAction",
 		"alibabacloud.com/volume-ready RestoreItemActionV2",
 		"velero.io/alibabacloud VolumeSnapshotter",
 	})

@@ -100,6 +100,15 @@ func (s *suite) waitGone(t *testing.T, what string, object client.Object) {
 	})
 }
 
+// createSettings creates the ConfigMap of an action for one restore alone.
+func (s *suite) createSettings(t *testing.T, action, restore string, data map[string]string) {
+	t.Helper()
+	settings := &corev1.ConfigMap{ObjectMeta: inVelero(action + "-of-" + restore), Data: data}
+	settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: "RestoreItemAction"}
+	settings.Annotations = map[string]string{"alibabacloud.com/restore": restore}
+	s.create(t, settings)
+}
+
 // newNamespace creates a namespace with a small ConfigMap.
 func (s *suite) newNamespace(t *testing.T, name string) {
 	t.Helper()
