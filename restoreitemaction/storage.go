@@ -51,9 +51,7 @@ func changeStorage(
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
 	defer cancel()
 	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	log = log.WithFields(logrus.Fields{
-		"namespace": item.GetNamespace(), "name": item.GetName(), "resource": resourceOf(item),
-	})
+	log = log.WithFields(fieldsOf(item))
 	changedItem := item.DeepCopy()
 	objects, err := planStorage(ctx, log, planner, input, changedItem)
 	if err != nil {

@@ -124,8 +124,11 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 func bound(mapping *Mapping, had claimed, pv restored) (Plan, error) {
 	conversion, _ := mapping.FindByName(had.Claim)
 	plan := Plan{At: conversion.At}
-	if conversion.Class != "" || mapping.MissingClasses != nil {
+	switch {
+	case conversion.Class != "":
 		plan.Class = pv.class
+	case mapping.MissingClasses != nil:
+		plan.At, plan.Class = mapping.MissingClasses.At, pv.class
 	}
 	if err := plan.setModes(had.Claim, conversion, had.modes, pv.disk); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
@@ -143,20 +146,14 @@ func bound(mapping *Mapping, had claimed, pv restored) (Plan, error) {
 func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (Plan, error) {
 	conversion, _ := mapping.Find(had.Claim, had.labels)
 	plan := Plan{At: conversion.At}
-	class, err := plan.setClass(ctx, v, mapping, &conversion, had)
-	if err == nil {
-		err = plan.setCapacity(conversion, had.size)
+	if err := plan.setCapacity(conversion, had.size); err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
 	}
+	class, err := plan.setClass(ctx, v, mapping, &conversion, had)
 	if err == nil {
 		err = plan.setDisk(conversion, had, class)
 	}
-	if mayNotRead(err) {
-		err = nil
-	}
-	if err != nil {
-		return Plan{}, conversion.wrap(had.Claim, err)
-	}
-	return plan, nil
+	return plan, conversion.wrap(had.Claim, err)
 }
 
 // setClass plans the class of a claim whose volume is provisioned, and returns the

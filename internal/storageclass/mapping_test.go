@@ -279,6 +279,10 @@ func TestMappingRefuses(t *testing.T) {
 			data: map[string]string{"rules": "- from: ssd\n  names: [shop/data]\n  to: {class: essd}"},
 			want: `key "rules", line 2: name "shop/data": ` + subdomain,
 		},
+		"classes for missing ones that are none": {
+			data: map[string]string{"missingClasses": "{}"},
+			want: `key "missingClasses", line 1: nothing is asked: allowed are disk and nas`,
+		},
 		"a rule about the claims of another one": {
 			data: map[string]string{"rules": "- {from: ssd, names: [a, b], to: {class: essd}}\n- {from: ssd, names: [b, a], to: {class: nas}}"},
 			want: `key "rules", line 2: this is about the same claims as ConfigMap velero/rules, key "rules", line 1: keep one of them`,

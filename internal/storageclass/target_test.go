@@ -81,10 +81,13 @@ func upstream(data map[string]string) corev1.ConfigMap {
 func TestDiskTarget(t *testing.T) {
 	t.Parallel()
 	errForbidden := errors.New("storageclasses is forbidden")
+	immediate := class("immediate", volume.DriverDisk, map[string]string{"type": "cloud_auto"})
+	immediate.VolumeBindingMode = new(storagev1.VolumeBindingImmediate)
 	classes := []*storagev1.StorageClass{
 		class("essd", volume.DriverDisk, map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"}),
 		class("auto", volume.DriverDisk, map[string]string{"type": "cloud_auto"}),
 		class("broken", volume.DriverDisk, map[string]string{"type": "cloud_essd", "performanceLevel": "PL9"}),
+		immediate,
 		class("nas", volume.DriverNAS, nil),
 		class("alicloud-disk-topology-alltype", volume.DriverDisk, map[string]string{"type": "cloud_auto,cloud_essd"}),
 	}
@@ -96,6 +99,8 @@ func TestDiskTarget(t *testing.T) {
 	cases := map[string]struct {
 		configMaps []corev1.ConfigMap
 		claim      diskspec.Claim
+		zones      []string
+		zonesErr   error
 		want       diskspec.Target
 		wantErr    string
 		// wantIs is in the error too.
@@ -162,6 +167,56 @@ func TestDiskTarget(t *testing.T) {
 			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: storageclass gone not exists: ` +
 				`create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
 		},
+		"the class that takes the place of a missing one": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "disk: auto"})},
+			claim:      ssd,
+			want:       auto,
+		},
+		"a class that is here is not replaced": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "disk: auto"})},
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "essd"},
+		},
+		"the class for missing ones is not that for disks": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "nas: nas"})},
+			claim:      ssd,
+		},
+		"a class that cannot be looked for": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "disk: auto"})},
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "forbidden"},
+			wantErr:    "looking whether there is the StorageClass forbidden: storageclasses is forbidden",
+			wantIs:     errForbidden,
+		},
+		"a claim that the snapshot does not tell": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": `[{from: "", to: {class: essd}}]`})},
+		},
+		"disks that do not wait in a cluster of several zones": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "immediate"})},
+			claim:      ssd,
+			zones:      []string{"cn-hangzhou-h", "cn-hangzhou-k"},
+			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: current cluster is multi-zoned ` +
+				`[cn-hangzhou-h cn-hangzhou-k], and the volumeBindingMode of immediate is Immediate: ` +
+				`name a class with WaitForFirstConsumer such as alicloud-disk-topology-alltype`,
+			wantIs: storageclass.ErrMultiZoned,
+		},
+		"disks that do not wait in a cluster whose nodes cannot be read": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "immediate"})},
+			claim:      ssd,
+			zonesErr:   errForbidden,
+			want:       diskspec.Target{StorageClass: "immediate", Types: []volume.DiskType{{Category: "cloud_auto"}}},
+		},
+		"disks that wait in a cluster of several zones": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "auto"})},
+			claim:      ssd,
+			zones:      []string{"cn-hangzhou-h", "cn-hangzhou-k"},
+			want:       auto,
+		},
+		"readers on several nodes of a disk for one": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "[{from: ssd, to: {class: auto, accessModes: [ReadOnlyMany]}}]"})},
+			claim:      ssd,
+			wantErr: `ConfigMap velero/rules, key "rules", line 1: converting the volume of the claim shop/data: accessMode of PVC shop/data is ReadOnlyMany: ` +
+				`a disk of this class is mounted by one node at a time: ask for ReadWriteOnce, or name a class of file systems such as alibabacloud-cnfs-nas`,
+			wantIs: storageclass.ErrAccessMode,
+		},
 		"a class of file systems": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to:\n    class: nas"})},
 			claim:      ssd,
@@ -212,7 +267,7 @@ func TestDiskTarget(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := &fakeCluster{configMaps: test.configMaps, classes: classes, err: errForbidden}
+			cluster := &fakeCluster{configMaps: test.configMaps, classes: classes, err: errForbidden, zones: test.zones, zonesErr: test.zonesErr}
 			targets := storageclass.NewTargets(settings.NewReader(cluster), cluster)
 			got, err := targets.DiskTarget(t.Context(), &velerov1.Restore{}, test.claim)
 			gotErr := ""

@@ -5,11 +5,7 @@ package ecs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
-
-	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
-	"github.com/alibabacloud-go/tea/tea"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
@@ -43,13 +39,22 @@ func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, cluste
 	for _, d := range unused {
 		log := s.log.WithField("disk", d.id).WithField("restore", d.tags[tagRestore])
 		if adopted == "" && suits(d.spec, b.planned) {
-			err := addTags(ctx, api, resourceDisk, d.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)})
-			if err != nil && failure.Classify(err) != failure.Denied { // The PersistentVolume will tell that the disk is used.
+			taken, err := s.take(ctx, api, b, d)
+			if err != nil {
 				return "", err
 			}
-			log.Info("Using the disk that an earlier restore has left unused")
-			s.remember(api, d.id, d.spec)
-			adopted = d.id
+			if taken {
+				log.Info("Using the disk that an earlier restore has left unused")
+				s.remember(api, d.id, d.spec)
+				adopted = d.id
+			}
+			continue
+		}
+		same, err := isUntouched(ctx, api, d)
+		if err != nil {
+			return "", err
+		}
+		if !same {
 			continue
 		}
 		log.Info("Deleting a disk that an earlier restore has left unused")
@@ -58,6 +63,34 @@ func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, cluste
 		}
 	}
 	return adopted, nil
+}
+
+// take makes a disk that was left this restore's. It tells whether it is: another
+// restore may have taken it at the same time, or somebody may use it since it was listed.
+func (s *site) take(ctx context.Context, api *alicloud.ECS, b blueprint, left disk) (bool, error) {
+	same, err := isUntouched(ctx, api, left)
+	if err != nil || !same {
+		return false, err
+	}
+	err = addTags(ctx, api, resourceDisk, left.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)})
+	if failure.Classify(err) == failure.Denied {
+		return true, nil // The PersistentVolume will tell that the disk is used.
+	}
+	if err != nil {
+		return false, err
+	}
+	now, err := describeDisks(ctx, api, left.id)
+	return err == nil && len(now) > 0 && now[0].tags[tagRestoreUID] == string(b.restore.UID), err
+}
+
+// isUntouched tells whether a disk is still as it was listed: not attached, and of the
+// same restore.
+func isUntouched(ctx context.Context, api *alicloud.ECS, listed disk) (bool, error) {
+	now, err := describeDisks(ctx, api, listed.id)
+	if err != nil || len(now) == 0 {
+		return false, err
+	}
+	return !now[0].attached && now[0].tags[tagRestoreUID] == listed.tags[tagRestoreUID], nil
 }
 
 // madeOf returns the disks that were made of the blueprint's snapshot for this
@@ -74,7 +107,7 @@ func (s *site) madeOf(ctx context.Context, api *alicloud.ECS, b blueprint, clust
 }
 
 // unused returns those of the disks that were never attached, are in no
-// PersistentVolume, and whose Restore has ended or is gone.
+// PersistentVolume, and whose Restore, one of this Velero, has ended or is gone.
 func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
 	restores, err := s.cluster.Restores(ctx)
 	if err != nil {
@@ -93,7 +126,7 @@ func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
 		running[string(restores[i].UID)] = !cluster.HasEnded(restores[i].Status.Phase)
 	}
 	return slices.DeleteFunc(slices.Clone(disks), func(d disk) bool {
-		return d.attached || inUse[d.id] || running[d.tags[tagRestoreUID]]
+		return d.attached || inUse[d.id] || d.tags[tagVelero] != s.cluster.Namespace() || running[d.tags[tagRestoreUID]]
 	}), nil
 }
 
@@ -108,12 +141,3 @@ func suits(made diskspec.Spec, planned []diskspec.Spec) bool {
 			made.ProvisionedIOPS == wanted.ProvisionedIOPS && made.Bursting == wanted.Bursting && made.MultiAttach == wanted.MultiAttach
 	})
 }
-
-// deleteDisk deletes a disk that is not attached. One that is not there is no error.
-func deleteDisk(ctx context.Context, api *alicloud.ECS, id string) error {
-	_, err := api.DeleteDisk(ctx, &sdk.DeleteDiskRequest{DiskId: tea.String(id)})
-	return ignoreNotFound(err)
-}
-
-// errInUse is returned for a disk that is not deleted because somebody has it.
-var errInUse = errors.New("the disk is attached or was attached: it is left")

@@ -15,6 +15,7 @@ import (
 	"github.com/alibabacloud-go/tea/tea"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -41,6 +42,7 @@ type disk struct {
 // Statuses of disks (DescribeDisks).
 const (
 	diskCreating = "Creating"
+	diskInUse    = "In_use"
 )
 
 // snapshot is an ECS snapshot.
@@ -123,7 +125,9 @@ func diskOf(d *sdk.DescribeDisksResponseBodyDisksDisk) disk {
 			MultiAttach:     tea.StringValue(d.MultiAttach) == "Enabled",
 			ResourceGroupID: tea.StringValue(d.ResourceGroupId),
 		},
-		attached: tea.StringValue(d.InstanceId)+tea.StringValue(d.AttachedTime)+tea.StringValue(d.DetachedTime) != "",
+		// A disk that several instances have need not name one.
+		attached: tea.StringValue(d.Status) == diskInUse ||
+			tea.StringValue(d.InstanceId)+tea.StringValue(d.AttachedTime)+tea.StringValue(d.DetachedTime) != "",
 		source:   tea.StringValue(d.SourceSnapshotId),
 		created:  timeOf(d.CreationTime),
 		tags:     map[string]string{},
@@ -294,4 +298,30 @@ func timeOf(text *string) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// deleteSnapshot deletes a snapshot, also one that is being made or of which disks
+// were made. One that is not there is no error.
+func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteSnapshot(ctx, &sdk.DeleteSnapshotRequest{SnapshotId: tea.String(id), Force: tea.Bool(true)})
+	return ignoreNotFound(err)
+}
+
+// deleteGroup deletes a snapshot group with its members. One that is not there is no error.
+func deleteGroup(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteSnapshotGroup(ctx, &sdk.DeleteSnapshotGroupRequest{SnapshotGroupId: tea.String(id)})
+	return ignoreNotFound(err)
+}
+
+func ignoreNotFound(err error) error {
+	if failure.Classify(err) == failure.NotFound {
+		return nil
+	}
+	return err
+}
+
+// deleteDisk deletes a disk that is not attached. One that is not there is no error.
+func deleteDisk(ctx context.Context, api *alicloud.ECS, id string) error {
+	_, err := api.DeleteDisk(ctx, &sdk.DeleteDiskRequest{DiskId: tea.String(id)})
+	return ignoreNotFound(err)
 }

@@ -41,7 +41,7 @@ func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, rest
 			return snapshot{}, making{}, err
 		}
 		if suits {
-			wait, err := s.awaitCopy(api, found, wanted)
+			wait, err := s.awaitCopy(api, found, wanted, restore)
 			return found, wait, err
 		}
 	}
@@ -104,12 +104,12 @@ func (s *site) copyEncryption(ctx context.Context, source snapshot, wanted order
 }
 
 // awaitCopy says what is waited for until a copy can be used; nothing when it can.
-func (s *site) awaitCopy(api *alicloud.ECS, found snapshot, wanted order) (making, error) {
+func (s *site) awaitCopy(api *alicloud.ECS, found snapshot, wanted order, restore *velerov1.Restore) (making, error) {
 	switch {
 	case found.status == snapshotAccomplished:
 		return making{}, nil
-	case api.Now().Sub(found.created) > s.copyTimeout:
-		return making{}, final("the copy %s of snapshot %s is not finished after %s (config key crossRegionCopyTimeout): %s",
+	case api.Now().Sub(waitingSince(found, restore)) > s.copyTimeout:
+		return making{}, final("the copy %s of snapshot %s is not finished after %s (config key crossRegionCopyTimeout), but at %s: it goes on; restore again when ECS shows it as accomplished",
 			found.id, wanted.snapshot, s.copyTimeout, found.progress)
 	}
 	return making{waiting: fmt.Sprintf("snapshot %s is being copied to %s as %s", wanted.snapshot, api.Region(), found.id), percent: found.percent()}, nil
@@ -128,7 +128,7 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 	}
 	source := found[0]
 	// A snapshot that can be used in its own region already can not be copied before it is accomplished.
-	wait, err := s.await(origin, source, wanted.snapshot, source.status == snapshotAccomplished)
+	wait, err := s.await(origin, source, wanted.snapshot, source.status == snapshotAccomplished, restore)
 	if err != nil || wait.waiting != "" {
 		return wait, err
 	}
@@ -187,7 +187,8 @@ func copyTags(source snapshot, wanted order, restore *velerov1.Restore) map[stri
 	own, others := map[string]string{}, map[string]string{}
 	for key, value := range source.tags {
 		switch {
-		case key == tagCopiedTo, key == tagGroup: // The copy is a snapshot of its own.
+		case key == tagCopiedTo, key == tagGroup: // The copy is a snapshot of its own,
+		case key == tagKMSKey: // with a key of its own region.
 		case strings.HasPrefix(key, tagPrefix), key == tagBackup, key == tagVolume, key == tagOfficialZone:
 			own[key] = value
 		default:

@@ -205,6 +205,9 @@ func TestTheEncryptionOfACopy(t *testing.T) {
 			if copied.Encrypted != tt.want.Encrypted || copied.KMSKeyID != tt.want.KMSKeyID {
 				t.Errorf("the copy is encrypted: %v, with the key %q", copied.Encrypted, copied.KMSKeyID)
 			}
+			if key, ok := copied.Tags[tagKMSKey]; ok {
+				t.Errorf("the copy tells of the key %q, which is of the snapshot's region", key)
+			}
 		})
 	}
 }
@@ -311,7 +314,8 @@ func TestACopyThatIsNeverUsable(t *testing.T) {
 			simecs.Durations{Snapshot: seconds(4 * 3600)},
 			map[string]string{"snapshotTimeout": "1h"},
 			func(t *testing.T, w *world, _ backedUp) { t.Helper(); w.wait(t, time.Hour+2*time.Second) },
-			"ECS snapshot cross region request failed: snapshot %[1]s is not accomplished after 1h0m0s (config key snapshotTimeout): 25%% (volume %[3]s)",
+			"ECS snapshot cross region request failed: snapshot %[1]s is not accomplished after 1h0m0s (config key snapshotTimeout), but at 25%%: " +
+				"its data is not lost; restore again when ECS shows it as accomplished (volume %[3]s)",
 		},
 		{
 			"because its snapshot fails",
@@ -330,7 +334,8 @@ func TestACopyThatIsNeverUsable(t *testing.T) {
 			simecs.Durations{Copy: seconds(4 * 3600)},
 			map[string]string{"crossRegionCopyTimeout": "1h"},
 			func(t *testing.T, w *world, _ backedUp) { t.Helper(); w.wait(t, time.Hour+2*time.Second) },
-			"ECS snapshot cross region request failed: the copy %[2]s of snapshot %[1]s is not finished after 1h0m0s (config key crossRegionCopyTimeout): 25%% (volume %[3]s)",
+			"ECS snapshot cross region request failed: the copy %[2]s of snapshot %[1]s is not finished after 1h0m0s (config key crossRegionCopyTimeout), but at 25%%: " +
+				"it goes on; restore again when ECS shows it as accomplished (volume %[3]s)",
 		},
 		{
 			"because it fails",
@@ -366,6 +371,28 @@ func TestACopyThatIsNeverUsable(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheTimeOfACopyCountsFromTheRestore(t *testing.T) {
+	t.Parallel()
+	w := newAway(t, lasting(simecs.Durations{Copy: seconds(12 * 3600)}))
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	w.goAway(t, map[string]string{"crossRegionCopyTimeout": "1h"})
+	id := restored(t, w.process(t, nil), backup)
+	w.wait(t, 3*time.Hour)
+	next := begun(w.nextRestore(t), w.time.Now())
+	w.wait(t, 59*time.Minute)
+	w.checkProgress(t, next, id, fmt.Sprintf("snapshot %s is being copied to cn-beijing as %s", backup.snapshot, w.onlyCopy(t, backup).ID), 33)
+	w.wait(t, 2*time.Minute)
+	if progress := w.poll(t, next, id); !progress.Completed || !strings.Contains(progress.Err, "is not finished after 1h0m0s") {
+		t.Errorf("progress %+v", progress)
+	}
+	// It goes on, for a later restore.
+	w.wait(t, 8*time.Hour)
+	if progress := w.poll(t, begun(next, w.time.Now()), id); !progress.Completed || progress.Err != "" {
+		t.Errorf("progress %+v", progress)
+	}
+	w.onlyCopy(t, backup)
 }
 
 func TestTheNextRestoreCopiesAgainWhatFailed(t *testing.T) {

@@ -30,10 +30,17 @@ type blueprint struct {
 	asked int64
 }
 
-// soldOut is a type that a zone does not sell.
+// soldOut is what a zone does not sell: it may sell the type without encryption, or
+// for one instance.
 type soldOut struct {
-	zone string
-	kind volume.DiskType
+	zone      string
+	kind      volume.DiskType
+	encrypted bool
+	shared    bool
+}
+
+func soldOutKey(spec diskspec.Spec) soldOut {
+	return soldOut{zone: spec.Zone, kind: spec.Type, encrypted: spec.Encrypted, shared: spec.MultiAttach}
 }
 
 // errSoldOut is returned where no zone sells what the disk may be.
@@ -77,7 +84,11 @@ func (s *site) tell(b blueprint, id string, chosen int) {
 	log := s.log.WithField("disk", id).WithField("snapshot", b.wanted.snapshot.String()).WithField("persistentVolume", b.told.volume)
 	made := b.planned[chosen]
 	if chosen > 0 {
-		log.Warnf("The disk is %s, for ECS does not sell %s", describeSpec(made), describeSpec(b.planned[0]))
+		trap := ""
+		if made.Zone != b.planned[0].Zone {
+			trap = "; a Pod with disks in several zones cannot be scheduled"
+		}
+		log.Warnf("The disk is %s, for ECS does not sell %s%s", describeSpec(made), describeSpec(b.planned[0]), trap)
 		return
 	}
 	if least := max(b.asked, diskspec.MinGiB); made.SizeGiB > least {
@@ -91,13 +102,13 @@ func (s *site) tell(b blueprint, id string, chosen int) {
 func (s *site) refusalOf(spec diskspec.Spec) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.soldOut[soldOut{zone: spec.Zone, kind: spec.Type}]
+	return s.soldOut[soldOutKey(spec)]
 }
 
 func (s *site) markSoldOut(spec diskspec.Spec, refusal error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.soldOut[soldOut{zone: spec.Zone, kind: spec.Type}] = refusal
+	s.soldOut[soldOutKey(spec)] = refusal
 }
 
 func (s *site) createDisk(ctx context.Context, api *alicloud.ECS, b blueprint, spec diskspec.Spec, clusterID string) (string, error) {
@@ -159,7 +170,7 @@ func newDiskRequest(spec diskspec.Spec, source snapshot) *sdk.CreateDiskRequest 
 // diskTags are those that the disk had, and what tells later restores whose it is.
 func (s *site) diskTags(b blueprint, clusterID string) map[string]string {
 	tags := map[string]string{
-		tagCluster: clusterID, tagSnapshot: b.wanted.snapshot.String(), tagRestoreUID: string(b.restore.UID),
+		tagCluster: clusterID, tagVelero: s.cluster.Namespace(), tagSnapshot: b.wanted.snapshot.String(), tagRestoreUID: string(b.restore.UID),
 	}
 	if b.told.backupUID != "" {
 		tags[tagBackupUID] = b.told.backupUID

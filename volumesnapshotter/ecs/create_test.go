@@ -3,6 +3,7 @@
 package ecs
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -63,7 +64,7 @@ func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
 			diskspec.Target{},
 			typed("cloud_essd.PL1", otherZone, 20),
 			[]string{"Zone.NotOnSale", ""},
-			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k; a Pod with disks in several zones cannot be scheduled",
 		},
 		{
 			"in the next zone where the zone never has the category",
@@ -72,7 +73,7 @@ func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
 			diskspec.Target{},
 			typed("cloud_essd.PL1", otherZone, 20),
 			[]string{"InvalidDataDiskCategory.NotSupported", ""},
-			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k; a Pod with disks in several zones cannot be scheduled",
 		},
 		{
 			"in the next zone where the category is sold out",
@@ -81,7 +82,7 @@ func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
 			diskspec.Target{},
 			typed("cloud_essd.PL1", otherZone, 20),
 			[]string{"OperationDenied.NoStock", ""},
-			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
+			"The disk is cloud_essd.PL1 of 20 GiB in cn-hangzhou-j, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k; a Pod with disks in several zones cannot be scheduled",
 		},
 		{
 			"of the next category where no zone has its own",
@@ -100,6 +101,15 @@ func TestWhatIsNotSoldIsMadeElsewhere(t *testing.T) {
 			typed("cloud_essd_entry", homeZone, 20),
 			[]string{"OperationDenied.NoStock", "OperationDenied.NoStock", ""},
 			"The disk is cloud_essd_entry of 20 GiB in cn-hangzhou-k, for ECS does not sell cloud_auto of 20 GiB in cn-hangzhou-k",
+		},
+		{
+			"of the next category that can be shared, where the disk is",
+			[]simecs.Zone{{ID: homeZone, SoldOut: []string{"cloud_essd"}}, {ID: otherZone, SoldOut: []string{"cloud_essd"}}},
+			simecs.DiskConfig{PerformanceLevel: "PL1", MultiAttach: true},
+			diskspec.Target{},
+			with(typed("cloud_auto", homeZone, 20), func(d *diskspec.Spec) { d.MultiAttach = true }),
+			[]string{"OperationDenied.NoStock", "OperationDenied.NoStock", ""},
+			"The disk is cloud_auto of 20 GiB in cn-hangzhou-k, for ECS does not sell cloud_essd.PL1 of 20 GiB in cn-hangzhou-k",
 		},
 		{
 			"in no zone where it is regional", sellsNothing(homeZone, otherZone),
@@ -213,6 +223,52 @@ func TestAStockThatIsOutIsAskedForOnce(t *testing.T) {
 	}
 	if diff := gocmp.Diff([]string{"OperationDenied.NoStock", "", "", ""}, w.createCalls()); diff != "" {
 		t.Errorf("answers to CreateDisk (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsOutForSomeIsAskedForByOthers(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		second diskspec.Target
+		same   bool
+	}{
+		{"a disk of the same kind", diskspec.Target{}, true},
+		{"an encrypted one", diskspec.Target{Encrypted: new(true)}, false},
+		{"a shared one", diskspec.Target{MultiAttach: new(true)}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			other := backedUp{snapshot: w.foreign(t, simecs.SnapshotConfig{}), kind: "cloud_essd.PL1", zone: homeZone}
+			s := w.process(t, nil)
+			w.setZone(t, simecs.Zone{ID: homeZone, SoldOut: []string{"cloud_essd"}})
+			restored(t, s, other)
+			w.setZone(t, simecs.Zone{ID: homeZone})
+			w.targets[claimed] = tt.second
+			want := homeZone
+			if tt.same {
+				want = otherZone
+			}
+			if got := w.diskInfo(t, restored(t, s, backup)).Zone; got != want {
+				t.Errorf("the second disk is in %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestASharedDiskIsNotMadeForOneInstance(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{MultiAttach: true})
+	for _, zone := range []string{homeZone, otherZone} {
+		w.setZone(t, simecs.Zone{ID: zone, SoldOut: []string{"cloud_essd", "cloud_auto"}})
+	}
+	_, err := w.process(t, nil).CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+	if !errors.Is(err, errSoldOut) || !strings.Contains(said(err), "tried 4, first cloud_essd.PL1 of 20 GiB in cn-hangzhou-k") {
+		t.Errorf("error %v, want that the shared types are sold out", err)
 	}
 }
 

@@ -65,17 +65,20 @@ func (s *site) deleteCopies(ctx context.Context, home *alicloud.ECS, id snapshot
 }
 
 // deleteMember deletes a snapshot of a group, and the group where no other of its
-// snapshots is one that the backup asked for.
+// snapshots is one that the backup asked for, or where nothing is left of it.
 func (s *site) deleteMember(ctx context.Context, api *alicloud.ECS, id string, tags map[string]string) error {
 	groups, err := findGroups(ctx, api, map[string]string{tagGroup: tags[tagGroup], tagBackupUID: tags[tagBackupUID]})
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, group := range groups {
-		others := slices.DeleteFunc(slices.Clone(group.asked), func(asked string) bool { return asked == id })
-		if len(others) == 0 && slices.Contains(group.asked, id) {
-			return deleteGroup(ctx, api, group.id)
+		switch {
+		case len(group.asked) == 1 && group.asked[0] == id:
+			return errors.Join(append(failed, deleteGroup(ctx, api, group.id))...)
+		case len(group.members) == 0:
+			failed = append(failed, deleteGroup(ctx, api, group.id))
 		}
 	}
-	return deleteSnapshot(ctx, api, id)
+	return errors.Join(append(failed, deleteSnapshot(ctx, api, id))...)
 }

@@ -144,6 +144,26 @@ func TestDeletingTheMembersOfAGroup(t *testing.T) {
 	}
 }
 
+func TestDeletingAMemberTakesAnEmptyGroupOfItsBackupWithIt(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	member := w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", w.addGroup(t, simecs.DiskConfig{})[0]))
+	api, err := w.current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deleteSnapshot(t.Context(), api, member.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.addSnapshot(t, simecs.SnapshotConfig{ID: "s-member", Region: home, Tags: member.Tags})
+	if err := w.DeleteSnapshot("cn-hangzhou/s-member"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.left(); len(got) != 0 {
+		t.Errorf("left are %v", got)
+	}
+}
+
 func TestDeletingAMemberOfAnotherBackupsGroup(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))

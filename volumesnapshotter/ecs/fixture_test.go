@@ -217,10 +217,16 @@ func (w *world) create(t *testing.T, objects ...client.Object) {
 // attached once, and is cloud_essd PL1.
 func (w *world) addDisk(t *testing.T, config simecs.DiskConfig) string {
 	t.Helper()
+	config.AttachedBefore = true
+	return w.addNewDisk(t, config)
+}
+
+// addNewDisk adds a disk as addDisk does, which nobody has attached yet.
+func (w *world) addNewDisk(t *testing.T, config simecs.DiskConfig) string {
+	t.Helper()
 	config.Account = account
 	config.Zone = cmp.Or(config.Zone, homeZone)
 	config.Size = cmp.Or(config.Size, 20)
-	config.AttachedBefore = true
 	id, err := w.ecs.AddDisk(config)
 	if err != nil {
 		t.Fatal(err)

@@ -54,17 +54,30 @@ func (v subject) bestEffort() bool {
 type groupMaker struct {
 	mu   sync.Mutex
 	made map[string]*madeGroup
-	// untagged says that snapshots may not be tagged, so that those which the backup
-	// asked for cannot be told from the others.
-	untagged bool
 }
 
 // madeGroup is what became of a group.
 type madeGroup struct {
+	id string
 	// snapshots are the ids of the snapshots by that of their disk.
 	snapshots map[string]string
 	err       error
+
+	mu sync.Mutex
+	// given are the snapshots that Velero has.
+	given map[string]bool
+	// marking tells whether the members can be tagged; the first that is given decides.
+	marking marking
 }
+
+// marking tells whether the snapshots of a group carry tags.
+type marking int
+
+const (
+	markingUnknown marking = iota
+	marked
+	unmarked
+)
 
 // snapshotInGroup returns the disk's snapshot of its group, which is cut when the
 // first of its disks is asked for.
@@ -81,7 +94,7 @@ func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted su
 	case !ok:
 		return "", fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later, or is left out by the backup's label selector: back up again", wanted.group(), wanted.disk.id, labelGroup)
 	}
-	return id, s.markAsked(ctx, api, wanted, id)
+	return id, s.give(ctx, api, made, wanted, id)
 }
 
 // groupOf returns the group of the disk. Of a backup, each is made once.
@@ -92,8 +105,8 @@ func (s *site) groupOf(ctx context.Context, api *alicloud.ECS, wanted subject) *
 	if made, ok := s.groups.made[key]; ok {
 		return made
 	}
-	made := &madeGroup{}
-	made.snapshots, made.err = s.makeGroup(ctx, api, wanted)
+	made := &madeGroup{given: map[string]bool{}}
+	made.id, made.snapshots, made.err = s.makeGroup(ctx, api, wanted)
 	if s.groups.made == nil {
 		s.groups.made = map[string]*madeGroup{}
 	}
@@ -103,22 +116,22 @@ func (s *site) groupOf(ctx context.Context, api *alicloud.ECS, wanted subject) *
 
 func groupKey(backup, group string) string { return backup + " " + group }
 
-// makeGroup cuts all disks of a group and returns the snapshots by disk.
-func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (map[string]string, error) {
+// makeGroup cuts all disks of a group and returns its id and the snapshots by disk.
+func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (id string, snapshots map[string]string, err error) {
 	disks, err := s.groupDisks(ctx, wanted)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if err := checkGroup(disks); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	ids := make([]*string, 0, len(disks))
 	for _, d := range disks {
 		ids = append(ids, tea.String(d.id))
 	}
-	common := map[string]string{
-		tagCluster: wanted.clusterID, tagBackup: wanted.tags[tagBackup], tagBackupUID: wanted.record().backupUID, tagGroup: wanted.group(),
-	}
+	common, _ := record{
+		clusterID: wanted.clusterID, backup: wanted.tags[tagBackup], backupUID: wanted.record().backupUID, group: wanted.group(),
+	}.tags()
 	request := &sdk.CreateSnapshotGroupRequest{
 		Name:        tea.String(nameOf(wanted.tags[tagBackup], wanted.group())),
 		DiskId:      ids,
@@ -132,27 +145,40 @@ func (s *site) makeGroup(ctx context.Context, api *alicloud.ECS, wanted subject)
 	}
 	answer, err := api.CreateSnapshotGroup(ctx, request)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	id := tea.StringValue(answer.SnapshotGroupId)
-	members, err := membersOf(ctx, api, id)
+	id = tea.StringValue(answer.SnapshotGroupId)
+	members, err := membersOf(ctx, api, id, disks)
 	if err != nil {
 		// None of its snapshots will be in a backup, and a group has no retention.
-		return nil, errors.Join(err, deleteGroup(ctx, api, id))
+		return "", nil, errors.Join(err, deleteGroup(ctx, api, id))
 	}
-	return members, nil
+	return id, members, nil
 }
 
-// membersOf returns the snapshots of a group by their disk.
-func membersOf(ctx context.Context, api *alicloud.ECS, groupID string) (map[string]string, error) {
-	answer, err := api.DescribeSnapshotGroups(ctx, &sdk.DescribeSnapshotGroupsRequest{SnapshotGroupId: []*string{&groupID}})
-	if err != nil {
-		return nil, fmt.Errorf("snapshot group %s was made and cannot be read: %w", groupID, err)
+// membersOf returns the snapshots of a group by their disk, once all of its disks have
+// one: a list may lag behind what was created.
+func membersOf(ctx context.Context, api *alicloud.ECS, groupID string, disks []disk) (map[string]string, error) {
+	for begun := api.Now(); ; {
+		answer, err := api.DescribeSnapshotGroups(ctx, &sdk.DescribeSnapshotGroupsRequest{SnapshotGroupId: []*string{&groupID}})
+		if err != nil {
+			return nil, fmt.Errorf("snapshot group %s was made and cannot be read: %w", groupID, err)
+		}
+		members := map[string]string{}
+		if answer.SnapshotGroups != nil && len(answer.SnapshotGroups.SnapshotGroup) == 1 {
+			members = groupOf(answer.SnapshotGroups.SnapshotGroup[0]).members
+		}
+		missing := slices.IndexFunc(disks, func(d disk) bool { return members[d.id] == "" })
+		if missing < 0 {
+			return members, nil
+		}
+		if api.Now().Sub(begun) >= visibleAfter {
+			return nil, fmt.Errorf("snapshot group %s was made and has no snapshot of disk %s", groupID, disks[missing].id)
+		}
+		if err := api.Sleep(ctx, pollInterval); err != nil {
+			return nil, err
+		}
 	}
-	if answer.SnapshotGroups == nil || len(answer.SnapshotGroups.SnapshotGroup) != 1 {
-		return nil, fmt.Errorf("snapshot group %s was made and is not there", groupID)
-	}
-	return groupOf(answer.SnapshotGroups.SnapshotGroup[0]).members, nil
 }
 
 // groupDisks returns the disks of the claims in the group that the backup takes.
@@ -177,6 +203,9 @@ func (s *site) groupDisks(ctx context.Context, wanted subject) ([]disk, error) {
 		}
 		id, err := s.diskNamed(ctx, claim.Spec.VolumeName)
 		if err != nil {
+			return nil, fmt.Errorf("claim %s of the group: %w", claim.Name, err)
+		}
+		if err := isMade(id); err != nil {
 			return nil, fmt.Errorf("claim %s of the group: %w", claim.Name, err)
 		}
 		disks = append(disks, s.describe(ctx, id))
@@ -262,37 +291,28 @@ func checkGroup(disks []disk) error {
 	return nil
 }
 
-// markAsked gives the snapshot of a group the tags that a snapshot of its own is
-// created with. That of the volume tells the members that the backup asked for from
-// the others, which are deleted when it has ended: a member that cannot be marked is
-// no backup, unless no member can. The retention of a member cannot be set: ECS keeps
-// groups until they are deleted ("Snapshot-consistent groups").
-func (s *site) markAsked(ctx context.Context, api *alicloud.ECS, wanted subject, id string) error {
-	if !s.canTag() {
-		return nil
+// give lets Velero have the snapshot of a group, with the tags that a snapshot of its
+// own is created with. That of the volume tells the members that the backup asked for
+// from the others, which are deleted when it has ended: where one member is marked so,
+// all must be, and one that cannot be marked is no backup. Only where the very first
+// may not be tagged, none is. The retention of a member cannot be set: ECS keeps groups
+// until they are deleted ("Snapshot-consistent groups").
+func (s *site) give(ctx context.Context, api *alicloud.ECS, made *madeGroup, wanted subject, id string) error {
+	made.mu.Lock()
+	defer made.mu.Unlock()
+	if made.marking != unmarked {
+		err := addTags(ctx, api, resourceSnapshot, id, s.snapshotTags(wanted))
+		switch {
+		case err == nil:
+			made.marking = marked
+		case made.marking == markingUnknown && failure.Classify(err) == failure.Denied:
+			made.marking = unmarked
+			s.log.WithError(s.fail(backingUp, "snapshots of a consistency group", err)).
+				Warn("Snapshots of consistency groups do not tell what they are of: a restore knows their size and encryption alone")
+		default:
+			return errors.Join(err, deleteSnapshot(ctx, api, id))
+		}
 	}
-	err := addTags(ctx, api, resourceSnapshot, id, s.snapshotTags(wanted))
-	if err != nil && !s.cannotTag(err) {
-		return errors.Join(err, deleteSnapshot(ctx, api, id))
-	}
+	made.given[id] = true
 	return nil
-}
-
-func (s *site) canTag() bool {
-	s.groups.mu.Lock()
-	defer s.groups.mu.Unlock()
-	return !s.groups.untagged
-}
-
-// cannotTag notes that snapshots may not be tagged, and tells whether that is what err says.
-func (s *site) cannotTag(err error) bool {
-	if failure.Classify(err) != failure.Denied {
-		return false
-	}
-	s.groups.mu.Lock()
-	defer s.groups.mu.Unlock()
-	s.groups.untagged = true
-	s.log.WithError(s.fail(backingUp, "snapshots of a consistency group", err)).
-		Warn("Snapshots of consistency groups do not tell what they are of: a restore knows their size and encryption alone")
-	return true
 }

@@ -5,7 +5,9 @@ package ecs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -324,8 +326,7 @@ func TestAGroupThatCannotBeReadIsNotLeft(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
 	disk := w.addGroup(t, simecs.DiskConfig{})[0]
-	// The first is the search for leftovers.
-	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError", Skip: 1})
+	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError"})
 	id := backUp(t, w.Snapshotter, "daily", disk)
 	if !strings.HasPrefix(id, refusedPrefix) || !strings.Contains(id, "was made and cannot be read") {
 		t.Errorf("id %q, want a refusal", id)
@@ -337,16 +338,82 @@ func TestAGroupThatCannotBeReadIsNotLeft(t *testing.T) {
 
 func TestAMemberThatCannotBeMarkedIsNotLeft(t *testing.T) {
 	t.Parallel()
-	w := running(t, newWorld(t))
-	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
-	first := backUp(t, w.Snapshotter, "daily", disks[0])
-	w.fail(t, fault.Rule{Operation: "TagResources", Status: 500, Code: "InternalError"})
-	second := backUp(t, w.Snapshotter, "daily", disks[1])
-	if !strings.HasPrefix(second, refusedPrefix) {
-		t.Errorf("id %q, want a refusal", second)
+	tests := []struct {
+		name string
+		rule fault.Rule
+	}{
+		{"for the call fails", fault.Rule{Operation: "TagResources", Status: http.StatusInternalServerError, Code: "InternalError"}},
+		{"for the permission was taken away after the first", fault.Rule{Operation: "TagResources", Status: http.StatusForbidden, Code: "Forbidden.RAM"}},
 	}
-	if diff := gocmp.Diff([]string{first}, w.ecs.Inventory(account).Snapshots); diff != "" {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+			first := backUp(t, w.Snapshotter, "daily", disks[0])
+			w.fail(t, tt.rule)
+			if second := backUp(t, w.Snapshotter, "daily", disks[1]); !strings.HasPrefix(second, refusedPrefix) {
+				t.Errorf("id %q, want a refusal", second)
+			}
+			if diff := gocmp.Diff([]string{first}, w.ecs.Inventory(account).Snapshots); diff != "" {
+				t.Errorf("snapshots (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAGroupWithoutAllItsMembers(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	w.addGroup(t, simecs.DiskConfig{})
+	backUp(t, w.Snapshotter, "daily", "d-0")
+	api, err := w.current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, id, _ := strings.Cut(w.groups()[0], "/")
+	began := w.time.Now()
+	_, err = membersOf(t.Context(), api, id, []disk{{id: "d-0"}, {id: "d-late"}})
+	if want := "snapshot group " + id + " was made and has no snapshot of disk d-late"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	if took := w.time.Now().Sub(began); took < visibleAfter || took > visibleAfter+pollInterval {
+		t.Errorf("it was waited for %v, want %v", took, visibleAfter)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	impatient := w.apiThatSleeps(t, func(ctx context.Context, _ time.Duration) error {
+		cancel()
+		return ctx.Err()
+	})
+	if _, err := membersOf(ctx, impatient, id, []disk{{id: "d-late"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the end of the time", err)
+	}
+}
+
+func TestAGroupOfABackupWithALongName(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("daily", 2*maxTagLength/len("daily"))
+	w := newWorld(t)
+	w.create(t, backupNamed(name, velerov1.BackupPhaseInProgress))
+	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+	id := backUp(t, w.Snapshotter, name, disks[0])
+	w.End(t.Context())
+	if diff := gocmp.Diff([]string{id}, w.ecs.Inventory(account).Snapshots); diff != "" {
 		t.Errorf("snapshots (-want +got):\n%s", diff)
+	}
+}
+
+func TestAGroupWithAVolumeThatIsBeingRestored(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	disk := w.addGroup(t, simecs.DiskConfig{})[0]
+	pending := pvOf(simecs.DiskInfo{ID: "pending:cn-hangzhou/s-1", Size: 20, Zone: homeZone}, "shop/restored")
+	pending.Name = "pv-restored"
+	w.create(t, pending, claimOf("shop/restored", "pv-restored", inGroup()))
+	want := "claim restored of the group: the volume pending:cn-hangzhou/s-1 is still being restored: back up again when its restore has ended"
+	if id := backUp(t, w.Snapshotter, "daily", disk); !strings.Contains(id, want) {
+		t.Errorf("id %q, want %q", id, want)
 	}
 }
 

@@ -3,8 +3,12 @@
 package ecs
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 )
 
 // listingAge is for how long a list is taken for what there is. Velero asks for the
@@ -32,4 +36,54 @@ func (l *listing[T]) get(key string, now func() time.Time, read func() ([]T, err
 	}
 	l.key, l.at, l.list = key, now(), list
 	return list, nil
+}
+
+// sourceReader reads the snapshots of a backup together: a restore asks for one after
+// the other.
+type sourceReader struct {
+	ofBackup listing[snapshot]
+
+	mu sync.Mutex
+	// backupUID is that of the last snapshot that was read.
+	backupUID string
+	// usable are those of which disks can be made, which stays so.
+	usable map[string]snapshot
+}
+
+// read returns the snapshot of that id; nothing if there is none.
+func (r *sourceReader) read(ctx context.Context, api *alicloud.ECS, id string) ([]snapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, ok := r.usable[id]; ok {
+		return []snapshot{known}, nil
+	}
+	if r.backupUID != "" {
+		list, err := r.ofBackup.get(r.backupUID, api.Now, func() ([]snapshot, error) {
+			return findSnapshots(ctx, api, map[string]string{tagBackupUID: r.backupUID})
+		})
+		if err != nil {
+			return nil, err
+		}
+		r.keep(list)
+		if i := slices.IndexFunc(list, func(found snapshot) bool { return found.id == id }); i >= 0 {
+			return list[i : i+1], nil
+		}
+	}
+	found, err := describeSnapshots(ctx, api, id)
+	if len(found) > 0 {
+		r.backupUID = found[0].tags[tagBackupUID]
+		r.keep(found)
+	}
+	return found, err
+}
+
+func (r *sourceReader) keep(list []snapshot) {
+	if r.usable == nil {
+		r.usable = map[string]snapshot{}
+	}
+	for _, found := range list {
+		if found.usable() {
+			r.usable[found.id] = found
+		}
+	}
 }

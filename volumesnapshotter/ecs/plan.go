@@ -43,7 +43,7 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 	least := max(base.SizeGiB, diskspec.MinGiB)
 	var planned, larger []diskspec.Spec
 	var unfit []error
-	for _, kind := range s.typesFor(r.disk.Type, target) {
+	for _, kind := range s.typesFor(r.disk.Type, base.MultiAttach, target) {
 		in := zones
 		if kind.Category == diskspec.Regional {
 			in = []string{""}
@@ -76,8 +76,9 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 	}
 }
 
-// typesFor returns the types that a disk may have.
-func (s *site) typesFor(recorded volume.DiskType, target diskspec.Target) []volume.DiskType {
+// typesFor returns the types that a disk may have. A shared one must be attached to
+// several instances, also where it becomes of another type than its own.
+func (s *site) typesFor(recorded volume.DiskType, shared bool, target diskspec.Target) []volume.DiskType {
 	if len(target.Types) > 0 {
 		return target.Types // The class says so, and what it does not name it does not want.
 	}
@@ -88,10 +89,13 @@ func (s *site) typesFor(recorded volume.DiskType, target diskspec.Target) []volu
 			break
 		}
 	}
+	others := slices.DeleteFunc(fallbackTypes(), func(t volume.DiskType) bool {
+		category, _ := diskspec.CategoryOf(t.Category)
+		return t == wanted || shared && !category.Shared
+	})
 	if wanted.Category == "" {
-		return fallbackTypes()
+		return others
 	}
-	others := slices.DeleteFunc(fallbackTypes(), func(t volume.DiskType) bool { return t == wanted })
 	return append([]volume.DiskType{wanted}, others...)
 }
 
@@ -102,10 +106,7 @@ var errNoZone = errors.New("no zone is known for the disk: set the location's co
 // its recorded zone to, else the recorded one if it is in the region, then those of
 // the cluster's nodes. A target that names zones allows no others.
 func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Spec, target diskspec.Target) []string {
-	ofCluster, err := s.cluster.Zones(ctx)
-	if err != nil {
-		s.log.WithError(err).Warn("The zones of the cluster's nodes could not be read: a disk whose zone is sold out is made in no other")
-	}
+	ofCluster := s.clusterZones(ctx)
 	var zones []string
 	switch mapped := s.zones[recorded.Zone]; {
 	case mapped != "":
@@ -117,7 +118,7 @@ func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Sp
 				Warn("The disk is made in the zone that it was in, where the cluster has no node now; the location's config key zoneMapping names another one")
 		}
 	}
-	zones = append(zones, slices.DeleteFunc(ofCluster, func(zone string) bool { return !isIn(region, zone) })...)
+	zones = append(zones, slices.DeleteFunc(slices.Clone(ofCluster), func(zone string) bool { return !isIn(region, zone) })...)
 	if s.zone != "" {
 		zones = append(zones, s.zone)
 	}
@@ -125,6 +126,20 @@ func (s *site) zonesFor(ctx context.Context, region string, recorded diskspec.Sp
 		zones = append(slices.DeleteFunc(zones, func(zone string) bool { return !slices.Contains(target.Zones, zone) }), target.Zones...)
 	}
 	return unique(zones)
+}
+
+// clusterZones returns the zones of the cluster's nodes, read once.
+func (s *site) clusterZones(ctx context.Context) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.zonesOfCluster == nil {
+		zones, err := s.cluster.Zones(ctx)
+		if err != nil {
+			s.log.WithError(err).Warn("The zones of the cluster's nodes could not be read: a disk whose zone is sold out is made in no other")
+		}
+		s.zonesOfCluster = append([]string{}, zones...)
+	}
+	return s.zonesOfCluster
 }
 
 // isIn tells whether a zone is one of the region: cn-hangzhou-h is in cn-hangzhou and

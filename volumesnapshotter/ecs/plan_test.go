@@ -200,6 +200,33 @@ func TestWhatDecidesADisk(t *testing.T) {
 	}
 }
 
+func TestATypeThatTheLocationMapsToIsKept(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd", Size: 40})
+	id := restored(t, w.process(t, map[string]string{"diskCategoryMapping": "cloud_ssd=cloud_essd.PL2"}), backup)
+	if diff := gocmp.Diff(typed("cloud_essd.PL2", homeZone, 461), specOf(w.diskInfo(t, id))); diff != "" {
+		t.Errorf("the disk (-want +got):\n%s", diff)
+	}
+	want := []string{"The disk is cloud_essd.PL2 of 461 GiB in cn-hangzhou-k, for ECS makes none of this type with 40 GiB"}
+	if diff := gocmp.Diff(want, w.messages(logrus.WarnLevel)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheTypesOfADiskOfUnknownType(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for shared, want := range map[bool][]volume.DiskType{
+		false: fallbackTypes(),
+		true:  typesOf("cloud_essd.PL1", "cloud_auto"),
+	} {
+		if diff := gocmp.Diff(want, w.current.typesFor(volume.DiskType{}, shared, diskspec.Target{})); diff != "" {
+			t.Errorf("types where the disk is shared: %t (-want +got):\n%s", shared, diff)
+		}
+	}
+}
+
 func TestADiskThatCannotBe(t *testing.T) {
 	t.Parallel()
 	const failed = "restore disk from ECS snapshot failed: "

@@ -35,6 +35,8 @@ const (
 	tagSnapshot   = tagPrefix + "snapshot"
 	tagRestore    = tagPrefix + "restore"
 	tagRestoreUID = tagPrefix + "restore-uid"
+	// tagVelero is the namespace of the Velero that made a disk. A cluster may have several.
+	tagVelero = tagPrefix + "velero-namespace"
 	// diskTagPrefix begins the keys under which a snapshot keeps the tags of its disk.
 	diskTagPrefix = "disk/"
 

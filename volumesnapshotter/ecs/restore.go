@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -69,7 +70,7 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 	var wait making
 	var err error
 	if wanted.snapshot.region == api.Region() {
-		source, wait, err = s.usable(ctx, api, wanted.snapshot)
+		source, wait, err = s.usable(ctx, api, wanted.snapshot, restore)
 	} else {
 		source, wait, err = s.copied(ctx, api, wanted, restore)
 		if err != nil {
@@ -111,29 +112,38 @@ func (s *site) restoreInProgress(ctx context.Context) (*velerov1.Restore, error)
 
 // usable returns a snapshot of this region once disks can be made of it; until then
 // what is waited for.
-func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID) (snapshot, making, error) {
-	found, err := describeSnapshots(ctx, api, id.id)
+func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID, restore *velerov1.Restore) (snapshot, making, error) {
+	found, err := s.sources.read(ctx, api, id.id)
 	switch {
 	case err != nil:
 		return snapshot{}, making{}, err
 	case len(found) == 0:
 		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account or may not read it (ecs:DescribeSnapshots)", id)
 	}
-	wait, err := s.await(api, found[0], id, found[0].usable())
+	wait, err := s.await(api, found[0], id, found[0].usable(), restore)
 	return found[0], wait, err
 }
 
 // await says what is waited for until a snapshot is ready; nothing when it is.
-func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID, ready bool) (making, error) {
+func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID, ready bool, restore *velerov1.Restore) (making, error) {
 	switch {
 	case source.status == snapshotFailed:
 		return making{}, final("snapshot %s has failed in ECS: restore from another backup", id)
 	case ready:
 		return making{}, nil
-	case api.Now().Sub(source.created) > s.snapshotTimeout:
-		return making{}, final("snapshot %s is not accomplished after %s (config key snapshotTimeout): %s", id, s.snapshotTimeout, source.progress)
+	case api.Now().Sub(waitingSince(source, restore)) > s.snapshotTimeout:
+		return making{}, final("snapshot %s is not accomplished after %s (config key snapshotTimeout), but at %s: its data is not lost; restore again when ECS shows it as accomplished", id, s.snapshotTimeout, source.progress)
 	}
 	return making{waiting: fmt.Sprintf("snapshot %s is being accomplished", id), percent: source.percent()}, nil
+}
+
+// waitingSince is when a restore began to wait for a snapshot, which may have been
+// under way for hours before.
+func waitingSince(source snapshot, restore *velerov1.Restore) time.Time {
+	if begun := restore.Status.StartTimestamp; begun != nil && begun.After(source.created) {
+		return begun.Time
+	}
+	return source.created
 }
 
 // place returns pv as the volume of the disk id, with the disk's zone and region.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
 
 const (
@@ -69,11 +71,13 @@ type backedUp struct {
 	iops                 *int64
 }
 
-// backUpVolume adds a disk with its volume and the claim shop/data, and backs it up.
+// backUpVolume adds a disk with its volume and the claim shop/data, and backs it up in
+// a process that has ended its sweep.
 func (w *world) backUpVolume(t *testing.T, config simecs.DiskConfig) (diskID string, made backedUp) {
 	t.Helper()
 	diskID = w.addVolume(t, config, claimed, nil)
 	made.snapshot = backUp(t, w.Snapshotter, "daily", diskID)
+	w.End(t.Context())
 	var err error
 	if made.kind, made.iops, err = w.GetVolumeInfo(diskID, ""); err != nil {
 		t.Fatal(err)
@@ -198,7 +202,8 @@ func testRestoredAsItWas(t *testing.T, original simecs.DiskConfig) {
 	want.Name, want.SourceSnapshotID, want.Size = "velero-again-pv-"+diskID, source.ID, max(20, want.Size)
 	want.Attached, want.Detached = time.Time{}, time.Time{}
 	want.Tags = map[string]string{
-		tagCluster: clusterID, tagBackupUID: "uid-daily", tagSnapshot: home + "/" + source.ID, tagRestoreUID: "uid-again", tagRestore: "again", tagClaim: claimed,
+		tagCluster: clusterID, tagVelero: veleroNamespace, tagBackupUID: "uid-daily", tagSnapshot: home + "/" + source.ID,
+		tagRestoreUID: "uid-again", tagRestore: "again", tagClaim: claimed,
 	}
 	maps.Copy(want.Tags, original.Tags)
 	if diff := gocmp.Diff(want, w.diskInfo(t, id), cmpopts.IgnoreFields(simecs.DiskInfo{}, "ID", "Created")); diff != "" {
@@ -524,11 +529,38 @@ func TestASnapshotThatIsNeverUsable(t *testing.T) {
 		id := restored(t, w.process(t, nil), backup)
 		w.wait(t, time.Hour+2*time.Second)
 		progress := w.poll(t, again(), id)
-		want := fmt.Sprintf("restore disk from ECS snapshot failed: snapshot %s is not accomplished after 1h0m0s (config key snapshotTimeout): 25%% (volume %s)", backup.snapshot, id)
+		want := fmt.Sprintf("restore disk from ECS snapshot failed: snapshot %s is not accomplished after 1h0m0s (config key snapshotTimeout), but at 25%%: "+
+			"its data is not lost; restore again when ECS shows it as accomplished (volume %s)", backup.snapshot, id)
 		if !progress.Completed || progress.Err != want {
 			t.Errorf("progress %+v, want the error %q", progress, want)
 		}
 	})
+}
+
+// begun sets when a Restore has begun, and returns it.
+func begun(restore *velerov1.Restore, at time.Time) *velerov1.Restore {
+	restore.Status.StartTimestamp = &metav1.Time{Time: at}
+	return restore
+}
+
+func TestTheTimeOfASnapshotCountsFromTheRestore(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(12 * 3600)}))
+	w.config["snapshotTimeout"] = "1h"
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+	w.wait(t, 3*time.Hour)
+	late := begun(again(), w.time.Now())
+	id := "pending:" + backup.snapshot + "?type=cloud_ssd"
+	w.wait(t, 59*time.Minute)
+	w.checkProgress(t, late, id, "snapshot "+backup.snapshot+" is being accomplished", 33)
+	w.wait(t, 2*time.Minute)
+	if progress := w.poll(t, late, id); !progress.Completed || !strings.Contains(progress.Err, "is not accomplished after 1h0m0s") {
+		t.Errorf("progress %+v", progress)
+	}
+	// A snapshot that was cut later than the restore began has its own time.
+	if progress := w.poll(t, begun(again(), w.time.Now().Add(-100*time.Hour)), id); !progress.Completed {
+		t.Errorf("progress %+v", progress)
+	}
 }
 
 func TestTheVolumeIsWhereItsDiskIs(t *testing.T) {
@@ -575,6 +607,80 @@ func TestAVolumeWhoseDiskCannotBeReadKeepsItsPlace(t *testing.T) {
 	warnings := []string{"The zone of the disk could not be read: the volume keeps the one that it has"}
 	if diff := gocmp.Diff(warnings, w.messages(logrus.WarnLevel)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// counted is a cluster that counts how often its zones are read.
+type counted struct {
+	Cluster
+	zones *int
+}
+
+func (c counted) Zones(ctx context.Context) ([]string, error) {
+	*c.zones++
+	return c.Cluster.Zones(ctx)
+}
+
+// TestTheCallsOfALargeRestore holds that a restore reads the snapshots of its backup together, and the cluster's zones once.
+func TestTheCallsOfALargeRestore(t *testing.T) {
+	t.Parallel()
+	const disks = 200
+	w := newRestore(t)
+	zones := 0
+	s := New(w.log, w.clients, counted{cluster.New(w.api, veleroNamespace), &zones}, w.targets, noVariables)
+	if err := s.Init(w.config); err != nil {
+		t.Fatal(err)
+	}
+	sources := make([]string, 0, disks)
+	for i := range disks {
+		sources = append(sources, w.foreign(t, simecs.SnapshotConfig{Disk: fmt.Sprintf("d-%d", i), Tags: map[string]string{tagBackupUID: "uid-daily"}}))
+	}
+	for i, source := range sources {
+		restored(t, s, backedUp{snapshot: source, kind: "cloud_essd.PL1", zone: homeZone})
+		if i%20 == 19 {
+			w.wait(t, time.Minute) // The list is not taken for what there is any more.
+		}
+	}
+	got := map[string]int{"CreateDisk": w.count("CreateDisk"), "DescribeSnapshots": w.count("DescribeSnapshots"), "zones": zones}
+	// The first snapshot, then two pages of all.
+	if diff := gocmp.Diff(map[string]int{"CreateDisk": disks, "DescribeSnapshots": 3, "zones": 1}, got); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestSnapshotsThatAreReadTogether(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(600)}))
+	s := w.process(t, nil)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+	id := restored(t, s, backup)
+	if id != "pending:"+backup.snapshot+"?type=cloud_ssd" {
+		t.Fatalf("the volume is %s", id)
+	}
+	// One of another backup, in the same process.
+	other := backedUp{snapshot: w.foreign(t, simecs.SnapshotConfig{}), kind: "cloud_ssd", zone: homeZone}
+	if id := restored(t, s, other); !strings.HasPrefix(id, "d-") {
+		t.Errorf("the volume of another backup is %s", id)
+	}
+	if _, err := s.CreateVolumeFromSnapshot("s-none", "cloud_ssd", homeZone, nil); !strings.Contains(said(err), "is not there") {
+		t.Errorf("error %v", err)
+	}
+	w.wait(t, 600*time.Second)
+	if progress, err := s.Progress(t.Context(), again(), w.config, id); err != nil || !progress.Completed || progress.Err != "" {
+		t.Errorf("progress %+v, error %v: the process has not seen that the snapshot is accomplished", progress, err)
+	}
+}
+
+func TestSnapshotsThatCannotBeReadTogether(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	s := w.process(t, nil)
+	tags := map[string]string{tagBackupUID: "uid-daily"}
+	restored(t, s, backedUp{snapshot: w.foreign(t, simecs.SnapshotConfig{Tags: tags}), kind: "cloud_ssd", zone: homeZone})
+	second := w.foreign(t, simecs.SnapshotConfig{Tags: tags})
+	w.fail(t, fault.Rule{Operation: "DescribeSnapshots", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10})
+	if id := restored(t, s, backedUp{snapshot: second, kind: "cloud_ssd", zone: homeZone}); !strings.HasPrefix(id, pendingPrefix) {
+		t.Errorf("the volume is %s, want one that is made later", id)
 	}
 }
 

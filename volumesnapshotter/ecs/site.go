@@ -23,6 +23,8 @@ type Clients interface {
 // Cluster is what is read of the cluster that Velero runs in. Velero tells a
 // snapshotter nothing of the backup, the restore and the claim that it works for.
 type Cluster interface {
+	// Namespace is the one that Velero is installed in.
+	Namespace() string
 	ID(ctx context.Context) (string, error)
 	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
 	Backups(ctx context.Context) ([]velerov1.Backup, error)
@@ -56,10 +58,13 @@ type site struct {
 	restored     listing[disk]
 	copies       listing[snapshot]
 	madeOfBackup listing[disk]
+	sources      sourceReader
 	// snapshots has a place for each snapshot that may be asked for at once.
 	snapshots chan struct{}
 
 	mu sync.Mutex
+	// zonesOfCluster are those of the nodes, nil until they were read.
+	zonesOfCluster []string
 	// places is where the disks are that this process made.
 	places map[string]volume.Location
 	// soldOut are the types that a zone was found not to sell, with what ECS said.

@@ -5,6 +5,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"strings"
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	"github.com/alibabacloud-go/tea/tea"
@@ -19,7 +20,9 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	if err != nil {
 		return snapshotID{}, err
 	}
-	s.sweep.once(func() { s.sweepLeftovers(ctx, api) })
+	if err := isMade(diskID); err != nil {
+		return snapshotID{}, err
+	}
 	wanted := s.subject(ctx, diskID, tags)
 
 	select {
@@ -34,10 +37,19 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	} else {
 		id, err = s.snapshotInGroup(ctx, api, wanted)
 	}
+	s.sweep.begin(func() { s.sweepLeftovers(context.WithoutCancel(ctx), api) })
 	if err != nil {
 		return snapshotID{}, err
 	}
 	return snapshotID{region: api.Region(), id: id}, nil
+}
+
+// isMade returns an error for a volume that a restore is still making.
+func isMade(diskID string) error {
+	if strings.HasPrefix(diskID, pendingPrefix) {
+		return final("the volume %s is still being restored: back up again when its restore has ended", diskID)
+	}
+	return nil
 }
 
 func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {

@@ -68,6 +68,21 @@ func TestASnapshotTellsAllOfItsDisk(t *testing.T) {
 	}
 }
 
+func TestAVolumeThatIsBeingRestoredIsNotBackedUp(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	const disk = "pending:cn-hangzhou/s-1?type=cloud_ssd"
+	id, err := w.CreateSnapshot(disk, "", veleroTags("daily", "pv-1"))
+	want := "failed:create ECS snapshot failed: the volume " + disk + " is still being restored: back up again when its restore has ended (disk " + disk + ")"
+	if id != want || err != nil {
+		t.Errorf("id %q, error %v, want\n%q", id, err, want)
+	}
+	w.End(t.Context())
+	if calls := w.calls(); len(calls) != 0 {
+		t.Errorf("ECS was called: %v", calls)
+	}
+}
+
 func TestTheDiskAsItWasAtTheCut(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))

@@ -10,20 +10,40 @@ import (
 	"time"
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
-	"github.com/alibabacloud-go/tea/tea"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
-// sweepTimeout bounds how long a backup waits for the leftovers of others.
+// sweepTimeout bounds how long a process looks for the leftovers of others.
 const sweepTimeout = 5 * time.Minute
 
-// sweeper sweeps once for each process.
-type sweeper struct{ done sync.Once }
+// sweeper sweeps once for each process, beside the backup: the application may be
+// frozen by a hook while its snapshots are taken.
+type sweeper struct {
+	once sync.Once
+	done chan struct{}
+}
 
-func (s *sweeper) once(do func()) { s.done.Do(do) }
+// begin begins the sweep, if it has not begun.
+func (s *sweeper) begin(sweep func()) {
+	s.once.Do(func() {
+		s.done = make(chan struct{})
+		go func() {
+			defer close(s.done)
+			sweep()
+		}()
+	})
+}
+
+// wait waits for the sweep, if one has begun.
+func (s *sweeper) wait(ctx context.Context) {
+	s.begin(func() {})
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
+}
 
 // sweepLeftovers deletes the snapshots of this cluster's Failed backups: Velero has
 // no list of them, so that deleting the backup leaves them. Of other backups that
@@ -90,7 +110,7 @@ func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID str
 			if len(group.members) == 0 {
 				failed = append(failed, deleteGroup(ctx, api, group.id))
 			}
-			failed = append(failed, s.dropUnasked(ctx, api, group))
+			failed = append(failed, s.dropUnasked(ctx, api, group, nil))
 		default: // It has not ended, or is not known.
 		}
 	}
@@ -99,14 +119,15 @@ func (s *site) sweepGroups(ctx context.Context, api *alicloud.ECS, clusterID str
 
 // dropUnasked deletes the members of a group that its backup, which has ended, did not
 // ask for. A group without any member that was asked for is one whose members could
-// not be tagged, and stays.
-func (s *site) dropUnasked(ctx context.Context, api *alicloud.ECS, group snapshotGroup) error {
+// not be tagged, and stays. What this process has given to Velero stays, whatever a
+// list says of its tags.
+func (s *site) dropUnasked(ctx context.Context, api *alicloud.ECS, group snapshotGroup, given map[string]bool) error {
 	if len(group.asked) == 0 {
 		return nil
 	}
 	var failed []error
 	for _, id := range group.members {
-		if !slices.Contains(group.asked, id) {
+		if !slices.Contains(group.asked, id) && !given[id] {
 			s.log.WithField("backup", group.tags[tagBackup]).WithField("snapshot", id).Info("Deleting a snapshot of a consistency group that its backup did not ask for")
 			failed = append(failed, deleteSnapshot(ctx, api, id))
 		}
@@ -114,9 +135,9 @@ func (s *site) dropUnasked(ctx context.Context, api *alicloud.ECS, group snapsho
 	return errors.Join(failed...)
 }
 
-// End deletes what the groups of this process hold and its backup did not ask for.
-// Velero ends the process when the backup is over, and kills it two seconds later:
-// what End does not do in time, the next backup does.
+// End waits for the sweep, and deletes what the groups of this process hold and its
+// backup did not ask for. Velero ends the process when the backup is over, and kills it
+// two seconds later: what is not done in time, the next backup does.
 func (s *Snapshotter) End(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,52 +145,41 @@ func (s *Snapshotter) End(ctx context.Context) {
 		if err := found.endGroups(ctx); err != nil {
 			found.log.WithError(err).Debug("Members of consistency groups are left to the next backup")
 		}
+		found.sweep.wait(ctx)
 	}
 }
 
 func (s *site) endGroups(ctx context.Context) error {
 	s.groups.mu.Lock()
 	defer s.groups.mu.Unlock()
-	if len(s.groups.made) == 0 {
+	var failed []error
+	for _, made := range s.groups.made {
+		if made.err == nil {
+			failed = append(failed, s.endGroup(ctx, made))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (s *site) endGroup(ctx context.Context, made *madeGroup) error {
+	made.mu.Lock()
+	defer made.mu.Unlock()
+	if len(made.given) == len(made.snapshots) || made.marking != marked {
 		return nil
 	}
 	api, err := s.api(ctx)
 	if err != nil {
 		return err
 	}
-	clusterID, err := s.cluster.ID(ctx)
-	if err != nil {
+	// A process before this one may have given others, which their tags tell.
+	answer, err := api.DescribeSnapshotGroups(ctx, &sdk.DescribeSnapshotGroupsRequest{SnapshotGroupId: []*string{&made.id}})
+	if err != nil || answer.SnapshotGroups == nil {
 		return err
 	}
-	groups, err := findGroups(ctx, api, map[string]string{tagCluster: clusterID})
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, group := range groups {
-		if _, ours := s.groups.made[groupKey(group.tags[tagBackup], group.tags[tagGroup])]; ours {
-			failed = append(failed, s.dropUnasked(ctx, api, group))
+	for _, found := range answer.SnapshotGroups.SnapshotGroup {
+		if err := s.dropUnasked(ctx, api, groupOf(found), made.given); err != nil {
+			return err
 		}
 	}
-	return errors.Join(failed...)
-}
-
-// deleteSnapshot deletes a snapshot, also one that is being made or of which disks
-// were made. One that is not there is no error.
-func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {
-	_, err := api.DeleteSnapshot(ctx, &sdk.DeleteSnapshotRequest{SnapshotId: tea.String(id), Force: tea.Bool(true)})
-	return ignoreNotFound(err)
-}
-
-// deleteGroup deletes a snapshot group with its members. One that is not there is no error.
-func deleteGroup(ctx context.Context, api *alicloud.ECS, id string) error {
-	_, err := api.DeleteSnapshotGroup(ctx, &sdk.DeleteSnapshotGroupRequest{SnapshotGroupId: tea.String(id)})
-	return ignoreNotFound(err)
-}
-
-func ignoreNotFound(err error) error {
-	if failure.Classify(err) == failure.NotFound {
-		return nil
-	}
-	return err
+	return nil
 }

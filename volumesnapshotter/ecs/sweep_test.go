@@ -3,8 +3,10 @@
 package ecs
 
 import (
+	"context"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -36,11 +39,54 @@ func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	}
 }
 
-// next makes another backup of a disk, in another process, which sweeps before.
+// next makes another backup of a disk, in another process, which sweeps until it ends.
 func (w *world) next(t *testing.T) string {
 	t.Helper()
 	w.create(t, backupNamed("next", velerov1.BackupPhaseInProgress))
-	return backUp(t, w.process(t, nil), "next", w.addDisk(t, simecs.DiskConfig{}))
+	s := w.process(t, nil)
+	defer s.End(t.Context())
+	return backUp(t, s, "next", w.addDisk(t, simecs.DiskConfig{}))
+}
+
+// blocked is a cluster whose backups are told only when released is closed.
+type blocked struct {
+	Cluster
+	released chan struct{}
+}
+
+func (b blocked) Backups(ctx context.Context) ([]velerov1.Backup, error) {
+	select {
+	case <-b.released:
+		return b.Cluster.Backups(ctx)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestNoSnapshotWaitsForTheSweep(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	w.create(t, backupNamed("next", velerov1.BackupPhaseInProgress))
+	left := backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
+	w.End(t.Context())
+	w.setPhase(t, velerov1.BackupPhaseFailed)
+	released := make(chan struct{})
+	s := New(w.log, w.clients, blocked{cluster.New(w.api, veleroNamespace), released}, w.targets, noVariables)
+	if err := s.Init(w.config); err != nil {
+		t.Fatal(err)
+	}
+	first, second := backUp(t, s, "next", w.addDisk(t, simecs.DiskConfig{})), backUp(t, s, "next", w.addDisk(t, simecs.DiskConfig{}))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.End(ended) // It waits no longer than its caller lets it.
+	if diff := cmp.Diff(slices.Sorted(slices.Values([]string{left, first, second})), w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("before the sweep (-want +got):\n%s", diff)
+	}
+	close(released)
+	s.End(t.Context())
+	if diff := cmp.Diff(slices.Sorted(slices.Values([]string{first, second})), w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("after the sweep (-want +got):\n%s", diff)
+	}
 }
 
 func TestLeftoversOfABackup(t *testing.T) {
@@ -126,6 +172,7 @@ func TestASweepCostsOneCallWhereNothingFailed(t *testing.T) {
 	for range 2 {
 		backUp(t, w.Snapshotter, "next", w.addVolume(t, simecs.DiskConfig{}, "shop/data"+w.addDisk(t, simecs.DiskConfig{}), nil))
 	}
+	w.End(t.Context())
 	want := map[string]int{"DescribeSnapshotGroups": 1, "DescribeSnapshots": 0, "CreateSnapshot": 2}
 	got := map[string]int{}
 	for operation := range want {
@@ -140,6 +187,7 @@ func TestASweepThatFailsCostsNoBackup(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
 	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
+	w.End(t.Context())
 	w.setPhase(t, velerov1.BackupPhaseFailed)
 	w.fail(t, fault.Rule{Operation: "DeleteSnapshot", Status: 500, Code: "InternalError"})
 	w.next(t)
@@ -224,14 +272,80 @@ func TestTheEndOfAProcess(t *testing.T) {
 	}
 }
 
-func TestAProcessWithoutGroupsEndsAtOnce(t *testing.T) {
+func TestTheEndCallsNothingWhereThereIsNothingToDelete(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		disks func(*testing.T, *world) []string
+	}{
+		{"no backup", func(*testing.T, *world) []string { return nil }},
+		{"a backup without groups", func(t *testing.T, w *world) []string {
+			t.Helper()
+			return []string{w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil)}
+		}},
+		{"a group of which the backup asked for all", func(t *testing.T, w *world) []string {
+			t.Helper()
+			return w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
+		}},
+		{"a group that was not cut", func(t *testing.T, w *world) []string {
+			t.Helper()
+			return w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{Zone: otherZone})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			for _, disk := range tt.disks(t, w) {
+				backUp(t, w.Snapshotter, "daily", disk)
+			}
+			w.current.sweep.wait(t.Context())
+			before := w.calls()
+			w.End(t.Context())
+			if diff := cmp.Diff(before, w.calls()); diff != "" {
+				t.Errorf("calls (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhatVeleroHasIsNotDeleted gives the end of a process a list that does not show the newest tags yet.
+func TestWhatVeleroHasIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
-	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
-	before := w.calls()
+	var ids []string
+	for _, disk := range w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{}, simecs.DiskConfig{}) {
+		ids = append(ids, w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", disk)).ID)
+	}
+	api, err := w.current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := snapshotGroup{members: map[string]string{"d-0": ids[0], "d-1": ids[1], "d-2": ids[2]}, asked: ids[:1]}
+	if err := w.current.dropUnasked(t.Context(), api, late, map[string]bool{ids[0]: true, ids[1]: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Sorted(slices.Values([]string{home + "/" + ids[0], home + "/" + ids[1]}))
+	if diff := cmp.Diff(want, w.ecs.Inventory(account).Snapshots); diff != "" {
+		t.Errorf("snapshots (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheEndLeavesAGroupWhoseMembersCannotBeMarked(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t, mayNot(t, "ecs:TagResources")))
+	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{}, simecs.DiskConfig{})
+	for _, disk := range disks[:2] {
+		if id := backUp(t, w.Snapshotter, "daily", disk); strings.HasPrefix(id, refusedPrefix) {
+			t.Errorf("id %q", id)
+		}
+	}
 	w.End(t.Context())
-	if diff := cmp.Diff(before, w.calls()); diff != "" {
-		t.Errorf("calls (-before +after):\n%s", diff)
+	if left := w.ecs.Inventory(account).Snapshots; len(left) != len(disks) {
+		t.Errorf("snapshots %v, want all %d", left, len(disks))
+	}
+	if calls := w.count("TagResources"); calls != 1 {
+		t.Errorf("%d calls of TagResources, want one for the group", calls)
 	}
 }
 
@@ -240,6 +354,7 @@ func TestAnEndThatFailsLeavesTheRestToTheNextBackup(t *testing.T) {
 	w := running(t, newWorld(t))
 	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
 	backUp(t, w.Snapshotter, "daily", disks[0])
+	w.current.sweep.wait(t.Context())
 	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError"})
 	w.End(t.Context())
 	if got := w.ecs.Snapshots(); len(got) != 2 {

@@ -4,6 +4,7 @@ package ecs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -159,8 +160,9 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 	return volume.SetDisk(pv, made.diskID, where), nil
 }
 
-// Discard deletes what a restore has made of a volume that is not to be: the disk, and
-// a copy of the snapshot that is not finished. A disk that was attached is left.
+// Discard deletes the disk that a restore has made of a volume that is not to be. A disk
+// that was attached, or that this restore has not made, is left; so is a copy of the
+// snapshot, which the next restore uses.
 func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error {
 	current, err := s.at(location)
 	if err != nil {
@@ -176,44 +178,41 @@ func (s *site) discard(ctx context.Context, restore *velerov1.Restore, id string
 	}
 	wanted, pending := parsePendingID(id)
 	if !pending {
-		return s.discardDisk(ctx, api, id)
+		return s.discardDisk(ctx, api, restore, id)
 	}
-	ofRestore := map[string]string{tagRestoreUID: string(restore.UID), tagSnapshot: wanted.snapshot.String()}
-	disks, err := findDisks(ctx, api, ofRestore)
+	disks, err := findDisks(ctx, api, map[string]string{tagRestoreUID: string(restore.UID), tagSnapshot: wanted.snapshot.String()})
 	if err != nil {
 		return err
 	}
 	for _, d := range disks {
-		if err := s.discardDisk(ctx, api, d.id); err != nil {
-			return err
-		}
-	}
-	copies, err := findSnapshots(ctx, api, map[string]string{tagRestoreUID: string(restore.UID), tagCopyOf: wanted.snapshot.String()})
-	if err != nil {
-		return err
-	}
-	for _, found := range copies {
-		if found.status == snapshotAccomplished {
-			continue // Another restore can use it.
-		}
-		if err := deleteSnapshot(ctx, api, found.id); err != nil {
+		if err := s.discardDisk(ctx, api, restore, d.id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// discardDisk deletes a disk once it can be deleted, which it cannot while it is being created.
-func (s *site) discardDisk(ctx context.Context, api *alicloud.ECS, id string) error {
-	for {
+// Reasons to leave a disk.
+var (
+	errInUse   = errors.New("the disk is attached or was attached: it is left")
+	errForeign = errors.New("the disk was not made by this restore: it is left")
+)
+
+// discardDisk deletes a disk of a restore once it can be deleted, which it cannot while
+// it is being created.
+func (s *site) discardDisk(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) error {
+	for begun := api.Now(); ; {
 		found, err := describeDisks(ctx, api, id)
-		if err != nil || len(found) == 0 {
-			return err
-		}
 		switch {
-		case found[0].attached:
+		case err != nil:
+			return err
+		case len(found) == 0 && api.Now().Sub(begun) >= visibleAfter:
+			return nil
+		case len(found) > 0 && found[0].attached:
 			return errInUse
-		case found[0].status != diskCreating:
+		case len(found) > 0 && found[0].tags[tagRestoreUID] != string(restore.UID):
+			return errForeign
+		case len(found) > 0 && found[0].status != diskCreating:
 			return deleteDisk(ctx, api, id)
 		}
 		if err := api.Sleep(ctx, pollInterval); err != nil {

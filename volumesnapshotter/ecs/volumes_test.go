@@ -226,7 +226,14 @@ func TestWhatIsDeniedIsNamed(t *testing.T) {
 		{"looking for the disks to discard", "ecs:DescribeDisks", false, discardPending},
 		{"discarding the disk", "ecs:DeleteDisk", false, discard},
 		{"discarding the disk of a pending volume", "ecs:DeleteDisk", false, discardPending},
-		{"discarding the copy", "ecs:DeleteSnapshot", true, discard},
+		{"deleting a copy that has failed", "ecs:DeleteSnapshot", true, func(t *testing.T, w *world, b backedUp) error {
+			t.Helper()
+			id := restored(t, w.process(t, nil), b)
+			if err := w.ecs.FailSnapshot(w.onlyCopy(t, b).ID); err != nil {
+				t.Fatal(err)
+			}
+			return errors.New(w.poll(t, again(), id).Err)
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -333,26 +340,56 @@ func TestDiscard(t *testing.T) {
 		w.discard(t, "pending:"+backup.snapshot)
 		w.checkLeft(t, backup, 1)
 	})
-	t.Run("deletes a copy that is not finished, and keeps one that is", func(t *testing.T) {
+	t.Run("leaves a disk that another restore has made", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+		id := restored(t, w.Snapshotter, backup)
+		err := w.process(t, nil).Discard(t.Context(), w.nextRestore(t), w.config, id)
+		if want := "delete unfinished disk failed: the disk was not made by this restore: it is left (volume " + id + ")"; said(err) != want {
+			t.Errorf("error %q, want %q", said(err), want)
+		}
+		w.checkLeft(t, backup, 1)
+	})
+	t.Run("leaves the disk of an application", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		id := w.addDisk(t, simecs.DiskConfig{})
+		if err := w.Discard(t.Context(), again(), w.config, id); !errors.Is(err, errInUse) {
+			t.Errorf("error %v, want %v", err, errInUse)
+		}
+		w.diskInfo(t, id) // It is there.
+	})
+	t.Run("waits for a disk that is not listed yet", func(t *testing.T) {
+		t.Parallel()
+		w := newRestore(t)
+		shown := false
+		s := w.processThatSleeps(t, func(ctx context.Context, d time.Duration) error {
+			if !shown {
+				shown = true
+				w.addNewDisk(t, simecs.DiskConfig{ID: "d-late", Tags: map[string]string{tagRestoreUID: "uid-again"}})
+			}
+			return w.time.Sleep(ctx, d)
+		})
+		if err := s.Discard(t.Context(), again(), w.config, "d-late"); err != nil {
+			t.Error(err)
+		}
+		if left := w.ecs.Inventory(account).Disks; !shown || len(left) != 0 {
+			t.Errorf("the disks %v are left", left)
+		}
+	})
+	t.Run("leaves a copy, which goes on and is used by the next restore", func(t *testing.T) {
 		t.Parallel()
 		w := newAway(t)
 		_, backup := w.backUpVolume(t, simecs.DiskConfig{})
-		w.config = locationIn(t, away, nil)
+		w.goAway(t, nil)
+		w.discard(t, restored(t, w.process(t, nil), backup))
+		left := w.onlyCopy(t, backup)
+		w.wait(t, copySeconds*time.Second)
+		w.nextRestore(t)
 		id := restored(t, w.process(t, nil), backup)
-		w.discard(t, id)
-		if copies := w.copiesOf(backup); len(copies) != 0 {
-			t.Errorf("copies %v are left", copies)
-		}
-		w.create(t, restoreNamed("next", velerov1.RestorePhaseNew))
-		w.setRestorePhase(t, "again", velerov1.RestorePhaseFailed)
-		w.setRestorePhase(t, "next", velerov1.RestorePhaseInProgress)
-		id = restored(t, w.process(t, nil), backup)
-		w.wait(t, time.Hour)
-		if err := w.process(t, nil).Discard(t.Context(), restoreNamed("next", velerov1.RestorePhaseInProgress), w.config, id); err != nil {
-			t.Error(err)
-		}
-		if copies := w.copiesOf(backup); len(copies) != 1 {
-			t.Errorf("copies %v, want the one that another restore can use", copies)
+		if w.onlyCopy(t, backup).ID != left.ID || w.diskInfo(t, id).SourceSnapshotID != left.ID {
+			t.Errorf("copies %v, of which the next restore has not used %s", w.copiesOf(backup), left.ID)
 		}
 	})
 }
@@ -381,6 +418,26 @@ func (w *world) processThatSleeps(t *testing.T, sleep func(context.Context, time
 		t.Fatal(err)
 	}
 	t.Cleanup(connections.CloseIdleConnections)
-	clients := alicloud.New(alicloud.Environment{Getenv: noVariables, Log: w.log, Now: w.time.Now, Sleep: sleep, RPC: connections})
-	return New(w.log, clients, cluster.New(w.api, veleroNamespace), w.targets, noVariables)
+	return w.processIn(t, alicloud.Environment{Sleep: sleep, RPC: connections})
+}
+
+// processIn returns the Snapshotter of a process with its own way to sleep and its own connections.
+func (w *world) processIn(t *testing.T, environment alicloud.Environment) *Snapshotter {
+	t.Helper()
+	environment.Getenv, environment.Log, environment.Now = noVariables, w.log, w.time.Now
+	s := New(w.log, alicloud.New(environment), cluster.New(w.api, veleroNamespace), w.targets, noVariables)
+	if err := s.Init(w.config); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// apiThatSleeps returns the ECS of a process with another way to sleep.
+func (w *world) apiThatSleeps(t *testing.T, sleep func(context.Context, time.Duration) error) *alicloud.ECS {
+	t.Helper()
+	api, err := w.processThatSleeps(t, sleep).current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api
 }
