@@ -41,9 +41,14 @@ func leastSize(o *storageObject) bool {
 	if o.plan.LeastSize == nil {
 		return false
 	}
-	old, set := o.raiseSize(*o.plan.LeastSize)
+	least := *o.plan.LeastSize
+	if asked := o.plan.Capacity; asked != nil && asked.Cmp(least) == 0 {
+		// It is written as in the rule, whichever action comes first.
+		least = *asked
+	}
+	old, set := o.raiseSize(least)
 	if set {
-		o.changed(old, o.plan.LeastSize.String()).Info("Raising the size to the least of a disk")
+		o.changed(old, least.String()).Info("Raising the size to the least of a disk")
 	}
 	return set
 }

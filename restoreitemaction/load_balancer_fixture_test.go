@@ -102,11 +102,7 @@ func (n *network) input(backedUp *unstructured.Unstructured, item runtime.Unstru
 // Velero's own action for Services, then by the actions.
 func (n *network) run(t *testing.T, backedUp *unstructured.Unstructured, order ...riav1.RestoreItemAction) *unstructured.Unstructured {
 	t.Helper()
-	item := backedUp.DeepCopy()
-	unstructured.RemoveNestedField(item.Object, "status")
-	if item.GetKind() == "Service" {
-		item = n.byVelero(t, item)
-	}
+	item := byVelero(t, n.restore, nil, backedUp)
 	for _, action := range order {
 		output, err := action.Execute(n.input(backedUp, item))
 		if err != nil {
@@ -115,29 +111,6 @@ func (n *network) run(t *testing.T, backedUp *unstructured.Unstructured, order .
 		item = asUnstructured(t, output.UpdatedItem)
 	}
 	return item
-}
-
-// byVelero returns a Service as velero.io/service leaves it where nobody has asked
-// for node ports, but for a port of health checks.
-func (n *network) byVelero(t *testing.T, item *unstructured.Unstructured) *unstructured.Unstructured {
-	t.Helper()
-	service := &corev1.Service{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, service); err != nil {
-		t.Fatal(err)
-	}
-	if service.Spec.ClusterIP != corev1.ClusterIPNone {
-		service.Spec.ClusterIP, service.Spec.ClusterIPs = "", nil
-	}
-	if preserve := n.restore.Spec.PreserveNodePorts; preserve == nil || !*preserve {
-		for i := range service.Spec.Ports {
-			service.Spec.Ports[i].NodePort = 0
-		}
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(service)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &unstructured.Unstructured{Object: content}
 }
 
 // restored is run by the actions, whose order must not matter, nor must it that one

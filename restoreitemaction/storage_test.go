@@ -453,6 +453,11 @@ func TestStorageOfProvisionedClaims(t *testing.T) {
 			wantWarnings: []string{shared},
 		},
 		{
+			name:     "a capacity that is just the least size is written as in the rule",
+			settings: map[string]string{"rules": `[{from: gp2, to: {class: essd, capacity: "21474836480"}}]`},
+			backedUp: kept{class: "gp2", modes: []any{once}, size: "5Gi"}, want: kept{class: "essd", modes: []any{once}, size: "21474836480"},
+		},
+		{
 			name:     "a file system becomes a disk",
 			settings: map[string]string{"rules": "[{from: nas, to: {class: essd, convertToAccessModes: [ReadWriteOnce], capacity: 30Gi}}]"},
 			backedUp: kept{class: "nas", modes: []any{writers}, size: "20Gi", provisioner: "nasplugin.csi.alibabacloud.com"},
