@@ -10,7 +10,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -245,13 +244,7 @@ func (s *diskSuite) testOtherClass(t *testing.T) {
 	v.overwrite(t)
 	b.lose(t, v)
 	// The cluster has nodes in two zones, where a class must wait for the Pod.
-	mode := storagev1.VolumeBindingWaitForFirstConsumer
-	s.create(t, &storagev1.StorageClass{
-		ObjectMeta:        metav1.ObjectMeta{Name: "alicloud-disk-essd-pl1"},
-		Provisioner:       diskDriver,
-		Parameters:        map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"},
-		VolumeBindingMode: &mode,
-	})
+	s.createClass(t, "alicloud-disk-essd-pl1", map[string]string{"type": "cloud_essd", "performanceLevel": "PL1"})
 	s.createSettings(t, "storage-class-mapping", b.name, map[string]string{
 		"rules": "- from: alicloud-disk-ssd\n  to: {class: alicloud-disk-essd-pl1, capacity: 40Gi}\n",
 	})

@@ -34,6 +34,10 @@ const (
 
 // volumeOptions say what is not as with every volume.
 type volumeOptions struct {
+	// namespace is that of the claim, by default the bench's.
+	namespace string
+	// podless leaves it to somebody else to make the Pod.
+	podless bool
 	// disk is by default a cloud_essd of PL1 and 20 GiB in zoneH.
 	disk ecs.DiskConfig
 	// pv is the name of the PersistentVolume, by default the id of the disk, as ACK has it.
@@ -49,9 +53,10 @@ type volumeOptions struct {
 	claimLabels  map[string]string
 }
 
-// diskVolume is a claim of the bench's namespace that a Pod mounts, with its PersistentVolume and its disk.
+// diskVolume is a claim that a Pod mounts, with its PersistentVolume and its disk.
 type diskVolume struct {
-	bench *bench
+	bench     *bench
+	namespace string
 	// name is that of the claim and of the Pod.
 	name string
 	pv   string
@@ -85,7 +90,8 @@ func (b *bench) newVolumes(t *testing.T, number int) []*diskVolume {
 // createVolume is newVolume, and does not wait.
 func (b *bench) createVolume(t *testing.T, name string, options volumeOptions) *diskVolume {
 	t.Helper()
-	v := &diskVolume{bench: b, name: name, content: "orders of " + b.name + "/" + name}
+	namespace := cmp.Or(options.namespace, b.name)
+	v := &diskVolume{bench: b, namespace: namespace, name: name, content: "orders of " + namespace + "/" + name}
 	config := options.disk
 	config.Account = b.account
 	config.Zone = cmp.Or(config.Zone, zoneH)
@@ -100,7 +106,10 @@ func (b *bench) createVolume(t *testing.T, name string, options volumeOptions) *
 	v.disk, err = b.cloud.ECS().AddDisk(config)
 	must(t, err)
 	v.pv = cmp.Or(options.pv, v.disk)
-	b.create(t, v.persistentVolume(config, options), v.claim(config, options), v.pod(options))
+	b.create(t, v.persistentVolume(config, options), v.claim(config, options))
+	if !options.podless {
+		b.create(t, v.pod(options))
+	}
 	return v
 }
 
@@ -128,7 +137,7 @@ func (v *diskVolume) persistentVolume(disk ecs.DiskConfig, options volumeOptions
 			StorageClassName:              cmp.Or(options.class, diskClass),
 			MountOptions:                  options.mountOptions,
 			VolumeMode:                    volumeMode(options),
-			ClaimRef:                      &corev1.ObjectReference{Namespace: v.bench.name, Name: v.name},
+			ClaimRef:                      &corev1.ObjectReference{Namespace: v.namespace, Name: v.name},
 			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
 				MatchExpressions: []corev1.NodeSelectorRequirement{
 					{Key: diskZoneKey, Operator: corev1.NodeSelectorOpIn, Values: []string{disk.Zone}},
@@ -167,7 +176,7 @@ func (v *diskVolume) claim(disk ecs.DiskConfig, options volumeOptions) *corev1.P
 	class := cmp.Or(options.class, diskClass)
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: v.bench.name, Name: v.name, Labels: options.claimLabels,
+			Namespace: v.namespace, Name: v.name, Labels: options.claimLabels,
 		},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
@@ -188,7 +197,7 @@ func (v *diskVolume) pod(options volumeOptions) *corev1.Pod {
 		container.VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}
 	}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.bench.name, Name: v.name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace, Name: v.name},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{container},
 			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
@@ -201,7 +210,7 @@ func (v *diskVolume) pod(options volumeOptions) *corev1.Pod {
 // waitBound waits until the claim is bound.
 func (v *diskVolume) waitBound(t *testing.T) {
 	t.Helper()
-	v.waitBoundIn(t, v.bench.suite, v.bench.name)
+	v.waitBoundIn(t, v.bench.suite, v.namespace)
 }
 
 // waitBoundIn waits until the claim in a namespace of a suite's cluster is bound, and returns its PersistentVolume.
@@ -307,7 +316,7 @@ func (s *suite) diskState(t *testing.T, id string) diskState {
 // PersistentVolume.
 func (v *diskVolume) wantRestored(t *testing.T, want diskState) *corev1.PersistentVolume {
 	t.Helper()
-	return v.wantRestoredIn(t, v.bench.suite, v.bench.name, want)
+	return v.wantRestoredIn(t, v.bench.suite, v.namespace, want)
 }
 
 // wantRestoredIn is wantRestored for the claim in a namespace of a suite's cluster.

@@ -196,7 +196,7 @@ func (s *diskSuite) testSoldOutZone(t *testing.T) {
 func (v *diskVolume) wantWaiting(t *testing.T) {
 	t.Helper()
 	claim := &corev1.PersistentVolumeClaim{}
-	must(t, v.bench.cp.Client.Get(t.Context(), client.ObjectKey{Namespace: v.bench.name, Name: v.name}, claim))
+	must(t, v.bench.cp.Client.Get(t.Context(), client.ObjectKey{Namespace: v.namespace, Name: v.name}, claim))
 	wantEqual(t, "the phase of the claim "+v.name+" while its disk is being made", claim.Status.Phase, corev1.ClaimPending)
 }
 
