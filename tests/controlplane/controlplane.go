@@ -40,6 +40,8 @@ type Options struct {
 	// Dir is a folder for data, credentials and logs (Dir/logs). It is made if need be and left behind. By default a
 	// temporary folder is used, which Stop removes.
 	Dir string
+	// APIServerArgs are added to the flags of the kube-apiserver, and win over those that this package gives.
+	APIServerArgs []string
 }
 
 // ControlPlane is a running control plane.
@@ -101,7 +103,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 	if err = cp.startEtcd(etcdClients, etcdPeers); err != nil {
 		return nil, err
 	}
-	if err = cp.startAPIServer(ctx, etcdClients, apiServer); err != nil {
+	if err = cp.startAPIServer(ctx, etcdClients, apiServer, options.APIServerArgs); err != nil {
 		return nil, err
 	}
 	if err = cp.startControllerManager(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/discovery"
@@ -51,29 +52,29 @@ func (cp *ControlPlane) startEtcd(clientAddress, peerAddress string) error {
 	return err
 }
 
-// startAPIServer starts the kube-apiserver and waits until it is ready.
-func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string) error {
+// startAPIServer starts the kube-apiserver, with further args, and waits until it is ready.
+func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string, args []string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
 	}
-	p, err := cp.start("kube-apiserver", cp.tools.APIServer,
-		"--etcd-servers=http://"+etcd,
-		"--bind-address="+loopback,
-		"--advertise-address="+loopback,
-		"--secure-port="+port,
+	p, err := cp.start("kube-apiserver", cp.tools.APIServer, slices.Concat([]string{
+		"--etcd-servers=http://" + etcd,
+		"--bind-address=" + loopback,
+		"--advertise-address=" + loopback,
+		"--secure-port=" + port,
 		"--endpoint-reconciler-type=none", // it refuses to publish a loopback address
-		"--tls-cert-file="+cp.file(certificateFile),
-		"--tls-private-key-file="+cp.file(certificateKeyFile),
+		"--tls-cert-file=" + cp.file(certificateFile),
+		"--tls-private-key-file=" + cp.file(certificateKeyFile),
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+cp.file(serviceAccountFile),
-		"--service-account-signing-key-file="+cp.file(serviceAccountFile),
+		"--service-account-key-file=" + cp.file(serviceAccountFile),
+		"--service-account-signing-key-file=" + cp.file(serviceAccountFile),
 		"--service-cluster-ip-range=10.96.0.0/16",
-		"--token-auth-file="+cp.file(tokenFile),
+		"--token-auth-file=" + cp.file(tokenFile),
 		"--authorization-mode=RBAC",
 		"--allow-privileged=true",
 		"--profiling=false",
-	)
+	}, args)...)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,8 @@ type volumeOptions struct {
 	unused bool
 	// flex makes the PersistentVolume one of the FlexVolume driver.
 	flex bool
+	// mode is the access mode, by default ReadWriteOnce.
+	mode corev1.PersistentVolumeAccessMode
 	// block makes it a raw device.
 	block        bool
 	class        string
@@ -131,7 +133,7 @@ func (v *diskVolume) persistentVolume(disk ecs.DiskConfig, options volumeOptions
 			Annotations: map[string]string{provisionedKey: diskDriver},
 		},
 		Spec: corev1.PersistentVolumeSpec{
-			AccessModes:                   []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			AccessModes:                   []corev1.PersistentVolumeAccessMode{cmp.Or(options.mode, corev1.ReadWriteOnce)},
 			Capacity:                      capacity(disk.Size),
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
 			StorageClassName:              cmp.Or(options.class, diskClass),
@@ -179,7 +181,7 @@ func (v *diskVolume) claim(disk ecs.DiskConfig, options volumeOptions) *corev1.P
 			Namespace: v.namespace, Name: v.name, Labels: options.claimLabels,
 		},
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			AccessModes:      []corev1.PersistentVolumeAccessMode{cmp.Or(options.mode, corev1.ReadWriteOnce)},
 			Resources:        corev1.VolumeResourceRequirements{Requests: capacity(disk.Size)},
 			StorageClassName: &class,
 			VolumeName:       v.pv,
@@ -199,6 +201,9 @@ func (v *diskVolume) pod(options volumeOptions) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace, Name: v.name},
 		Spec: corev1.PodSpec{
+			// A volume with the token would have a name that is chosen at random.
+			AutomountServiceAccountToken: new(bool),
+
 			Containers: []corev1.Container{container},
 			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
 				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: v.name},

@@ -81,11 +81,12 @@ func bareCloud() cloudsim.Config {
 	}
 }
 
-// startOther starts another, empty cluster with a Velero server. It returns the suite for it, with the same cloud.
-func (s *suite) startOther(t *testing.T) *suite {
+// startOther starts another, empty cluster with a Velero server. It returns the suite for it, with the same cloud. args
+// are flags of its API server.
+func (s *suite) startOther(t *testing.T, args ...string) *suite {
 	t.Helper()
 	other := &suite{cloud: s.cloud, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
-	other.startControlPlane(t)
+	other.startControlPlane(t, args...)
 	other.startVelero(t)
 	return other
 }
@@ -122,12 +123,12 @@ func startCloud(t *testing.T, config cloudsim.Config) *cloudsim.Cloud {
 	return cloud
 }
 
-// startControlPlane starts a control plane that ends with the test.
-func (s *suite) startControlPlane(t *testing.T) {
+// startControlPlane starts a control plane that ends with the test. args are flags of its API server.
+func (s *suite) startControlPlane(t *testing.T, args ...string) {
 	t.Helper()
 	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
 	must(t, err)
-	s.cp, err = controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
+	s.cp, err = controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir(), APIServerArgs: args})
 	must(t, err)
 	t.Cleanup(func() {
 		if err := s.cp.Stop(); err != nil {
