@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -56,7 +55,7 @@ func newOldVersions(discovery restoreitemaction.Discovery) *oldVersions {
 func (o *oldVersions) execute(t *testing.T, restore string, item *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	output, err := o.action.Execute(&velero.RestoreItemActionExecuteInput{
-		Item: item, ItemFromBackup: item.DeepCopy(), Restore: newRestore(restore, velerov1.RestorePhaseInProgress),
+		Item: item, ItemFromBackup: item.DeepCopy(), Restore: newRestore(restore),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func newFlexVolumes(t *testing.T, api client.Client) *flexVolumes {
 	t.Helper()
 	log, hook := logrustest.NewNullLogger()
 	here := cluster.New(api, veleroNamespace)
-	restore := newRestore("restore-1", velerov1.RestorePhaseInProgress)
+	restore := newRestore("restore-1")
 	restore.Spec.NamespaceMapping = map[string]string{"shop": "market"}
 	return &flexVolumes{
 		action: restoreitemaction.NewFlexVolumeToCSI(log, settings.NewReader(here), here),
@@ -791,7 +791,7 @@ func TestWithoutAClusterAFlexVolumeIsConvertedWithAnError(t *testing.T) {
 	action := restoreitemaction.NewFlexVolumeToCSI(log, reader, cluster.Absent(cluster.ErrNone))
 	item := readObject(t, `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}]}}`)
 	output, err := action.Execute(&velero.RestoreItemActionExecuteInput{
-		Item: item, ItemFromBackup: item, Restore: newRestore("restore-1", velerov1.RestorePhaseInProgress),
+		Item: item, ItemFromBackup: item, Restore: newRestore("restore-1"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -45,7 +44,7 @@ func imageInput(backedUp, item *unstructured.Unstructured) *velero.RestoreItemAc
 	return &velero.RestoreItemActionExecuteInput{
 		Item:           item,
 		ItemFromBackup: backedUp,
-		Restore:        newRestore("restore-1", velerov1.RestorePhaseInProgress),
+		Restore:        newRestore("restore-1"),
 	}
 }
 

@@ -47,7 +47,7 @@ func newNetwork(t *testing.T, here restoreitemaction.NodePorts, data map[string]
 		loadBalancer: restoreitemaction.NewLoadBalancer(log, reader, here),
 		annotations:  restoreitemaction.NewAnnotations(log, reader),
 		logged:       hook,
-		restore:      newRestore("restore-1", velerov1.RestorePhaseInProgress),
+		restore:      newRestore("restore-1"),
 	}
 }
 

@@ -63,7 +63,7 @@ func storageOn(api client.Client) *storage {
 		size:    restoreitemaction.NewDiskSize(log, planner),
 		targets: targets,
 		logged:  hook,
-		restore: newRestore("restore-1", velerov1.RestorePhaseInProgress),
+		restore: newRestore("restore-1"),
 	}
 	s.restore.Spec.NamespaceMapping = map[string]string{"shop": "shop-copy"}
 	return s

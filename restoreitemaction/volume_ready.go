@@ -202,7 +202,7 @@ func (a *VolumeReady) executeOn(ctx context.Context, pv *corev1.PersistentVolume
 	if err != nil {
 		return nil, err
 	}
-	a.releaseWhenWhole(op, restore)
+	a.releaseWhenWhole(op, restore) //nolint:contextcheck // It goes on when this call has ended.
 	return velero.NewRestoreItemActionExecuteOutput(item).WithOperationID(op.String()), nil
 }
 

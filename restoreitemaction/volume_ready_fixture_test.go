@@ -58,7 +58,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	restore := newRestore("restore-1", velerov1.RestorePhaseInProgress)
+	restore := newRestore("restore-1")
 	objects = append(objects, restore,
 		&velerov1.Backup{
 			ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: "backup-1"},
@@ -83,11 +83,12 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	return w
 }
 
-func newRestore(name string, phase velerov1.RestorePhase) *velerov1.Restore {
+// newRestore returns a Restore that runs.
+func newRestore(name string) *velerov1.Restore {
 	return &velerov1.Restore{
 		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: name, UID: types.UID("uid-of-" + name)},
 		Spec:       velerov1.RestoreSpec{BackupName: "backup-1"},
-		Status:     velerov1.RestoreStatus{Phase: phase},
+		Status:     velerov1.RestoreStatus{Phase: velerov1.RestorePhaseInProgress},
 	}
 }
 

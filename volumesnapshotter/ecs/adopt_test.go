@@ -4,12 +4,17 @@ package ecs
 
 import (
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
+	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -87,6 +92,20 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 			}, diskspec.Target{}, false, true,
 		},
 		{
+			"not that of another Velero in the cluster", func(t *testing.T, w *world, id string) {
+				t.Helper()
+				endRestore(t, w, id)
+				w.tag(t, id, map[string]string{tagVelero: "velero-of-others"})
+			}, diskspec.Target{}, false, true,
+		},
+		{
+			"not that of another Velero in the cluster, which is not deleted either", func(t *testing.T, w *world, id string) {
+				t.Helper()
+				endRestore(t, w, id)
+				w.tag(t, id, map[string]string{tagVelero: "velero-of-others"})
+			}, diskspec.Target{SizeGiB: 21}, false, true,
+		},
+		{
 			"not one that is attached", func(t *testing.T, w *world, id string) {
 				t.Helper()
 				endRestore(t, w, id)
@@ -136,6 +155,150 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 				want = 2
 			}
 			w.checkLeft(t, backup, want)
+		})
+	}
+}
+
+// tag tags a disk, as somebody else does.
+func (w *world) tag(t *testing.T, diskID string, tags map[string]string) {
+	t.Helper()
+	api, err := w.current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := addTags(t.Context(), api, resourceDisk, diskID, tags); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// interrupted are connections on which something happens right after the first answer to an action.
+type interrupted struct {
+	http.RoundTripper
+	action  string
+	happens func()
+	once    *sync.Once
+}
+
+func (i interrupted) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer, err := i.RoundTripper.RoundTrip(request)
+	for key, values := range request.Header { // The SDK does not write the key as Header.Get looks for it.
+		if http.CanonicalHeaderKey(key) == "X-Acs-Action" && slices.Contains(values, i.action) {
+			i.once.Do(i.happens)
+		}
+	}
+	return answer, err
+}
+
+// processThatIsInterrupted returns the Snapshotter of a process to whose world something happens after its first call of
+// an action.
+func (w *world) processThatIsInterrupted(t *testing.T, action string, happens func()) *Snapshotter {
+	t.Helper()
+	connections, err := w.sim.HTTPClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(connections.CloseIdleConnections)
+	return w.processIn(t, alicloud.Environment{
+		Sleep: w.time.Sleep,
+		RPC:   &http.Client{Transport: interrupted{connections.Transport, action, happens, new(sync.Once)}},
+	})
+}
+
+func TestADiskThatChangesWhileItIsAdopted(t *testing.T) {
+	t.Parallel()
+	attach := func(t *testing.T, w *world, id string) {
+		t.Helper()
+		if err := w.ecs.Attach(id, "i-1"); err != nil {
+			t.Error(err)
+		}
+	}
+	takeAway := func(t *testing.T, w *world, id string) {
+		t.Helper()
+		w.tag(t, id, map[string]string{tagRestoreUID: "uid-of-another"})
+	}
+	remove := func(t *testing.T, w *world, id string) {
+		t.Helper()
+		if err := w.ecs.RemoveDisk(id); err != nil {
+			t.Error(err)
+		}
+	}
+	// The first call of DescribeDisks is the list of the unused ones.
+	const listed, marked = "DescribeDisks", "TagResources"
+	tests := []struct {
+		name, after string
+		happens     func(*testing.T, *world, string)
+		target      diskspec.Target
+		// left is how many disks there are in the end.
+		left int
+	}{
+		{"it is attached after it was listed", listed, attach, diskspec.Target{}, 2},
+		{"another restore takes it after it was listed", listed, takeAway, diskspec.Target{}, 2},
+		{"another restore takes it at the same time", marked, takeAway, diskspec.Target{}, 2},
+		{"it is deleted after it was listed", listed, remove, diskspec.Target{}, 1},
+		{"it is deleted after it was tagged", marked, remove, diskspec.Target{}, 1},
+		{"it does not suit, and is attached after it was listed", listed, attach, diskspec.Target{SizeGiB: 21}, 2},
+		{"it does not suit, and another restore takes it after it was listed", listed, takeAway, diskspec.Target{SizeGiB: 21}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			first := restored(t, w.process(t, nil), backup)
+			w.nextRestore(t)
+			w.targets[claimed] = tt.target
+			happened := false
+			second := restored(t, w.processThatIsInterrupted(t, tt.after, func() {
+				happened = true
+				tt.happens(t, w, first)
+			}), backup)
+			if second == first || !happened {
+				t.Errorf("the next restore has the disk %s as well, though something happened to it: %t", first, happened)
+			}
+			w.checkLeft(t, backup, tt.left)
+		})
+	}
+}
+
+func TestADiskThatCannotBeReadBeforeItIsAdopted(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]diskspec.Target{"one that suits": {}, "one that does not suit": {SizeGiB: 21}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			restored(t, w.process(t, nil), backup)
+			w.nextRestore(t)
+			w.targets[claimed] = target
+			w.fail(t, fault.Rule{Operation: "DescribeDisks", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Skip: 1, Count: 10})
+			if id := restored(t, w.process(t, nil), backup); !strings.HasPrefix(id, pendingPrefix) {
+				t.Errorf("the volume is %s, want one that is made later", id)
+			}
+			w.checkLeft(t, backup, 1)
+		})
+	}
+}
+
+func TestADiskInUseIsAttached(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		disk *sdk.DescribeDisksResponseBodyDisksDisk
+		want bool
+	}{
+		{"one that several instances have", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("In_use")}, true},
+		{"one of an instance", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("Available"), InstanceId: new("i-1")}, true},
+		{"one that was attached", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("Available"), AttachedTime: new("2026-01-01T00:00:00Z")}, true},
+		{"one that was detached", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("Available"), DetachedTime: new("2026-01-01T00:00:00Z")}, true},
+		{"a new one", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("Available")}, false},
+		{"one that is being made", &sdk.DescribeDisksResponseBodyDisksDisk{Status: new("Creating")}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := diskOf(tt.disk).attached; got != tt.want {
+				t.Errorf("attached: %t, want %t", got, tt.want)
+			}
 		})
 	}
 }

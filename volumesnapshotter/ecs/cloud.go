@@ -128,9 +128,9 @@ func diskOf(d *sdk.DescribeDisksResponseBodyDisksDisk) disk {
 		// A disk that several instances have need not name one.
 		attached: tea.StringValue(d.Status) == diskInUse ||
 			tea.StringValue(d.InstanceId)+tea.StringValue(d.AttachedTime)+tea.StringValue(d.DetachedTime) != "",
-		source:   tea.StringValue(d.SourceSnapshotId),
-		created:  timeOf(d.CreationTime),
-		tags:     map[string]string{},
+		source:  tea.StringValue(d.SourceSnapshotId),
+		created: timeOf(d.CreationTime),
+		tags:    map[string]string{},
 	}
 	if d.Tags != nil {
 		for _, t := range d.Tags.Tag {

@@ -380,7 +380,7 @@ func TestTheTimeOfACopyCountsFromTheRestore(t *testing.T) {
 	w.goAway(t, map[string]string{"crossRegionCopyTimeout": "1h"})
 	id := restored(t, w.process(t, nil), backup)
 	w.wait(t, 3*time.Hour)
-	next := begun(w.nextRestore(t), w.time.Now())
+	next := startedAt(w.nextRestore(t), w.time.Now())
 	w.wait(t, 59*time.Minute)
 	w.checkProgress(t, next, id, fmt.Sprintf("snapshot %s is being copied to cn-beijing as %s", backup.snapshot, w.onlyCopy(t, backup).ID), 33)
 	w.wait(t, 2*time.Minute)
@@ -389,7 +389,7 @@ func TestTheTimeOfACopyCountsFromTheRestore(t *testing.T) {
 	}
 	// It goes on, for a later restore.
 	w.wait(t, 8*time.Hour)
-	if progress := w.poll(t, begun(next, w.time.Now()), id); !progress.Completed || progress.Err != "" {
+	if progress := w.poll(t, startedAt(next, w.time.Now()), id); !progress.Completed || progress.Err != "" {
 		t.Errorf("progress %+v", progress)
 	}
 	w.onlyCopy(t, backup)

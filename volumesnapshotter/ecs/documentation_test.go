@@ -181,7 +181,9 @@ func TestReferenceHasMessages(t *testing.T) {
 			t.Errorf("no message begins with %q", begin)
 		}
 	}
-	for _, said := range []string{policyMissing, crossRegionFailed, errSoldOut.Error()[:len("none of the zones sells a disk")]} {
+	for _, said := range []string{
+		policyMissing, crossRegionFailed, errSoldOut.Error()[:len("none of the zones sells a disk")], errInUse.Error(), errForeign.Error(),
+	} {
 		if !strings.Contains(text, "`"+said+"`") {
 			t.Errorf("no message contains %q", said)
 		}

@@ -537,8 +537,8 @@ func TestASnapshotThatIsNeverUsable(t *testing.T) {
 	})
 }
 
-// begun sets when a Restore has begun, and returns it.
-func begun(restore *velerov1.Restore, at time.Time) *velerov1.Restore {
+// startedAt sets when a Restore has begun, and returns it.
+func startedAt(restore *velerov1.Restore, at time.Time) *velerov1.Restore {
 	restore.Status.StartTimestamp = &metav1.Time{Time: at}
 	return restore
 }
@@ -549,7 +549,7 @@ func TestTheTimeOfASnapshotCountsFromTheRestore(t *testing.T) {
 	w.config["snapshotTimeout"] = "1h"
 	_, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
 	w.wait(t, 3*time.Hour)
-	late := begun(again(), w.time.Now())
+	late := startedAt(again(), w.time.Now())
 	id := "pending:" + backup.snapshot + "?type=cloud_ssd"
 	w.wait(t, 59*time.Minute)
 	w.checkProgress(t, late, id, "snapshot "+backup.snapshot+" is being accomplished", 33)
@@ -558,7 +558,7 @@ func TestTheTimeOfASnapshotCountsFromTheRestore(t *testing.T) {
 		t.Errorf("progress %+v", progress)
 	}
 	// A snapshot that was cut later than the restore began has its own time.
-	if progress := w.poll(t, begun(again(), w.time.Now().Add(-100*time.Hour)), id); !progress.Completed {
+	if progress := w.poll(t, startedAt(again(), w.time.Now().Add(-100*time.Hour)), id); !progress.Completed {
 		t.Errorf("progress %+v", progress)
 	}
 }

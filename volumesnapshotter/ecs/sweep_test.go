@@ -20,9 +20,11 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
 
-// setPhase sets the phase of the Backup daily, or deletes it if the phase is empty.
+// setPhase sets the phase of the Backup daily, or deletes it if the phase is empty. The process
+// that has made it is over with its sweep.
 func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	t.Helper()
+	w.current.sweep.wait(t.Context())
 	backup := &velerov1.Backup{}
 	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: "daily"}, backup); err != nil {
 		t.Fatal(err)
@@ -68,7 +70,6 @@ func TestNoSnapshotWaitsForTheSweep(t *testing.T) {
 	w := running(t, newWorld(t))
 	w.create(t, backupNamed("next", velerov1.BackupPhaseInProgress))
 	left := backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
-	w.End(t.Context())
 	w.setPhase(t, velerov1.BackupPhaseFailed)
 	released := make(chan struct{})
 	s := New(w.log, w.clients, blocked{cluster.New(w.api, veleroNamespace), released}, w.targets, noVariables)
@@ -187,7 +188,6 @@ func TestASweepThatFailsCostsNoBackup(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
 	backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, "shop/data", nil))
-	w.End(t.Context())
 	w.setPhase(t, velerov1.BackupPhaseFailed)
 	w.fail(t, fault.Rule{Operation: "DeleteSnapshot", Status: 500, Code: "InternalError"})
 	w.next(t)
