@@ -55,7 +55,7 @@ func (s *scenario) clusterObjects() []client.Object {
 
 // restoreOfShop restores the namespace shop as market.
 func restoreOfShop() *velerov1.Restore {
-	restore := newRestore("restore-1", velerov1.RestorePhaseInProgress)
+	restore := newRestore("restore-1")
 	restore.Spec.NamespaceMapping = map[string]string{"shop": "market"}
 	return restore
 }
