@@ -77,14 +77,14 @@ func newScenario(t *testing.T, r *rand.Rand) *scenario {
 	if g.chance(20) {
 		s.upstream = map[string]string{"ssd": pick(g, "essd", "pl2"), "gp2": "essd"}
 	}
-	if g.chance(85) {
+	if g.chance(90) {
 		for _, version := range oldVersionsHere() {
 			delete(s.served.kinds, version)
 		}
 	}
 	volume, claim := g.volume()
 	for _, text := range []string{
-		g.storageClass(), volume, claim, g.claim(), g.pod(), g.deployment(), g.statefulSet(), g.cronJob(), g.service(), g.ingress(),
+		g.storageClass(), volume, claim, g.claim(), pick(g, g.pod(), g.deployment(), g.cronJob()), g.statefulSet(), g.service(), g.ingress(),
 	} {
 		backedUp := readObject(t, text)
 		item := byVelero(t, s.restore, s.upstream, backedUp)
@@ -167,7 +167,7 @@ func (g generator) settings() map[string]map[string]string {
 func (g generator) storageClassMapping() map[string]string {
 	data := map[string]string{}
 	for _, class := range []string{"ssd", "gp2", "nfs"} {
-		if g.chance(70) {
+		if g.chance(85) {
 			data[class] = pick(g, "essd", "essd", "essd", "pl2", "shared", "alibabacloud-cnfs-nas")
 		}
 	}
@@ -201,7 +201,7 @@ func (g generator) annotationRules() string {
 	return rules.String()
 }
 
-func (g generator) modes() string { return pick(g, writers, writers, readers, once, once+", "+writers) }
+func (g generator) modes() string { return pick(g, writers, writers, readers, readers, once, once+", "+writers) }
 
 func (g generator) size() string {
 	return pick(g, "5Gi", "5Gi", "5Gi", "5Gi", "10G", `"5368709120"`, "20Gi", "500Gi")
@@ -332,7 +332,7 @@ spec:
       accessModes: [%s]
       %s
       resources: {requests: {storage: %s}}
-`, pick(g, "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1"), g.podSpec(6), flow(annotation), g.modes(), class, g.size())
+`, pick(g, "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1beta1", "apps/v1"), g.podSpec(6), flow(annotation), g.modes(), class, g.size())
 }
 
 func (g generator) cronJob() string {
@@ -375,7 +375,7 @@ status: {loadBalancer: {ingress: [{ip: 47.1.2.3}]}}
 		),
 		flow("app: web", g.maybe(60, "service.beta.kubernetes.io/hash: abc")),
 		g.maybe(60, "service.k8s.alibaba/resources"),
-		pick(g, "LoadBalancer", "LoadBalancer", "NodePort", "ClusterIP"))
+		pick(g, "LoadBalancer", "LoadBalancer", "LoadBalancer", "NodePort"))
 }
 
 func (g generator) ingress() string {

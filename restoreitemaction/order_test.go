@@ -20,10 +20,10 @@ import (
 
 const (
 	// scenarios is how many are generated, each with objects of all kinds.
-	scenarios = 500
+	scenarios = 350
 	// ordersOfEach is how many orders of the actions each is restored in, beside that of
 	// their names, which Velero has.
-	ordersOfEach = 3
+	ordersOfEach = 2
 	// together is in how many scenarios, at least, both of two actions must change one
 	// and the same object.
 	together = 100
