@@ -187,8 +187,8 @@ func (s *suite) beginAfterKill(t *testing.T, name, backup string) {
 		err := s.get(ctx, name, restore)
 		switch {
 		case apierrors.IsNotFound(err):
-			s.begin(t, name, backup)
-			return errors.New("it has just been asked for")
+			_, err := s.tryCLI(ctx, "restore", "create", name, "--from-backup", backup)
+			return errors.Join(errors.New("it has just been asked for"), err)
 		case err != nil:
 			return err
 		case restore.Status.Phase == velerov1.RestorePhaseFailedValidation && strings.Contains(fmt.Sprint(restore.Status.ValidationErrors), "is unavailable"):
