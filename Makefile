@@ -44,6 +44,10 @@ test-short: ## Unit tests alone
 cover: ## Statement coverage in the last `make test`: at least 85 % of each package of the plugins
 	./tests/coverage.sh bin/coverage.out
 
+.PHONY: bench
+bench: tools ## What the plugin costs, measured in the real Velero; results in tests/bench/results
+	go test -timeout 30m -run '^$$' -bench . -benchtime 1x -v ./tests/bench
+
 .PHONY: lint
 lint: ## Static analysis and formatting
 	$(GOLANGCI_LINT) run ./...

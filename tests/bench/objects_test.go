@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"fmt"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// How many objects of a kind there are.
+const (
+	configMaps  = 1000
+	secrets     = 500
+	deployments = 300
+	claims      = 100
+	services    = 100
+)
+
+// numberOfObjects is that of all kinds.
+const numberOfObjects = configMaps + secrets + deployments + claims + services
+
+// createObjects creates the objects in the namespace.
+func (c *cluster) createObjects(b *testing.B) {
+	b.Helper()
+	must(b, c.cp.Client.Create(b.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+	for _, kind := range []struct {
+		number int
+		object func(name string) client.Object
+	}{
+		{configMaps, configMap}, {secrets, secret}, {deployments, deployment}, {claims, claim}, {services, service},
+	} {
+		for i := range kind.number {
+			must(b, c.cp.Client.Create(b.Context(), kind.object(fmt.Sprintf("object-%04d", i))))
+		}
+	}
+}
+
+// createSettings lets the actions change Deployments and claims.
+func (c *cluster) createSettings(b *testing.B) {
+	b.Helper()
+	for action, data := range map[string]map[string]string{
+		"image-mapping": {"imageRegistryMapping": "docker.io/library: registry.cn-beijing.aliyuncs.com/my-registry\n"},
+		"annotations":   {"rules": "- set: {team: shop}\n"},
+	} {
+		settings := &corev1.ConfigMap{ObjectMeta: inVelero(action), Data: data}
+		settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: "RestoreItemAction"}
+		must(b, c.cp.Client.Create(b.Context(), settings))
+	}
+}
+
+func meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}}
+}
+
+func configMap(name string) client.Object {
+	return &corev1.ConfigMap{ObjectMeta: meta(name), Data: map[string]string{"greeting": "hello"}}
+}
+
+func secret(name string) client.Object {
+	return &corev1.Secret{ObjectMeta: meta(name), Data: map[string][]byte{"greeting": []byte("hello")}}
+}
+
+// deployment is one without Pods, which would add objects.
+func deployment(name string) client.Object {
+	labels := map[string]string{"app": name}
+	return &appsv1.Deployment{
+		ObjectMeta: meta(name),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32),
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx:1.14.1"}}},
+			},
+		},
+	}
+}
+
+// claim is one that is never bound: no provisioner runs.
+func claim(name string) client.Object {
+	class := "gp2"
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: meta(name),
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: &class,
+			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}},
+		},
+	}
+}
+
+func service(name string) client.Object {
+	return &corev1.Service{
+		ObjectMeta: meta(name),
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{{Port: 80}}},
+	}
+}
