@@ -201,7 +201,9 @@ func (g generator) annotationRules() string {
 	return rules.String()
 }
 
-func (g generator) modes() string { return pick(g, writers, writers, readers, readers, once, once+", "+writers) }
+func (g generator) modes() string {
+	return pick(g, writers, writers, readers, readers, once, once+", "+writers)
+}
 
 func (g generator) size() string {
 	return pick(g, "5Gi", "5Gi", "5Gi", "5Gi", "10G", `"5368709120"`, "20Gi", "500Gi")
