@@ -56,6 +56,10 @@ lint: ## Static analysis and formatting
 format: ## Format the code
 	$(GOLANGCI_LINT) fmt ./...
 
+.PHONY: schemas
+schemas: ## The JSON Schemas of the settings of a restore, in deploy/settings/schema
+	go run ./tests/tools/cmd/schemas deploy/settings/schema
+
 .PHONY: conformance
 conformance: ## The simulated cloud against independent clients (needs Node.js 20 and npm)
 	./tests/conformance/run.sh

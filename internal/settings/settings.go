@@ -35,6 +35,12 @@ const (
 	AnnotationBackup  = "alibabacloud.com/backup"
 )
 
+// The kinds of actions, which are the values of the labels that name an action.
+const (
+	kindRestore = "RestoreItemAction"
+	kindBackup  = "BackupItemAction"
+)
+
 // Prefixes of the labels that name the action of a ConfigMap.
 const (
 	prefix         = "alibabacloud.com/"
@@ -59,12 +65,12 @@ type Run struct {
 
 // ForRestore is the run of a restore, whose actions are RestoreItemActions.
 func ForRestore(restore *velerov1.Restore) Run {
-	return Run{kind: "RestoreItemAction", annotation: AnnotationRestore, name: restore.Name, uid: restore.UID}
+	return Run{kind: kindRestore, annotation: AnnotationRestore, name: restore.Name, uid: restore.UID}
 }
 
 // ForBackup is the run of a backup, whose actions are BackupItemActions.
 func ForBackup(backup *velerov1.Backup) Run {
-	return Run{kind: "BackupItemAction", annotation: AnnotationBackup, name: backup.Name, uid: backup.UID}
+	return Run{kind: kindBackup, annotation: AnnotationBackup, name: backup.Name, uid: backup.UID}
 }
 
 // Reader reads the ConfigMaps of all actions, once for each run. Velero starts a

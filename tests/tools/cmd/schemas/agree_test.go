@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/imagemapping"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
+)
+
+// decode reads the settings of the action as the plugin does.
+func decode(t *testing.T, action string, configMap *corev1.ConfigMap) error {
+	t.Helper()
+	var err error
+	switch action {
+	case "annotations":
+		_, err = settings.Decode[restoreitemaction.AnnotationsSettings](configMap)
+	case "flexvolume-to-csi":
+		_, err = settings.Decode[restoreitemaction.FlexVolumeSettings](configMap)
+	case "image-mapping":
+		_, err = settings.Decode[imagemapping.Mapping](configMap)
+	case "load-balancer":
+		_, err = settings.Decode[restoreitemaction.LoadBalancerSettings](configMap)
+	case "storage-class-mapping":
+		_, err = settings.Decode[storageclass.Mapping](configMap)
+	default:
+		t.Fatalf("the action %q has no settings", action)
+	}
+	return err
+}
+
+// compile returns the shipped schemas by action. They assert the YAML documents in
+// strings too.
+func compile(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertContent()
+	compiler.RegisterContentMediaType(&jsonschema.MediaType{
+		Name:          "application/yaml",
+		Validate:      func(text []byte) error { _, err := instance(text); return err },
+		UnmarshalJSON: instance,
+	})
+	files, err := filepath.Glob(root + "deploy/settings/schema/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := make(map[string]*jsonschema.Schema)
+	for _, file := range files {
+		schema, err := compiler.Compile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas[strings.TrimSuffix(filepath.Base(file), ".json")] = schema
+	}
+	return schemas
+}
+
+// instance is a YAML document as the validator takes it.
+func instance(text []byte) (any, error) {
+	content, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(content))
+}
+
+// TestExamples holds that what deploy/ and docs/ show is accepted by the schema and
+// read by the plugin, and that there is an example for each schema.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	schemas := compile(t)
+	seen := make(map[string]bool)
+	for _, example := range examples(t) {
+		var configMap corev1.ConfigMap
+		if err := yaml.UnmarshalStrict([]byte(example), &configMap); err != nil {
+			t.Fatal(err)
+		}
+		action := actionOf(&configMap)
+		schema, ok := schemas[action]
+		if !ok {
+			t.Errorf("the ConfigMap %s has no schema", configMap.Name)
+			continue
+		}
+		seen[action] = true
+		value, err := instance([]byte(example))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(value); err != nil {
+			t.Errorf("%v\n%s", err, example)
+		}
+		if err := decode(t, action, &configMap); err != nil {
+			t.Errorf("%v\n%s", err, example)
+		}
+	}
+	for action := range schemas {
+		if !seen[action] {
+			t.Errorf("%s has no example", action)
+		}
+	}
+}
+
+// examples are the ConfigMaps in deploy/ and docs/.
+func examples(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(root + "deploy/settings/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var examples []string
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples = append(examples, string(content))
+	}
+	docs, err := os.ReadFile(root + "docs/restore-settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(docs), -1) {
+		if strings.Contains(match[1], "kind: ConfigMap\n") {
+			examples = append(examples, match[1])
+		}
+	}
+	return examples
+}
+
+// actionOf returns the action that the label of a ConfigMap names.
+func actionOf(configMap *corev1.ConfigMap) string {
+	for label := range configMap.Labels {
+		if action, ok := strings.CutPrefix(label, "alibabacloud.com/"); ok {
+			return action
+		}
+	}
+	return ""
+}
+
+// configMap returns the ConfigMap of an action with that data.
+func configMap(action string, data map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "velero", Name: action,
+			Labels: map[string]string{settings.LabelPluginConfig: "", "alibabacloud.com/" + action: "RestoreItemAction"},
+		},
+		Data: data,
+	}
+}
+
+// validate asks the schema about a ConfigMap.
+func validate(t *testing.T, schema *jsonschema.Schema, configMap *corev1.ConfigMap) error {
+	t.Helper()
+	content, err := json.Marshal(configMap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema.Validate(value)
+}
+
+// TestSchemaAndPluginAgree asks both about the same data.
+func TestSchemaAndPluginAgree(t *testing.T) {
+	t.Parallel()
+	schemas := compile(t)
+	for action, cases := range agreement() {
+		for name, test := range cases {
+			t.Run(action+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				configMap := configMap(action, test.data)
+				invalid, refused := validate(t, schemas[action], configMap), decode(t, action, configMap)
+				if (invalid != nil) != test.refused {
+					t.Errorf("the schema: refused is to be %t: %v", test.refused, invalid)
+				}
+				if (refused != nil) != test.refused {
+					t.Errorf("the plugin: refused is to be %t: %v", test.refused, refused)
+				}
+			})
+		}
+	}
+}
