@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	namespace     = "shop"
-	copyNamespace = "shop-copy"
+	namespace = "shop"
+	// newNamespace is where it is restored to changed.
+	newNamespace = "market"
 
 	// alteredConfigMap is what --alter alters.
 	alteredConfigMap = "settings"
@@ -33,10 +34,15 @@ func (d *demo) createApplication(ctx context.Context) (err error) {
 	if err = sample.Create(ctx, d.cp.Client, namespace); err != nil {
 		return err
 	}
-	if err = d.createDisk(ctx); err != nil {
+	for _, object := range sample.OnAlibabaCloud(namespace) {
+		if err := d.cp.Client.Create(ctx, object); err != nil {
+			return fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
+		}
+	}
+	if err = d.createDisks(ctx); err != nil {
 		return err
 	}
-	if d.before, err = digest.Namespace(ctx, d.cp.Config, namespace); err != nil {
+	if d.before, err = digest.Objects(ctx, d.cp.Config, namespace); err != nil {
 		return err
 	}
 	kinds := map[string]int{}
@@ -48,13 +54,16 @@ func (d *demo) createApplication(ctx context.Context) (err error) {
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		rows = append(rows, []string{strconv.Itoa(kinds[kind]), kind})
 	}
-	d.say("%d objects in the namespace %s:", len(d.before), namespace)
+	d.say("%d objects of the namespace %s:", len(d.before), namespace)
 	d.table(rows)
 	return nil
 }
 
 // deleteApplication deletes the application's namespace and waits until it is gone.
 func (d *demo) deleteApplication(ctx context.Context) error {
+	if err := d.releaseServices(ctx); err != nil {
+		return err
+	}
 	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := d.cp.Client.Delete(ctx, object); err != nil {
 		return fmt.Errorf("deleting the namespace %s: %w", namespace, err)
@@ -70,7 +79,27 @@ func (d *demo) deleteApplication(ctx context.Context) error {
 		return err
 	}
 	d.say("The namespace %s is gone.", namespace)
-	return d.deleteDisk(ctx)
+	return d.deleteDisks(ctx)
+}
+
+// releaseServices removes the finalizers of Services, as the cloud controller manager does when it has deleted their
+// load balancers. None runs here.
+func (d *demo) releaseServices(ctx context.Context) error {
+	var services corev1.ServiceList
+	if err := d.cp.Client.List(ctx, &services, client.InNamespace(namespace)); err != nil {
+		return fmt.Errorf("listing Services: %w", err)
+	}
+	for i := range services.Items {
+		service := &services.Items[i]
+		if len(service.Finalizers) == 0 {
+			continue
+		}
+		service.Finalizers = nil
+		if err := d.cp.Client.Update(ctx, service); err != nil {
+			return fmt.Errorf("removing the finalizers of Service %s: %w", service.Name, err)
+		}
+	}
+	return nil
 }
 
 // alterObject alters one object, so that the comparison has something to find.
@@ -85,37 +114,4 @@ func (d *demo) alterObject(ctx context.Context) error {
 	}
 	d.say("Altered the ConfigMap %s, as asked for.", alteredConfigMap)
 	return nil
-}
-
-// compare compares the digests of all objects in a namespace with those before the backup.
-func (d *demo) compare(ctx context.Context, restored string) error {
-	after, err := digest.Namespace(ctx, d.cp.Config, restored)
-	if err != nil {
-		return err
-	}
-	differences := digest.Compare(d.before, after)
-	counts := map[digest.Change]int{}
-	var names []string
-	for _, difference := range differences {
-		counts[difference.Change]++
-		names = append(names, difference.String())
-	}
-	same := len(d.before) - counts[digest.Missing] - counts[digest.Altered]
-	d.table([][]string{
-		{"BEFORE", "AFTER", "SAME", "ALTERED", "MISSING", "ADDED"},
-		counted(len(d.before), len(after), same, counts[digest.Altered], counts[digest.Missing], counts[digest.Added]),
-	})
-	if len(differences) > 0 {
-		return fmt.Errorf("what was restored into the namespace %s differs:\n%s", restored, strings.Join(names, "\n"))
-	}
-	return d.compareDisk(ctx, restored)
-}
-
-// counted is a row of numbers.
-func counted(numbers ...int) []string {
-	row := make([]string, 0, len(numbers))
-	for _, number := range numbers {
-		row = append(row, strconv.Itoa(number))
-	}
-	return row
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 )
@@ -34,10 +36,12 @@ type demo struct {
 	cloud  *cloudsim.Cloud
 	cp     *controlplane.ControlPlane
 	velero *controlplane.Velero
-	// disk is the id of the database's disk.
-	disk string
-	// before are the digests of the application's objects before the backup.
-	before map[string]string
+	// root is the folder of this repository.
+	root string
+	// disks are those of the application before the backup.
+	disks []disk
+	// before are the application's objects before the backup.
+	before map[string]*unstructured.Unstructured
 }
 
 // step is one thing that the demo does.
@@ -54,15 +58,16 @@ func (d *demo) steps() []step {
 		{"Build the plugin, Velero and Kubernetes", d.build, "the plugin is one static file, which Velero starts by itself"},
 		{"Start a simulated Alibaba Cloud", d.startCloud, "the journal lists every request that the cloud gets, while this runs"},
 		{"Start a Kubernetes control plane", d.startKubernetes, "it has no nodes, so that Pods stay pending"},
-		{"Create a sample application", d.createApplication, "each object gets a digest, to be compared later; the database has a disk of 10 GiB with a file in it"},
+		{"Create a sample application", d.createApplication, "two disks, images of Docker Hub, and Services with load balancers, as the cloud controller manager leaves them. All is remembered, to be compared later"},
 		{"Start the Velero server with the plugin", d.startVelero, "the server has found the plugin in its plugin folder"},
 		{"Tell Velero where backups go", d.createLocations, "Available: Velero could list the bucket through the plugin"},
 		{"Back the application up", d.backUp, "STATUS is Completed, without errors"},
 		{"Look into the bucket", d.showBucket, "the tarball was uploaded in several parts (UploadPart), each small file with one PutObject"},
-		{"Look at the snapshot of the disk", d.showSnapshots, "its tags tell a restore what the disk was, and it expires with the backup"},
-		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster, and its disk is gone"},
-		{"Restore it", d.restore, "every object is as it was, and the file is on a new disk of 20 GiB, the least that a restored disk has. The warnings are of two objects that were there: the definition and kube-root-ca.crt"},
-		{"Restore it changed: once more, into the namespace " + copyNamespace, d.restoreCopy, "the same objects, in another namespace, with a disk of their own"},
+		{"Look at the snapshots of the disks", d.showSnapshots, "tags tell a restore what the disk was, and a snapshot expires with the backup"},
+		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster, and its disks are gone"},
+		{"Restore it", d.restore, "only what a disk cannot have, and what the cloud controller manager had written, was not restored; the files are on new disks as they were backed up. The warnings are of two objects that were there: the definition and kube-root-ca.crt"},
+		{"Say what is to change", d.createSettings, "images of Docker Hub are to come from another registry, and disks of alicloud-disk-ssd to become those of alicloud-disk-essd"},
+		{"Restore it changed: into the namespace " + newNamespace, d.restoreChanged, "the images are those of the other registry, uploads is on a cloud_essd that one node mounts, checkout uses its load balancer without touching the listeners, and api gets a new one; all else is as it was"},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample/fields"
 )
 
 func TestAnAlteredObjectIsNamedAndFailsTheDemo(t *testing.T) {
@@ -22,7 +23,8 @@ func TestAnAlteredObjectIsNamedAndFailsTheDemo(t *testing.T) {
 	if status != 1 {
 		t.Errorf("got exit status %d, want 1", status)
 	}
-	wantOutput(t, out.String(), "what was restored into the namespace shop differs:\nconfigmaps/settings: altered\n")
+	wantOutput(t, out.String(), "what was restored into the namespace shop is not what is expected:\n"+
+		"unexpected: configmaps/settings: data.altered: (none) -> yes\n")
 	if strings.Contains(out.String(), "\nRestore: Completed") {
 		t.Errorf("the demo says that the restore completed:\n%s", &out)
 	}
@@ -67,6 +69,55 @@ func TestRequestTable(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnexpected(t *testing.T) {
+	t.Parallel()
+	replicas := fields.Change{Object: "deployments.apps/web", Field: "spec.replicas", Before: "1", After: "2"}
+	other := fields.Change{Object: "deployments.apps/web", Field: "spec.replicas", Before: "1", After: "3"}
+	tests := []struct {
+		name      string
+		want, got []fields.Change
+		says      []string
+	}{
+		{name: "what is expected and has happened is not told", want: []fields.Change{replicas}, got: []fields.Change{replicas}},
+		{
+			name: "a change that did not happen is missing", want: []fields.Change{replicas},
+			says: []string{"missing: deployments.apps/web: spec.replicas: 1 -> 2"},
+		},
+		{
+			name: "a change to another value is missing and unexpected", want: []fields.Change{replicas}, got: []fields.Change{other},
+			says: []string{
+				"missing: deployments.apps/web: spec.replicas: 1 -> 2",
+				"unexpected: deployments.apps/web: spec.replicas: 1 -> 3",
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.says, unexpected(tt.want, tt.got)); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestShortened(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, value, want string }{
+		{name: "a short value stays", value: "ReadWriteOnce", want: "ReadWriteOnce"},
+		{name: "a long value ends early", value: strings.Repeat("a", longestValue+1), want: strings.Repeat("a", longestValue) + "…"},
+		{name: "no character is cut in two", value: strings.Repeat("a", longestValue-1) + "茶", want: strings.Repeat("a", longestValue-1) + "…"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, shortened(tt.value)); diff != "" {
+				t.Errorf("value (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ const (
 	accountID = "1000000000000001"
 	userName  = "velero"
 
-	// instance is the node that the disk is attached to.
+	// instance is the node that the disks are attached to.
 	instance = "i-node1"
 	// diskCreation is how long the cloud takes for a disk.
 	diskCreation = 5 * time.Second
@@ -65,6 +66,9 @@ func (d *demo) build(ctx context.Context) (err error) {
 	if d.tools, err = controlplane.FindTools(ctx, d); err != nil {
 		return err
 	}
+	if d.root, err = goCommand(ctx, "list", "-m", "-f", "{{.Dir}}"); err != nil {
+		return fmt.Errorf("finding this repository: %w", err)
+	}
 	path := filepath.Join(d.pluginDir(), pluginFile)
 	if _, err := goCommand(ctx, "build", "-trimpath", "-buildvcs=false", "-o", path, module); err != nil {
 		return fmt.Errorf("building the plugin: %w", err)
@@ -72,6 +76,9 @@ func (d *demo) build(ctx context.Context) (err error) {
 	d.say("plugin: %s\nvelero: %s", path, d.tools.Velero)
 	return nil
 }
+
+// readFile reads a file of this repository.
+func (d *demo) readFile(name string) ([]byte, error) { return os.ReadFile(filepath.Join(d.root, name)) }
 
 func (d *demo) pluginDir() string { return filepath.Join(d.dir, "plugins") }
 
@@ -88,8 +95,8 @@ func goCommand(ctx context.Context, args ...string) (string, error) {
 }
 
 // startCloud starts a cloud with one bucket and one RAM user, who has the policy that this repository recommends.
-func (d *demo) startCloud(ctx context.Context) error {
-	policies, err := recommendedPolicies(ctx)
+func (d *demo) startCloud(context.Context) error {
+	policies, err := d.recommendedPolicies()
 	if err != nil {
 		return err
 	}
@@ -123,14 +130,10 @@ func (d *demo) startCloud(ctx context.Context) error {
 // policyFiles are the policies that this repository recommends, for the bucket and for disks.
 func policyFiles() []string { return []string{"deploy/ram/oss.json", "deploy/ram/ecs.json"} }
 
-func recommendedPolicies(ctx context.Context) ([]account.Policy, error) {
-	root, err := goCommand(ctx, "list", "-m", "-f", "{{.Dir}}")
-	if err != nil {
-		return nil, fmt.Errorf("finding this repository: %w", err)
-	}
+func (d *demo) recommendedPolicies() ([]account.Policy, error) {
 	var policies []account.Policy
 	for _, file := range policyFiles() {
-		data, err := os.ReadFile(filepath.Join(root, file))
+		data, err := d.readFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("reading the RAM policy: %w", err)
 		}
@@ -173,17 +176,18 @@ func (d *demo) startVelero(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.say("$ velero plugin get | grep alibabacloud")
-	found := false
+	// The CLI lists actions of the first version twice.
+	d.say("$ velero plugin get | grep alibabacloud | uniq")
+	var found []string
 	for line := range strings.Lines(plugins) {
 		if strings.Contains(line, "alibabacloud") {
-			d.say("%s", line)
-			found = true
+			found = append(found, line)
 		}
 	}
-	if !found {
+	if len(found) == 0 {
 		return fmt.Errorf("the Velero server does not list the plugin, only:\n%s", plugins)
 	}
+	d.say("%s", strings.Join(slices.Compact(found), ""))
 	return nil
 }
 

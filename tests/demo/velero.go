@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	backupName      = "shop"
-	restoreName     = "shop"
-	copyRestoreName = "shop-copy"
+	backupName         = "shop"
+	restoreName        = "shop"
+	changedRestoreName = "market"
 )
 
 // cli runs the Velero CLI and prints command and output.
@@ -64,15 +64,15 @@ func (d *demo) restore(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.compare(ctx, namespace)
+	return d.compare(ctx, namespace, withoutSettings())
 }
 
-// restoreCopy restores the application into another namespace, beside the first.
-func (d *demo) restoreCopy(ctx context.Context) error {
-	if err := d.restoreFromBackup(ctx, copyRestoreName, "--namespace-mappings", namespace+":"+copyNamespace); err != nil {
+// restoreChanged restores the application once more, into another namespace and with settings.
+func (d *demo) restoreChanged(ctx context.Context) error {
+	if err := d.restoreFromBackup(ctx, changedRestoreName, "--namespace-mappings", namespace+":"+newNamespace); err != nil {
 		return err
 	}
-	return d.compare(ctx, copyNamespace)
+	return d.compare(ctx, newNamespace, withSettings())
 }
 
 // restoreFromBackup makes a restore of the backup.

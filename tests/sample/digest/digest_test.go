@@ -157,6 +157,22 @@ spec: {replicas: 2}
 `,
 		},
 		{
+			name: "a volume loses its name, the namespace and uid of its claim, and the marks of the controller and of Velero",
+			object: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: d-1, finalizers: [kubernetes.io/pv-protection], annotations: {pv.kubernetes.io/bound-by-controller: "yes", velero.io/original-pv-name: d-0, pv.kubernetes.io/provisioned-by: p}}
+spec: {claimRef: {kind: PersistentVolumeClaim, namespace: shop, name: a, uid: u, resourceVersion: "1"}, storageClassName: s}
+status: {phase: Bound}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {finalizers: [kubernetes.io/pv-protection], annotations: {pv.kubernetes.io/provisioned-by: p}}
+spec: {claimRef: {kind: PersistentVolumeClaim, name: a}, storageClassName: s}
+`,
+		},
+		{
 			name: "the subjects of a role binding lose its own namespace and keep others",
 			object: `
 apiVersion: rbac.authorization.k8s.io/v1

@@ -15,15 +15,24 @@ import (
 // (k8s.io/kubernetes/pkg/controller/deployment/util).
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
+// originalNameAnnotation is Velero's mark of a volume that was made of a snapshot (pkg/restore of Velero).
+const originalNameAnnotation = "velero.io/original-pv-name"
+
+// The marks of the controller that binds claims (k8s.io/component-helpers/storage/volume).
+const (
+	bindCompletedAnnotation     = "pv.kubernetes.io/bind-completed"
+	boundByControllerAnnotation = "pv.kubernetes.io/bound-by-controller"
+)
+
 // Normalize returns a copy of an object without what a restore must change, also where it restores into another
 // namespace, and nothing else:
 //   - what the server writes into every object's metadata, and its status;
 //   - owner references, which hold uids and which Velero removes;
 //   - the labels by which Velero marks what it has restored;
-//   - the name of the namespace, also in the Namespace and in the subjects of a RoleBinding;
+//   - the name of the namespace, also in the Namespace, in the subjects of a RoleBinding and in the claimRef of a volume;
 //   - of Services the addresses and node ports that the server chose (those that a user chose cannot be told apart);
 //   - of Deployments the number of the rollout;
-//   - of claims the volume that they are bound to, and the controller's marks of it.
+//   - of claims the volume that they are bound to, of volumes the name, and the controller's marks on both.
 func Normalize(object *unstructured.Unstructured) *unstructured.Unstructured {
 	n := object.DeepCopy()
 	unstructured.RemoveNestedField(n.Object, "status")
@@ -43,7 +52,9 @@ func Normalize(object *unstructured.Unstructured) *unstructured.Unstructured {
 		removeKeys(n, "annotations", revisionAnnotation)
 	case schema.GroupKind{Kind: "PersistentVolumeClaim"}:
 		unstructured.RemoveNestedField(n.Object, "spec", "volumeName")
-		removeKeys(n, "annotations", "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller")
+		removeKeys(n, "annotations", bindCompletedAnnotation, boundByControllerAnnotation)
+	case schema.GroupKind{Kind: "PersistentVolume"}:
+		normalizeVolume(n)
 	case schema.GroupKind{Group: rbacv1.GroupName, Kind: "RoleBinding"}:
 		normalizeSubjects(n, object.GetNamespace())
 	}
@@ -70,6 +81,16 @@ func normalizeService(service *unstructured.Unstructured) {
 	for _, port := range entries(service, "spec", "ports") {
 		delete(port, "nodePort")
 	}
+}
+
+// normalizeVolume keeps which claim has the volume. Its name is that of a disk, or another where that is taken; Velero
+// notes the old one.
+func normalizeVolume(pv *unstructured.Unstructured) {
+	unstructured.RemoveNestedField(pv.Object, "metadata", "name")
+	for _, field := range []string{"namespace", "uid", "resourceVersion"} {
+		unstructured.RemoveNestedField(pv.Object, "spec", "claimRef", field)
+	}
+	removeKeys(pv, "annotations", boundByControllerAnnotation, originalNameAnnotation)
 }
 
 // normalizeSubjects removes the binding's own namespace from its subjects. Another one stays.
