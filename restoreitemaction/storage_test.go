@@ -708,6 +708,10 @@ func TestConversionsThatAreRefused(t *testing.T) {
 			is: storageclass.ErrProvisioner,
 		},
 		{
+			name: "of a disk that is reattached to a smaller one", settings: rule("{capacity: 39Gi}"), backedUp: ssd(), volume: oldDisk,
+			want: converting + "a volume does not become smaller than it was: capacity 39Gi is asked for and 40Gi were backed up", is: storageclass.ErrShrink,
+		},
+		{
 			name: "of a disk that is reattached to a class that is missing", settings: rule("{class: gone}"), backedUp: ssd(), volume: oldDisk,
 			want: converting + `storageclass gone not exists: create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
 			is:   storageclass.ErrMissing,

@@ -85,13 +85,18 @@ func (p *Plan) setModes(claim diskspec.Claim, conversion Conversion, had []corev
 
 // setCapacity plans the size of a claim, of which one was backed up.
 func (p *Plan) setCapacity(conversion Conversion, backedUp resource.Quantity) error {
-	if conversion.Capacity == nil {
-		return nil
+	if err := conversion.checkCapacity(backedUp); err != nil || conversion.Capacity == nil {
+		return err
 	}
 	asked := conversion.Capacity.Quantity
-	if asked.Cmp(backedUp) < 0 {
-		return fmt.Errorf("%w: capacity %s is asked for and %s were backed up", ErrShrink, &asked, &backedUp)
-	}
 	p.Capacity = &asked
 	return nil
+}
+
+// checkCapacity refuses a size below the one that was backed up.
+func (c *Conversion) checkCapacity(backedUp resource.Quantity) error {
+	if c.Capacity == nil || c.Capacity.Cmp(backedUp) >= 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: capacity %s is asked for and %s were backed up", ErrShrink, &c.Capacity.Quantity, &backedUp)
 }

@@ -115,6 +115,9 @@ func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim,
 	if err := plan.setModes(claim, conversion, pv.Spec.AccessModes, diskOf(pv)); err != nil {
 		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
 	}
+	if err := conversion.checkCapacity(pv.Spec.Capacity[corev1.ResourceStorage]); err != nil {
+		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
+	}
 	return plan, nil
 }
 
