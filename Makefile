@@ -58,7 +58,7 @@ format: ## Format the code
 
 .PHONY: schemas
 schemas: ## The JSON Schemas of the settings of a restore, in deploy/settings/schema
-	go run ./tests/tools/cmd/schemas deploy/settings/schema
+	go run ./tests/tools/cmd/schemas docs/restore-settings.md deploy/settings/schema
 
 .PHONY: conformance
 conformance: ## The simulated cloud against independent clients (needs Node.js 20 and npm)

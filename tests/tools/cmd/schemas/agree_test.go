@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -123,17 +122,9 @@ func examples(t *testing.T) []string {
 	}
 	var examples []string
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		examples = append(examples, string(content))
+		examples = append(examples, read(t, file))
 	}
-	docs, err := os.ReadFile(root + "docs/restore-settings.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(docs), -1) {
+	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, docs), -1) {
 		if strings.Contains(match[1], "kind: ConfigMap\n") {
 			examples = append(examples, match[1])
 		}
@@ -175,6 +166,51 @@ func validate(t *testing.T, schema *jsonschema.Schema, configMap *corev1.ConfigM
 		t.Fatal(err)
 	}
 	return schema.Validate(value)
+}
+
+// TestSchemaOfAConfigMap has the mistakes that the plugin would not see, because it
+// does not find the ConfigMap or the API server refuses it.
+func TestSchemaOfAConfigMap(t *testing.T) {
+	t.Parallel()
+	schema := compile(t)["annotations"]
+	const good = `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: annotations
+  labels:
+    velero.io/plugin-config: ""
+    alibabacloud.com/annotations: RestoreItemAction
+  annotations:
+    alibabacloud.com/restore: shop-20260101
+data:
+  rules: "[]"
+`
+	for name, test := range map[string]struct {
+		old, new string
+		refused  bool
+	}{
+		"what is right":                 {},
+		"another kind":                  {old: "kind: ConfigMap", new: "kind: Secret", refused: true},
+		"the label of another action":   {old: "alibabacloud.com/annotations", new: "alibabacloud.com/annotation", refused: true},
+		"a label with another value":    {old: "RestoreItemAction", new: "BackupItemAction", refused: true},
+		"no label of a plugin's config": {old: "velero.io/plugin-config", new: "velero.io/plugin", refused: true},
+		"a restore that is a number":    {old: "shop-20260101", new: "20260101", refused: true},
+		"a list that is not text":       {old: `"[]"`, new: "[]", refused: true},
+		"no data":                       {old: "data:\n  rules: \"[]\"\n", refused: true},
+		"binary data":                   {old: "\ndata:", new: "\nbinaryData: {photo: AQ==}\ndata:", refused: true},
+		"more of Kubernetes' own":       {old: "\ndata:", new: "\nimmutable: true\ndata:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			value, err := instance([]byte(strings.Replace(good, test.old, test.new, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(value); (err != nil) != test.refused {
+				t.Errorf("refused is to be %t: %v", test.refused, err)
+			}
+		})
+	}
 }
 
 // TestSchemaAndPluginAgree asks both about the same data.

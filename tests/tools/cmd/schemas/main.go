@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command schemas writes the JSON Schema of each ConfigMap that the restore item
-// actions read into the folder that its argument names.
+// actions read into a folder. The keys are described as the reference of them,
+// docs/restore-settings.md, does it.
 package main
 
 import (
@@ -27,15 +28,19 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: schemas FOLDER")
+	if len(args) != 2 {
+		return errors.New("usage: schemas REFERENCE FOLDER")
 	}
-	files, err := generate()
+	reference, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	files, err := generate(string(reference))
 	if err != nil {
 		return err
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(args[0], name), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(args[1], name), content, 0o644); err != nil {
 			return err
 		}
 	}
@@ -43,7 +48,7 @@ func run(args []string) error {
 }
 
 // generate returns the content of each file by its name, <action>.json.
-func generate() (map[string][]byte, error) {
+func generate(reference string) (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	for action, schemaOf := range map[string]func(string, settings.Forms) (settings.Schema, error){
 		restoreitemaction.AnnotationsName:         settings.SchemaOf[restoreitemaction.AnnotationsSettings],
@@ -57,6 +62,13 @@ func generate() (map[string][]byte, error) {
 			return nil, err
 		}
 		_, name, _ := strings.Cut(action, "/")
+		section, err := sectionOf(reference, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := describe(schema, section); err != nil {
+			return nil, fmt.Errorf("describing the settings of %s: %w", action, err)
+		}
 		var content bytes.Buffer
 		encoder := json.NewEncoder(&content)
 		encoder.SetEscapeHTML(false)
