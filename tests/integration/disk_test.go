@@ -32,6 +32,7 @@ func TestDisks(t *testing.T) {
 		t.Run("a disk becomes one of the class that its own is mapped to", s.testOtherClass)
 		t.Run("the StatefulSet of the documentation is restored with four changes at once", s.testDocumentedStatefulSet)
 		t.Run("volumes come back as their reclaim policies have it", s.testReclaimPolicies)
+		t.Run("volumes are converted as the rules have it, or refused", s.testConversions)
 		t.Run("an application of the time of FlexVolume is restored into a cluster of today", s.testFlexVolumeApplication)
 		t.Run("a claim is restored alone beside a volume of another vendor", s.testClaimAlone)
 		t.Run("a backup that hits the quota of snapshots keeps all objects and what it could take", s.testQuota)
