@@ -37,7 +37,9 @@ type Forms map[reflect.Type]Schema
 //
 // Values that are YAML documents are strings with a contentSchema, and each of those
 // is one of the schema's $defs, by its key. Where Decode takes the text of a value,
-// whatever YAML makes of it, so does the schema: numbers and bools as well.
+// whatever YAML makes of it, so does the schema: numbers and bools as well. It does
+// not take the space, quotes and comments that Decode allows around a plain value of
+// the data.
 //
 // Its error names a type that is a Validator or an encoding.TextUnmarshaler and has
 // no form.
