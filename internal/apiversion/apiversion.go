@@ -103,21 +103,23 @@ func policies() []row {
 	}
 }
 
-// networks were served in extensions and in v1beta1 until 1.21, network policies
-// in extensions until 1.15.
+// networks were served in extensions and in v1beta1 until 1.21, endpoint slices
+// until 1.24, network policies in extensions until 1.15.
 func networks() []row {
 	extensions, networking := version("extensions", "v1beta1"), version("networking.k8s.io", "v1")
 	return []row{
 		{"Ingress", "ingresses", networking, ingress, []schema.GroupVersion{extensions, version("networking.k8s.io", "v1beta1")}},
 		{"NetworkPolicy", "networkpolicies", networking, nil, []schema.GroupVersion{extensions}},
 		same("IngressClass", "ingressclasses", "networking.k8s.io", "v1beta1"),
+		{"EndpointSlice", "endpointslices", version("discovery.k8s.io", "v1"), endpointSlice, []schema.GroupVersion{version("discovery.k8s.io", "v1beta1")}},
 	}
 }
 
 // clusters are what is there once for a cluster, with what binds it. The betas
-// were served until 1.21.
+// were served until 1.21, those of flow control until 1.25, 1.28 and 1.31.
 func clusters() []row {
 	const rbac, storage, registration = "rbac.authorization.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io"
+	const flow, level, levels = "flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", "prioritylevelconfigurations"
 	return []row{
 		same("ClusterRole", "clusterroles", rbac, "v1beta1"),
 		same("ClusterRoleBinding", "clusterrolebindings", rbac, "v1beta1"),
@@ -126,6 +128,9 @@ func clusters() []row {
 		same("StorageClass", "storageclasses", storage, "v1beta1"),
 		same("CSIDriver", "csidrivers", storage, "v1beta1"),
 		same("APIService", "apiservices", "apiregistration.k8s.io", "v1beta1"),
+		same("FlowSchema", "flowschemas", flow, "v1beta1", "v1beta2", "v1beta3"),
+		{level, levels, version(flow, "v1"), concurrencyShares, []schema.GroupVersion{version(flow, "v1beta1"), version(flow, "v1beta2")}},
+		{level, levels, version(flow, "v1"), zeroShares, []schema.GroupVersion{version(flow, "v1beta3")}},
 		{
 			"MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
 			version(registration, "v1"), webhooks,

@@ -12,6 +12,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -295,6 +297,81 @@ webhooks: [{name: w.example.com, sideEffects: None, clientConfig: {url: "https:/
 			want:  `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b}, roleRef: {kind: Role, name: r, apiGroup: rbac.authorization.k8s.io}}`,
 			shape: &rbacv1.RoleBinding{},
 		},
+		"an EndpointSlice": {
+			old: `
+apiVersion: discovery.k8s.io/v1beta1
+kind: EndpointSlice
+metadata: {name: web-abc}
+addressType: IPv4
+endpoints:
+- addresses: [10.0.0.1]
+  nodeName: n1
+  topology: {kubernetes.io/hostname: n1, topology.kubernetes.io/zone: cn-hangzhou-h}
+- addresses: [10.0.0.2]
+  topology: {kubernetes.io/hostname: n2, topology.kubernetes.io/zone: cn-hangzhou-h, topology.kubernetes.io/region: cn-hangzhou}
+- addresses: [10.0.0.3]
+ports: [{name: http, port: 80}]
+`,
+			want: `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-abc}
+addressType: IPv4
+endpoints:
+- {addresses: [10.0.0.1], nodeName: n1, zone: cn-hangzhou-h}
+- addresses: [10.0.0.2]
+  zone: cn-hangzhou-h
+  deprecatedTopology: {kubernetes.io/hostname: n2, topology.kubernetes.io/region: cn-hangzhou}
+- addresses: [10.0.0.3]
+ports: [{name: http, port: 80}]
+`,
+			shape: &discoveryv1.EndpointSlice{},
+		},
+		"an EndpointSlice of nothing": {
+			old:   `{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: web-abc}, addressType: IPv4}`,
+			want:  `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-abc}, addressType: IPv4}`,
+			shape: &discoveryv1.EndpointSlice{},
+		},
+		"a priority level of v1beta2": {
+			old: `
+apiVersion: flowcontrol.apiserver.k8s.io/v1beta2
+kind: PriorityLevelConfiguration
+metadata: {name: batch}
+spec: {type: Limited, limited: {assuredConcurrencyShares: 5, limitResponse: {type: Reject}}}
+`,
+			want: `
+apiVersion: flowcontrol.apiserver.k8s.io/v1
+kind: PriorityLevelConfiguration
+metadata: {name: batch}
+spec: {type: Limited, limited: {nominalConcurrencyShares: 5, limitResponse: {type: Reject}}}
+`,
+			shape: &flowcontrolv1.PriorityLevelConfiguration{},
+		},
+		"a priority level without limits": {
+			old:   `{apiVersion: flowcontrol.apiserver.k8s.io/v1beta1, kind: PriorityLevelConfiguration, metadata: {name: e}, spec: {type: Exempt}}`,
+			want:  `{apiVersion: flowcontrol.apiserver.k8s.io/v1, kind: PriorityLevelConfiguration, metadata: {name: e}, spec: {type: Exempt}}`,
+			shape: &flowcontrolv1.PriorityLevelConfiguration{},
+		},
+		"a priority level of v1beta3 with no shares": {
+			old: `
+apiVersion: flowcontrol.apiserver.k8s.io/v1beta3
+kind: PriorityLevelConfiguration
+metadata: {name: batch, annotations: {flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares: ""}}
+spec: {type: Limited, limited: {nominalConcurrencyShares: 0, limitResponse: {type: Reject}}}
+`,
+			want: `
+apiVersion: flowcontrol.apiserver.k8s.io/v1
+kind: PriorityLevelConfiguration
+metadata: {name: batch}
+spec: {type: Limited, limited: {nominalConcurrencyShares: 0, limitResponse: {type: Reject}}}
+`,
+			shape: &flowcontrolv1.PriorityLevelConfiguration{},
+		},
+		"a FlowSchema": {
+			old:   `{apiVersion: flowcontrol.apiserver.k8s.io/v1beta2, kind: FlowSchema, metadata: {name: f}, spec: {matchingPrecedence: 100, priorityLevelConfiguration: {name: batch}}}`,
+			want:  `{apiVersion: flowcontrol.apiserver.k8s.io/v1, kind: FlowSchema, metadata: {name: f}, spec: {matchingPrecedence: 100, priorityLevelConfiguration: {name: batch}}}`,
+			shape: &flowcontrolv1.FlowSchema{},
+		},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -366,6 +443,14 @@ func TestWhatCannotBeConverted(t *testing.T) {
 			object: `{apiVersion: networking.k8s.io/v1beta1, kind: Ingress, metadata: {name: i, annotations: {kubernetes.io/ingress.class: 1}}, spec: {}}`,
 			want:   "reading the annotations: .metadata.annotations.kubernetes.io/ingress.class accessor error: 1 is of the type int64, expected string",
 		},
+		"endpoints that are no list": {
+			object: `{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: e}, endpoints: many}`,
+			want:   "reading the endpoints: .endpoints accessor error: many is of the type string, expected []interface{}",
+		},
+		"a priority level whose limits are text": {
+			object: `{apiVersion: flowcontrol.apiserver.k8s.io/v1beta2, kind: PriorityLevelConfiguration, metadata: {name: p}, spec: {limited: few}}`,
+			want:   "reading the limits: .spec.limited accessor error: few is of the type string, expected map[string]interface{}",
+		},
 		"a disruption budget whose selector is text": {
 			object: `{apiVersion: policy/v1beta1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {selector: all}}`,
 			want:   "reading the selector: .spec.selector accessor error: all is of the type string, expected map[string]interface{}",
@@ -411,7 +496,7 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
-	if seen < 25 {
+	if seen < 32 {
 		t.Errorf("%d versions, want them all", seen)
 	}
 	if diff := cmp.Diff(table.Resources(), apiversion.NewTable().Resources()); diff != "" {
@@ -447,6 +532,7 @@ func FuzzApply(f *testing.F) {
 	f.Add(`{"spec":{"backend":{"serviceName":"a","servicePort":"80"},"rules":[{"http":{"paths":[{}]}}]}}`)
 	f.Add(`{"spec":{"metrics":[{"resource":{"name":"cpu"}}]},"webhooks":[1]}`)
 	f.Add(`{"spec":null,"metadata":{"annotations":null}}`)
+	f.Add(`{"endpoints":[{"topology":{"topology.kubernetes.io/zone":1}},{"topology":[]}],"spec":{"limited":{"assuredConcurrencyShares":1}}}`)
 	table := apiversion.NewTable()
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range []schema.GroupVersionKind{
@@ -455,6 +541,8 @@ func FuzzApply(f *testing.F) {
 			{Group: "extensions", Version: "v1beta1", Kind: "DaemonSet"},
 			{Group: "autoscaling", Version: "v2beta1", Kind: "HorizontalPodAutoscaler"},
 			{Group: "policy", Version: "v1beta1", Kind: "PodDisruptionBudget"},
+			{Group: "discovery.k8s.io", Version: "v1beta1", Kind: "EndpointSlice"},
+			{Group: "flowcontrol.apiserver.k8s.io", Version: "v1beta2", Kind: "PriorityLevelConfiguration"},
 			{Group: "admissionregistration.k8s.io", Version: "v1beta1", Kind: "MutatingWebhookConfiguration"},
 		} {
 			var content map[string]any
