@@ -39,7 +39,7 @@ func (s *diskSuite) testReclaimPolicies(t *testing.T) {
 	s.makeReady(t, b.name, "nas")
 	s.waitAllBound(t, b.name, len(reclaimClaims))
 
-	b.completedBackup(t, "reclaim-objects", b.name, "--snapshot-volumes=false")
+	b.completedBackup(t, "reclaim-objects", b.name, "--volume-snapshot-locations", b.name, "--snapshot-volumes=false")
 	b.backUpEmptyDirectories(t, "nas", "delete,retain")
 	b.completedDiskBackup(t, "reclaim-data")
 
