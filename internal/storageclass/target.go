@@ -40,6 +40,8 @@ type Targets struct {
 	classes  Classes
 	// refused are the claims that no volume is made for.
 	refused *refusals
+	// kept are the new disks that no settings were asked for.
+	kept *keptDisks
 }
 
 // NewTargets returns targets from the settings that reader reads. It reads nothing yet.
@@ -49,6 +51,7 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 		upstream: settings.OfUpstream[upstreamMapping](reader, upstreamAction),
 		classes:  classes,
 		refused:  newRefusals(),
+		kept:     newKeptDisks(),
 	}
 }
 
@@ -77,6 +80,18 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 	}
 	target, err := diskTarget(ctx, conversion, claim, t.classes)
 	return target, t.refused.note(restore, claim, conversion.wrap(claim, err))
+}
+
+// KeepAsItWas says that the new disk of that id is as the one that was backed up,
+// because nothing tells of which claim it is. The Planner of the same process then
+// plans no conversion of its volume.
+func (t *Targets) KeepAsItWas(restore *velerov1.Restore, volumeID string) {
+	t.kept.add(restore, volumeID)
+}
+
+// keptAsItWas tells whether no settings were asked for the new disk of that id.
+func (t *Targets) keptAsItWas(restore *velerov1.Restore, volumeID string) bool {
+	return t.kept.has(restore, volumeID)
 }
 
 // find returns a StorageClass, as Classes does.
