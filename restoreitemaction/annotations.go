@@ -57,6 +57,6 @@ func (a *Annotations) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	if equality.Semantic.DeepEqual(item.Object, changed.Object) {
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
-	changes.log(a.log, item)
+	changes.log(a.log.WithFields(fieldsOf(item)), item)
 	return velero.NewRestoreItemActionExecuteOutput(changed), nil
 }

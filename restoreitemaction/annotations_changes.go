@@ -51,13 +51,13 @@ func (c annotationChanges) apply(object *unstructured.Unstructured) {
 	object.SetAnnotations(changed)
 }
 
-// log logs what apply would change in object.
+// log logs what apply would change in object, with log, which names the object.
 func (c annotationChanges) log(log logrus.FieldLogger, object *unstructured.Unstructured) {
 	old := object.GetAnnotations()
 	for _, key := range slices.Sorted(maps.Keys(c)) {
 		value, present := old[key]
 		change := c[key]
-		log := log.WithFields(fieldsOf(object)).WithField("annotation", key)
+		log := log.WithField("annotation", key)
 		switch {
 		case change.removed && present:
 			log.WithField("old", value).Info("Removed an annotation")

@@ -180,15 +180,6 @@ func TestAnnotationsSayWhatTheyChange(t *testing.T) {
 	if _, err := n.annotations.Execute(n.input(item, item)); err != nil {
 		t.Fatal(err)
 	}
-	type line struct {
-		Level   logrus.Level
-		Message string
-		Fields  logrus.Fields
-	}
-	said := make([]line, 0, 3)
-	for _, entry := range n.logged.AllEntries() {
-		said = append(said, line{entry.Level, entry.Message, entry.Data})
-	}
 	fields := func(key string, more logrus.Fields) logrus.Fields {
 		all := logrus.Fields{"resource": "ingresses.networking.k8s.io", "namespace": "shop", "name": "web", "annotation": key}
 		for name, value := range more {
@@ -201,7 +192,7 @@ func TestAnnotationsSayWhatTheyChange(t *testing.T) {
 		{logrus.InfoLevel, "Set an annotation", fields("b", logrus.Fields{"old": "", "new": "y"})},
 		{logrus.InfoLevel, "Removed an annotation", fields("d", logrus.Fields{"old": "4"})},
 	}
-	if diff := cmp.Diff(want, said); diff != "" {
+	if diff := cmp.Diff(want, linesOf(n.logged)); diff != "" {
 		t.Errorf("the log differs (-want +got):\n%s", diff)
 	}
 }

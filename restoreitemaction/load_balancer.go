@@ -4,7 +4,6 @@ package restoreitemaction
 
 import (
 	"context"
-	"sync"
 
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -41,8 +40,8 @@ type LoadBalancer struct {
 	annotations *settings.Settings[AnnotationsSettings]
 	cluster     NodePorts
 
-	// unchecked warns that node ports cannot be checked. A process serves one restore.
-	unchecked sync.Once
+	// warned has the warning that node ports cannot be checked.
+	warned onceInRestore
 }
 
 // NewLoadBalancer returns the action with the settings that reader reads. It
@@ -68,23 +67,22 @@ func (a *LoadBalancer) Execute(input *velero.RestoreItemActionExecuteInput) (*ve
 	defer cancel()
 	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
 	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
-	var prepare func(*serviceRestore, context.Context) error
+	s := &serviceRestore{
+		action:     a,
+		restore:    input.Restore,
+		fromBackup: fromBackup,
+		service:    item.DeepCopy(),
+		log:        a.log.WithFields(fieldsOf(item)),
+	}
+	var err error
 	switch serviceType(fromBackup) {
 	case corev1.ServiceTypeLoadBalancer:
-		prepare = (*serviceRestore).renewLoadBalancer
+		err = s.renewLoadBalancer(ctx)
 	case corev1.ServiceTypeNodePort:
-		prepare = (*serviceRestore).keepNodePorts
-	default:
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+		err = s.keepNodePorts(ctx)
+	default: // It has neither.
 	}
-	s := &serviceRestore{
-		LoadBalancer: a,
-		restore:      input.Restore,
-		fromBackup:   fromBackup,
-		service:      item.DeepCopy(),
-		log:          a.log.WithFields(fieldsOf(item)),
-	}
-	if err := prepare(s, ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if equality.Semantic.DeepEqual(item.Object, s.service.Object) {
@@ -95,7 +93,7 @@ func (a *LoadBalancer) Execute(input *velero.RestoreItemActionExecuteInput) (*ve
 
 // serviceRestore is the restore of one Service.
 type serviceRestore struct {
-	*LoadBalancer
+	action     *LoadBalancer
 	restore    *velerov1.Restore
 	fromBackup *unstructured.Unstructured
 	// service is changed in place.

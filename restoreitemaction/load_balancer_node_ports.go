@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,7 +25,7 @@ func (s *serviceRestore) keepNodePorts(ctx context.Context) error {
 	if s.restore.Spec.PreserveNodePorts != nil || len(kept) == 0 {
 		return nil
 	}
-	set, _, err := s.settings.Read(ctx, settings.ForRestore(s.restore))
+	set, _, err := s.action.settings.Read(ctx, settings.ForRestore(s.restore))
 	if err != nil || !set.keepsNodePorts() {
 		return err
 	}
@@ -34,13 +35,14 @@ func (s *serviceRestore) keepNodePorts(ctx context.Context) error {
 		if allowed.includes(port.nodePort) {
 			possible = append(possible, port)
 		} else {
-			s.giveUp(port, fmt.Sprintf("The node port is outside of the range %d-%d of this cluster", allowed.First, allowed.Last))
+			s.giveUp(port).WithField("nodePortRange", allowed.String()).
+				Warn("The node port is outside of the range of this cluster: another is chosen")
 		}
 	}
 	taken := s.takenPorts(ctx, possible)
 	for _, port := range possible {
 		if taken[port.nodePort] {
-			s.giveUp(port, "The node port is taken in this cluster")
+			s.giveUp(port).Warn("The node port is taken in this cluster: another is chosen")
 			continue
 		}
 		port.content["nodePort"] = port.nodePort
@@ -49,10 +51,11 @@ func (s *serviceRestore) keepNodePorts(ctx context.Context) error {
 	return nil
 }
 
-// giveUp leaves it to the API server to choose the node port.
-func (s *serviceRestore) giveUp(port keptPort, why string) {
+// giveUp leaves it to the API server to choose the node port, and returns what to
+// tell the reason by.
+func (s *serviceRestore) giveUp(port keptPort) logrus.FieldLogger {
 	delete(port.content, "nodePort")
-	s.log.WithField("nodePort", port.nodePort).Warn(why + ": another is chosen")
+	return s.log.WithField("nodePort", port.nodePort)
 }
 
 // keptPort is a port of a Service whose node port is to be that of the backup.
@@ -105,12 +108,10 @@ func (s *serviceRestore) keptPorts() []keptPort {
 // another Service has them. Where it cannot be asked, that is none, with one warning
 // for the restore.
 func (s *serviceRestore) takenPorts(ctx context.Context, ports []keptPort) map[int64]bool {
+	const unchecked = "Node ports cannot be checked: a Service is not restored if another one has its node port"
 	taken, err := s.askForPorts(ctx, ports)
-	if err != nil {
-		s.log.WithError(err).Debug("Node ports are not checked")
-		s.unchecked.Do(func() {
-			s.log.WithError(err).Warn("Node ports cannot be checked: a Service is not restored if another one has its node port")
-		})
+	if err != nil && s.action.warned.first(s.restore, unchecked) {
+		s.log.WithError(err).Warn(unchecked)
 	}
 	return taken
 }
@@ -118,7 +119,7 @@ func (s *serviceRestore) takenPorts(ctx context.Context, ports []keptPort) map[i
 // askForPorts creates a Service with the ports in a dry run, without those that the
 // API server refuses, until there are none.
 func (s *serviceRestore) askForPorts(ctx context.Context, ports []keptPort) (map[int64]bool, error) {
-	api, err := s.cluster.Client()
+	api, err := s.action.cluster.Client()
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +134,7 @@ func (s *serviceRestore) askForPorts(ctx context.Context, ports []keptPort) (map
 		if !refused {
 			return taken, fmt.Errorf("creating the Service %s in a dry run: %w", client.ObjectKeyFromObject(probe), err)
 		}
+		// The API server gives a number to one Service, whatever the protocol (initNodePorts).
 		taken[int64(probe.Spec.Ports[index].NodePort)] = true
 		probe.Spec.Ports = slices.Delete(probe.Spec.Ports, index, index+1)
 	}
@@ -142,12 +144,8 @@ func (s *serviceRestore) askForPorts(ctx context.Context, ports []keptPort) (map
 // probe is a Service where the restored one will be, of which no more is known than
 // the ports.
 func (s *serviceRestore) probe(ports []keptPort) *corev1.Service {
-	namespace := s.fromBackup.GetNamespace()
-	if target, ok := s.restore.Spec.NamespaceMapping[namespace]; ok {
-		namespace = target
-	}
 	probe := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: s.fromBackup.GetName()},
+		ObjectMeta: metav1.ObjectMeta{Namespace: targetNamespace(s.restore, s.fromBackup.GetNamespace()), Name: s.fromBackup.GetName()},
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort},
 	}
 	for _, port := range ports {

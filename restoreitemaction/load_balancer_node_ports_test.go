@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,7 +26,7 @@ import (
 
 // Warnings about node ports.
 const (
-	warnRange     = "The node port is outside of the range 30000-32767 of this cluster: another is chosen"
+	warnRange     = "The node port is outside of the range of this cluster: another is chosen"
 	warnTaken     = "The node port is taken in this cluster: another is chosen"
 	warnUnchecked = "Node ports cannot be checked: a Service is not restored if another one has its node port"
 )
@@ -93,7 +94,17 @@ type nodePortCase struct {
 	settings map[string]string
 	mapping  map[string]string
 	want     string
-	warnings []string
+	warnings []line
+}
+
+// portWarning is a warning about a node port of the Service shop/web; allowed is the
+// range that it is outside of.
+func portWarning(message string, nodePort int64, allowed string) line {
+	fields := logrus.Fields{"resource": "services", "namespace": "shop", "name": "web", "nodePort": nodePort}
+	if allowed != "" {
+		fields["nodePortRange"] = allowed
+	}
+	return line{logrus.WarnLevel, message, fields}
 }
 
 // nodePortCases are for a cluster where another Service has 30080 and 30443, and the
@@ -111,25 +122,31 @@ func nodePortCases() []nodePortCase {
 				`{name: c, port: 443, protocol: TCP, targetPort: 443, nodePort: 30443}]`,
 			want: `[{name: a, port: 80, protocol: TCP, targetPort: 80}, {name: b, port: 81, protocol: TCP, targetPort: 81, nodePort: 30081}, ` +
 				`{name: c, port: 443, protocol: TCP, targetPort: 443}]`,
-			warnings: []string{warnTaken},
+			warnings: []line{portWarning(warnTaken, 30080, ""), portWarning(warnTaken, 30443, "")},
 		},
 		{
 			name:     "a port outside of the range is left to the API server",
 			ports:    `[{name: a, port: 80, protocol: TCP, targetPort: 80, nodePort: 29999}, {name: b, port: 81, protocol: TCP, targetPort: 81, nodePort: 32767}]`,
 			want:     `[{name: a, port: 80, protocol: TCP, targetPort: 80}, {name: b, port: 81, protocol: TCP, targetPort: 81, nodePort: 32767}]`,
-			warnings: []string{warnRange},
+			warnings: []line{portWarning(warnRange, 29999, "30000-32767")},
 		},
 		{
 			name:     "another range can be set",
 			ports:    `[{name: a, port: 80, protocol: TCP, targetPort: 80, nodePort: 31000}, {name: b, port: 81, protocol: TCP, targetPort: 81, nodePort: 30999}]`,
 			settings: map[string]string{"nodePortRange": "31000-31999"},
 			want:     `[{name: a, port: 80, protocol: TCP, targetPort: 80, nodePort: 31000}, {name: b, port: 81, protocol: TCP, targetPort: 81}]`,
-			warnings: []string{"The node port is outside of the range 31000-31999 of this cluster: another is chosen"},
+			warnings: []line{portWarning(warnRange, 30999, "31000-31999")},
 		},
 		{
 			name:  "two protocols may share a port",
 			ports: `[{name: a, port: 53, protocol: TCP, targetPort: 53, nodePort: 30053}, {name: b, port: 53, protocol: UDP, targetPort: 53, nodePort: 30053}]`,
 			want:  `[{name: a, port: 53, protocol: TCP, targetPort: 53, nodePort: 30053}, {name: b, port: 53, protocol: UDP, targetPort: 53, nodePort: 30053}]`,
+		},
+		{
+			name:     "a port that is taken is taken for both protocols",
+			ports:    `[{name: a, port: 53, protocol: TCP, targetPort: 53, nodePort: 30080}, {name: b, port: 53, protocol: UDP, targetPort: 53, nodePort: 30080}]`,
+			want:     `[{name: a, port: 53, protocol: TCP, targetPort: 53}, {name: b, port: 53, protocol: UDP, targetPort: 53}]`,
+			warnings: []line{portWarning(warnTaken, 30080, ""), portWarning(warnTaken, 30080, "")},
 		},
 		{
 			name:    "ports that the Service itself has where it is restored to stay",
@@ -156,7 +173,7 @@ func (c *nodePortCase) run(t *testing.T, api client.Client) {
 	n := newNetwork(t, clusterOf(api), networkSettings(c.settings, ""))
 	n.restore.Spec.NamespaceMapping = c.mapping
 	wantObject(t, nodePortService(c.want), n.restored(t, readObject(t, nodePortService(c.ports))))
-	if diff := cmp.Diff(c.warnings, n.warnings()); diff != "" {
+	if diff := cmp.Diff(c.warnings, n.warned, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
@@ -263,7 +280,8 @@ func TestNodePortsStayWhereTheyCannotBeChecked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t, tt.cluster(t), nil)
-			for range 3 {
+			for i := range 6 {
+				n.restore = newRestore(fmt.Sprintf("restore-%d", i%2))
 				service := readObject(t, nodePortService(`[{name: a, port: 80, nodePort: 30081}]`))
 				output, err := n.loadBalancer.Execute(n.input(service, service))
 				if err != nil {
@@ -277,8 +295,8 @@ func TestNodePortsStayWhereTheyCannotBeChecked(t *testing.T) {
 					said++
 				}
 			}
-			if said != 1 {
-				t.Errorf("%d warnings that node ports cannot be checked, want 1", said)
+			if said != 2 {
+				t.Errorf("%d warnings that node ports cannot be checked, want one in each of 2 restores", said)
 			}
 		})
 	}

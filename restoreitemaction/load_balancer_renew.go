@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -61,7 +62,7 @@ const annotationRestoreStatus = "velero.io/restore-status"
 // backed up. One without a mark of Alibaba Cloud stays as it is.
 func (s *serviceRestore) renewLoadBalancer(ctx context.Context) error {
 	run := settings.ForRestore(s.restore)
-	rules, _, err := s.annotations.Read(ctx, run)
+	rules, _, err := s.action.annotations.Read(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (s *serviceRestore) renewLoadBalancer(ctx context.Context) error {
 	if !s.isOfAlibabaCloud(annotations) {
 		return nil
 	}
-	set, _, err := s.settings.Read(ctx, run)
+	set, _, err := s.action.settings.Read(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (s *serviceRestore) renewLoadBalancer(ctx context.Context) error {
 		// A rule of the action annotations decides, whichever action comes first.
 		delete(changes, key)
 	}
-	changes.log(s.LoadBalancer.log, s.service)
+	changes.log(s.log, s.service)
 	changes.apply(s.service)
 	s.removeMarks()
 	s.renewHealthCheckPort()
@@ -165,7 +166,20 @@ func asksOverride(asked annotationChanges) bool {
 func (s *serviceRestore) restoresStatus(annotations map[string]string) bool {
 	addresses, _, _ := unstructured.NestedSlice(s.fromBackup.Object, "status", "loadBalancer", "ingress")
 	return len(addresses) > 0 &&
-		(s.restore.Spec.RestoreStatus != nil || strings.EqualFold(strings.TrimSpace(annotations[annotationRestoreStatus]), "true"))
+		(includesServices(s.restore.Spec.RestoreStatus) || strings.EqualFold(strings.TrimSpace(annotations[annotationRestoreStatus]), "true"))
+}
+
+// includesServices reports whether a Restore asks for the status of Services. Velero
+// takes resources by their names and by what kubectl calls them.
+func includesServices(spec *velerov1.RestoreStatusSpec) bool {
+	if spec == nil {
+		return false
+	}
+	named := func(resource string) bool {
+		return slices.Contains([]string{"*", "services", "service", "svc"}, strings.ToLower(resource))
+	}
+	return (len(spec.IncludedResources) == 0 || slices.ContainsFunc(spec.IncludedResources, named)) &&
+		!slices.ContainsFunc(spec.ExcludedResources, named)
 }
 
 // removeMarks removes what the controller has written into the Service.
@@ -188,7 +202,6 @@ func (s *serviceRestore) removeMarks() {
 		s.service.SetFinalizers(finalizers)
 		s.log.Info("Removed the finalizers of the cloud controller manager")
 	}
-	unstructured.RemoveNestedField(s.service.Object, "status", "loadBalancer", "ingress")
 }
 
 // renewHealthCheckPort lets the API server choose the port of health checks, unless

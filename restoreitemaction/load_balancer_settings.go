@@ -76,4 +76,7 @@ func (s *LoadBalancerSettings) nodePortRange() NodePortRange {
 	return *s.NodePortRange
 }
 
+// String returns the form that UnmarshalText reads.
+func (r NodePortRange) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
+
 func (r NodePortRange) includes(port int64) bool { return r.First <= port && port <= r.Last }

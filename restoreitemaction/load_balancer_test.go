@@ -156,6 +156,14 @@ spec:
   ports: [{port: 80, protocol: TCP, targetPort: 8080}]
 `,
 		},
+		{
+			name: "nothing is done about its status where the Restore asks for those of others", backup: managed,
+			spec: velerov1.RestoreSpec{RestoreStatus: &velerov1.RestoreStatusSpec{IncludedResources: []string{"workflows"}}}, want: renewed,
+		},
+		{
+			name: "nor where the Restore asks for those of all but Services", backup: managed,
+			spec: velerov1.RestoreSpec{RestoreStatus: &velerov1.RestoreStatusSpec{ExcludedResources: []string{"svc"}}}, want: renewed,
+		},
 		{name: "an existing load balancer is used, and its listeners are left alone", backup: reusing, want: keptWith("false")},
 		{
 			name: "its listeners are replaced where that is set", backup: reusing,
@@ -218,7 +226,7 @@ spec:
 			n := newNetwork(t, clusterOf(newAPI(t)), networkSettings(tt.settings, tt.rules))
 			n.restore.Spec = tt.spec
 			wantObject(t, tt.want, n.restored(t, readObject(t, tt.backup)))
-			if diff := cmp.Diff([]string(nil), n.warnings()); diff != "" {
+			if diff := cmp.Diff([]line{}, n.warned); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
@@ -239,8 +247,9 @@ func networkSettings(loadBalancer map[string]string, rules string) map[string]ma
 
 func TestAMarkIsEnoughForAServiceOfAlibabaCloud(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, metadata, spec string }{
-		{name: "an annotation", metadata: ", annotations: {service.beta.kubernetes.io/alicloud-loadbalancer-name: web}"},
+	const named = ", annotations: {service.beta.kubernetes.io/alicloud-loadbalancer-name: web}"
+	tests := []struct{ name, metadata, spec, want string }{
+		{name: "an annotation", metadata: named, want: named},
 		{name: "the class of network load balancers", spec: ", loadBalancerClass: alibabacloud.com/nlb"},
 		{name: "a label", metadata: ", labels: {service.beta.kubernetes.io/hash: 7ae73a1e}"},
 		{name: "a finalizer", metadata: ", finalizers: [service.k8s.alibaba/nlb]"},
@@ -249,12 +258,11 @@ func TestAMarkIsEnoughForAServiceOfAlibabaCloud(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t, clusterOf(newAPI(t)), nil)
-			backup := readObject(t, "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop"+tt.metadata+
-				"}, spec: {type: LoadBalancer"+tt.spec+", externalTrafficPolicy: Local, healthCheckNodePort: 31000}}")
-			spec, _ := n.restored(t, backup).Object["spec"].(map[string]any)
-			if port, ok := spec["healthCheckNodePort"]; ok {
-				t.Errorf("the port of health checks is still %v", port)
+			service := func(metadata, spec string) string {
+				return "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop" + metadata + "}, spec: {type: LoadBalancer" + tt.spec +
+					", externalTrafficPolicy: Local" + spec + "}}"
 			}
+			wantObject(t, service(tt.want, ""), n.restored(t, readObject(t, service(tt.metadata, ", healthCheckNodePort: 31000"))))
 		})
 	}
 }
@@ -265,9 +273,15 @@ func TestLoadBalancerLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	preserve, random := true, false
 	tests := []struct {
-		name, service string
-		spec          velerov1.RestoreSpec
+		name, service, metadata string
+		spec                    velerov1.RestoreSpec
 	}{
+		{
+			name: "a load balancer with marks of another cloud",
+			metadata: ", annotations: {service.beta.kubernetes.io/aws-load-balancer-type: nlb}, labels: {service.beta.kubernetes.io/team: web}" +
+				", finalizers: [service.kubernetes.io/load-balancer-cleanup]",
+			service: `{type: LoadBalancer, loadBalancerClass: service.k8s.aws/nlb, healthCheckNodePort: 31000}`,
+		},
 		{
 			name:    "a load balancer of another cloud",
 			service: `{type: LoadBalancer, healthCheckNodePort: 31000, newer: field, ports: [{port: 80, nodePort: 30080}]}`,
@@ -290,7 +304,7 @@ func TestLoadBalancerLeavesOthersAlone(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t, nowhere(), map[string]map[string]string{"load-balancer": {"reuse": "sometimes"}})
 			n.restore.Spec = tt.spec
-			item := readObject(t, `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: `+tt.service+`}`)
+			item := readObject(t, `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop`+tt.metadata+`}, spec: `+tt.service+`}`)
 			want := item.DeepCopy()
 			output, err := n.loadBalancer.Execute(n.input(item, item))
 			if err != nil {
@@ -302,7 +316,7 @@ func TestLoadBalancerLeavesOthersAlone(t *testing.T) {
 			if diff := cmp.Diff(want.Object, item.Object); diff != "" {
 				t.Errorf("the item differs (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff([]string(nil), n.warnings()); diff != "" {
+			if diff := cmp.Diff([]line{}, warningsOf(n.logged)); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -39,13 +38,6 @@ func podSpecResources() []string {
 // podSpecPath returns where an object has its PodSpec, nil where it has none.
 func podSpecPath(object *unstructured.Unstructured) []string {
 	return podSpecPaths()[resourceOf(object)]
-}
-
-// resourceOf returns an object's resource as Velero writes it, such as
-// deployments.apps.
-func resourceOf(object *unstructured.Unstructured) string {
-	plural, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
-	return plural.GroupResource().String()
 }
 
 // containersOf returns the containers of an object whose PodSpec is at path, of

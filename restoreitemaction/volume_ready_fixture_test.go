@@ -31,7 +31,6 @@ import (
 )
 
 const (
-	veleroNamespace = "velero"
 	provider        = "alibabacloud"
 	diskDriver      = "diskplugin.csi.alibabacloud.com"
 	holdKey         = "alibabacloud.com/volume-ready"
@@ -81,15 +80,6 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		}
 	})
 	return w
-}
-
-// newRestore returns a Restore that runs.
-func newRestore(name string) *velerov1.Restore {
-	return &velerov1.Restore{
-		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: name, UID: types.UID("uid-of-" + name)},
-		Spec:       velerov1.RestoreSpec{BackupName: "backup-1"},
-		Status:     velerov1.RestoreStatus{Phase: velerov1.RestorePhaseInProgress},
-	}
 }
 
 // refuseImmutable refuses what the API server refuses and the fake client does

@@ -3,24 +3,17 @@
 package restoreitemaction_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	riav1 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/yaml"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
@@ -31,6 +24,8 @@ type network struct {
 	annotations  *restoreitemaction.Annotations
 	logged       *logrustest.Hook
 	restore      *velerov1.Restore
+	// warned is what was warned of while restored ran the actions for the first time.
+	warned []line
 }
 
 // newNetwork returns one in the cluster, with the actions' settings: data of
@@ -49,48 +44,6 @@ func newNetwork(t *testing.T, here restoreitemaction.NodePorts, data map[string]
 		logged:       hook,
 		restore:      newRestore("restore-1"),
 	}
-}
-
-// clusterOf is the cluster behind an API server.
-func clusterOf(api client.Client) *cluster.Cluster { return cluster.New(api, veleroNamespace) }
-
-// nowhere is no cluster.
-func nowhere() *cluster.Cluster { return cluster.Absent(cluster.ErrNone) }
-
-// newAPI returns an API server with the objects.
-func newAPI(t *testing.T, objects ...client.Object) client.WithWatch {
-	t.Helper()
-	scheme, err := cluster.Scheme()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
-}
-
-// configMapOf returns the ConfigMap of an action.
-func configMapOf(action string, data map[string]string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: veleroNamespace,
-			Name:      action,
-			Labels:    map[string]string{settings.LabelPluginConfig: "", "alibabacloud.com/" + action: "RestoreItemAction"},
-		},
-		Data: data,
-	}
-}
-
-// readObject returns the object that the YAML describes.
-func readObject(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	content, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(content); err != nil {
-		t.Fatal(err)
-	}
-	return object
 }
 
 // input returns what Velero hands to an action for an object that was backed up.
@@ -117,7 +70,9 @@ func (n *network) run(t *testing.T, backedUp *unstructured.Unstructured, order .
 // is run again.
 func (n *network) restored(t *testing.T, backedUp *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
+	n.logged.Reset()
 	got := n.run(t, backedUp, n.loadBalancer, n.annotations)
+	n.warned = warningsOf(n.logged)
 	for name, order := range map[string][]riav1.RestoreItemAction{
 		"in another order": {n.annotations, n.loadBalancer},
 		"twice":            {n.loadBalancer, n.annotations, n.loadBalancer, n.annotations, n.annotations, n.loadBalancer},
@@ -127,39 +82,4 @@ func (n *network) restored(t *testing.T, backedUp *unstructured.Unstructured) *u
 		}
 	}
 	return got
-}
-
-// warnings returns what was said at the level of warnings, sorted, each once.
-func (n *network) warnings() []string {
-	var said []string
-	for _, entry := range n.logged.AllEntries() {
-		if entry.Level <= logrus.WarnLevel {
-			said = append(said, entry.Message)
-		}
-	}
-	slices.Sort(said)
-	return slices.Compact(said)
-}
-
-func asUnstructured(t *testing.T, item runtime.Unstructured) *unstructured.Unstructured {
-	t.Helper()
-	object, ok := item.(*unstructured.Unstructured)
-	if !ok {
-		t.Fatalf("the item is a %T", item)
-	}
-	return object
-}
-
-// wantObject compares an object with YAML, but for what a typed object has when it
-// is written: an empty creationTimestamp and status.
-func wantObject(t *testing.T, want string, got *unstructured.Unstructured) {
-	t.Helper()
-	got = got.DeepCopy()
-	unstructured.RemoveNestedField(got.Object, "metadata", "creationTimestamp")
-	if status, _, _ := unstructured.NestedMap(got.Object, "status", "loadBalancer"); len(status) == 0 {
-		unstructured.RemoveNestedField(got.Object, "status")
-	}
-	if diff := cmp.Diff(readObject(t, want).Object, got.Object); diff != "" {
-		t.Errorf("the object differs (-want +got):\n%s", diff)
-	}
 }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restoreitemaction
+
+import (
+	"sync"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// onceInRestore tells what comes up for the first time in a restore, such as a
+// warning that would be the same for every object. Its zero value is ready for use,
+// by several goroutines.
+type onceInRestore struct {
+	mu   sync.Mutex
+	seen map[onceKey]bool
+}
+
+type onceKey struct {
+	restore types.UID
+	what    string
+}
+
+// first reports whether it is called for the first time with what in the restore.
+func (o *onceInRestore) first(restore *velerov1.Restore, what string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := onceKey{restore: restore.UID, what: what}
+	if o.seen[key] {
+		return false
+	}
+	if o.seen == nil {
+		o.seen = make(map[onceKey]bool)
+	}
+	o.seen[key] = true
+	return true
+}
