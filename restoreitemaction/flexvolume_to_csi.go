@@ -36,7 +36,6 @@ type Creator interface {
 
 // FlexVolumeSettings are the settings of flexvolume-to-csi.
 type FlexVolumeSettings struct {
-	At settings.Position
 	// Enabled is whether FlexVolumes are converted. They are unless it is false, for
 	// a cluster that still runs the FlexVolume drivers.
 	Enabled *bool `json:"enabled,omitempty"`
@@ -80,7 +79,9 @@ func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
 // FlexVolumes, or the very item that came. Its error is that of the settings.
 func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
 	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	if !hasFlexVolume(item) {
+	convert := conversionOf(item)
+	if convert == nil {
+		// The settings are not read, so that a mistake in them concerns FlexVolumes alone.
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
@@ -99,7 +100,7 @@ func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (
 		item:       item.DeepCopy(),
 		fromBackup: &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()},
 	}
-	if err := c.convert(ctx); err != nil {
+	if err := convert(c, ctx); err != nil {
 		// An object that cannot be mounted here is worth more than none.
 		c.log.WithError(err).Warn("Leaving a FlexVolume as it is")
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
@@ -107,18 +108,24 @@ func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (
 	return velero.NewRestoreItemActionExecuteOutput(c.item), nil
 }
 
-// hasFlexVolume reports whether there is something for the action in the item.
-func hasFlexVolume(item *unstructured.Unstructured) bool {
+// conversionOf returns the method that converts the item, nil if there is nothing
+// to convert.
+func conversionOf(item *unstructured.Unstructured) func(*flexVolumeConversion, context.Context) error {
 	switch resourceOf(item) {
 	case "persistentvolumes":
-		driver, _, _ := unstructured.NestedString(item.Object, "spec", "flexVolume", "driver")
-		return flexvolume.IsDriver(driver)
+		if driver, _, _ := unstructured.NestedString(item.Object, "spec", "flexVolume", "driver"); flexvolume.IsDriver(driver) {
+			return (*flexVolumeConversion).persistentVolume
+		}
 	case "storageclasses.storage.k8s.io":
-		_, ok := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: provisionerOf(item)})
-		return ok
+		if _, ok := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: provisionerOf(item)}); ok {
+			return (*flexVolumeConversion).storageClass
+		}
 	default:
-		return len(inlineFlexVolumes(item)) > 0
+		if len(inlineFlexVolumes(item)) > 0 {
+			return (*flexVolumeConversion).podSpec
+		}
 	}
+	return nil
 }
 
 // flexVolumeConversion is that of one item.
@@ -128,17 +135,6 @@ type flexVolumeConversion struct {
 	restore *velerov1.Restore
 	// item is changed in place.
 	item, fromBackup *unstructured.Unstructured
-}
-
-func (c *flexVolumeConversion) convert(ctx context.Context) error {
-	switch resourceOf(c.item) {
-	case "persistentvolumes":
-		return c.persistentVolume(ctx)
-	case "storageclasses.storage.k8s.io":
-		return c.storageClass()
-	default:
-		return c.podSpec(ctx)
-	}
 }
 
 // persistentVolume converts a PersistentVolume. Where the snapshotter has made a
@@ -160,7 +156,7 @@ func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
 	source := sourceOf(converted, pv.Name)
 	source.ReadOnly = flex.ReadOnly
 	source.NodePublishSecretRef = c.secretReference(backedUp)
-	if source.NodePublishSecretRef == nil && converted.AccessKey != (flexvolume.AccessKey{}) {
+	if source.NodePublishSecretRef == nil && !converted.AccessKey.IsZero() {
 		source.NodePublishSecretRef = c.createSecret(ctx, c.claimNamespace(backedUp), pv.Name, converted.AccessKey)
 	}
 	// It is a map, for it has the FlexVolume.
@@ -268,7 +264,7 @@ func provisionerOf(class *unstructured.Unstructured) string {
 }
 
 // storageClass converts a StorageClass.
-func (c *flexVolumeConversion) storageClass() error {
+func (c *flexVolumeConversion) storageClass(context.Context) error {
 	parameters, _, err := unstructured.NestedStringMap(c.item.Object, "parameters")
 	if err != nil {
 		return fmt.Errorf("reading the parameters: %w", err)

@@ -41,8 +41,13 @@ func secretName(volumeName string) string {
 	if len(volumeName)+len(suffix) <= validation.DNS1123SubdomainMaxLength {
 		return volumeName + suffix
 	}
-	digest := sha256.Sum256([]byte(volumeName))
-	return "flexvolume-" + hex.EncodeToString(digest[:8]) + suffix
+	return digestName([]byte(volumeName)) + suffix
+}
+
+// digestName returns the name of an object that stands for content.
+func digestName(content []byte) string {
+	digest := sha256.Sum256(content)
+	return "flexvolume-" + hex.EncodeToString(digest[:8])
 }
 
 // createdMeta returns the metadata of an object that comes with the restore, with

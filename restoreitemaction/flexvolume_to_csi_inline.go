@@ -4,8 +4,6 @@ package restoreitemaction
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -61,7 +59,7 @@ func (c *flexVolumeConversion) podSpec(ctx context.Context) error {
 		}
 		podVolume["persistentVolumeClaim"] = claim
 		c.log.WithFields(logrus.Fields{
-			"volume": podVolume["name"], "old": volumes[i].driver, "new": "PersistentVolumeClaim " + volumes[i].name,
+			"podVolume": podVolume["name"], "old": volumes[i].driver, "new": "PersistentVolumeClaim " + volumes[i].name,
 		}).Info("Converted a FlexVolume to a claim for a CSI volume")
 	}
 	return nil
@@ -117,8 +115,7 @@ func (v *inlineVolume) identity() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("naming the claim of a volume: %w", err)
 	}
-	digest := sha256.Sum256(content)
-	return "flexvolume-" + hex.EncodeToString(digest[:8]), nil
+	return digestName(content), nil
 }
 
 // createInline creates the claim of v, bound to a PersistentVolume, and the Secret
@@ -126,7 +123,7 @@ func (v *inlineVolume) identity() (string, error) {
 func (c *flexVolumeConversion) createInline(ctx context.Context, v *inlineVolume) {
 	source := sourceOf(v.converted, v.name)
 	source.NodePublishSecretRef = v.secret
-	if v.secret == nil && v.converted.AccessKey != (flexvolume.AccessKey{}) {
+	if v.secret == nil && !v.converted.AccessKey.IsZero() {
 		source.NodePublishSecretRef = c.createSecret(ctx, v.namespace, v.name, v.converted.AccessKey)
 	}
 	mode := corev1.ReadWriteMany

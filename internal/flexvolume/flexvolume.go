@@ -42,6 +42,9 @@ type AccessKey struct {
 	ID, Secret string
 }
 
+// IsZero reports whether there is no AccessKey.
+func (k AccessKey) IsZero() bool { return k == AccessKey{} }
+
 // The keys of AccessKey in the options of a FlexVolume, and in a Secret.
 const (
 	OptionAccessKeyID     = "akId"
