@@ -51,7 +51,8 @@ type FlexVolumeSettings struct {
 //     claim and its PersistentVolume are created;
 //   - a StorageClass provisions by the CSI driver.
 //
-// An AccessKey that the volume of a bucket has in the clear goes into a Secret.
+// An AccessKey that the volume of a bucket has in the clear goes into a Secret, and
+// is left nowhere in the object.
 type FlexVolumeToCSI struct {
 	log      logrus.FieldLogger
 	settings *settings.Settings[FlexVolumeSettings]
@@ -68,10 +69,11 @@ func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster
 	}
 }
 
-// AppliesTo returns PersistentVolumes, StorageClasses, and whatever has a PodSpec.
+// AppliesTo returns PersistentVolumes, StorageClasses, and whatever has a PodSpec,
+// the revisions of StatefulSets and DaemonSets among them.
 func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: append(podSpecResources(), "persistentvolumes", "storageclasses.storage.k8s.io"),
+		IncludedResources: append(podSpecResources(), controllerRevisions, "persistentvolumes", "storageclasses.storage.k8s.io"),
 	}, nil
 }
 
@@ -165,6 +167,7 @@ func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
 		return err
 	}
 	addTopology(spec, pv)
+	c.dropLastApplied(converted)
 	c.log.WithFields(logrus.Fields{"old": flex.Driver, "new": source.Driver, "volume": source.VolumeHandle}).
 		Info("Converted the FlexVolume of a PersistentVolume to CSI")
 	return nil
@@ -209,6 +212,15 @@ func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1
 		c.item.SetAnnotations(annotations)
 	}
 	return nil
+}
+
+// dropLastApplied removes the object as kubectl has noted it in an annotation when
+// it was applied, if the volume is a bucket: its options there may hold an AccessKey,
+// even where those of the object itself name a Secret by now.
+func (c *flexVolumeConversion) dropLastApplied(converted flexvolume.Volume) {
+	if converted.Driver == volume.DriverOSS {
+		unstructured.RemoveNestedField(c.item.Object, "metadata", "annotations", corev1.LastAppliedConfigAnnotation)
+	}
 }
 
 // addTopology gives a disk that names its zone in labels alone, as FlexVolume disks

@@ -21,10 +21,17 @@ import (
 // because Kubernetes asks for one: nothing is made of it.
 const inlineCapacity = "20Gi"
 
+// controllerRevisions are the templates that the Pods of a StatefulSet or DaemonSet
+// had over time.
+const controllerRevisions = "controllerrevisions.apps"
+
 // inlineFlexVolumes returns the volumes of a PodSpec, as the item has them, that
 // are FlexVolumes of Alibaba Cloud's drivers.
 func inlineFlexVolumes(item *unstructured.Unstructured) []map[string]any {
 	path := podSpecPath(item)
+	if resourceOf(item) == controllerRevisions {
+		path = []string{"data", "spec", "template", "spec"}
+	}
 	if path == nil {
 		return nil
 	}
@@ -58,6 +65,7 @@ func (c *flexVolumeConversion) podSpec(ctx context.Context) error {
 			claim["readOnly"] = true
 		}
 		podVolume["persistentVolumeClaim"] = claim
+		c.dropLastApplied(volumes[i].converted)
 		c.log.WithFields(logrus.Fields{
 			"podVolume": podVolume["name"], "old": volumes[i].driver, "new": "PersistentVolumeClaim " + volumes[i].name,
 		}).Info("Converted a FlexVolume to a claim for a CSI volume")

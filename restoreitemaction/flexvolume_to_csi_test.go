@@ -245,7 +245,7 @@ spec:
 			backedUp: `
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: alicloud/nas, a: b}}
+metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: alicloud/nas, kubectl.kubernetes.io/last-applied-configuration: "{}"}}
 spec:
   flexVolume: {driver: alicloud/nas, options: {server: x.cn-beijing.nas.aliyuncs.com, path: /k8s, vers: "3", options: "nolock,tcp,noresvport"}}
   mountOptions: [vers=4.0]
@@ -253,7 +253,7 @@ spec:
 			want: `
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: nasplugin.csi.alibabacloud.com, a: b}}
+metadata: {name: pv-nas, annotations: {pv.kubernetes.io/provisioned-by: nasplugin.csi.alibabacloud.com, kubectl.kubernetes.io/last-applied-configuration: "{}"}}
 spec:
   csi:
     driver: nasplugin.csi.alibabacloud.com
@@ -262,11 +262,13 @@ spec:
   mountOptions: ["nolock,tcp,noresvport", vers=3]
 `,
 		},
-		"the AccessKey of a bucket becomes a Secret where the claim is restored": {
+		"the AccessKey of a bucket becomes a Secret where the claim is restored, and is left nowhere else": {
 			backedUp: `
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: pv-oss}
+metadata:
+  name: pv-oss
+  annotations: {a: b, kubectl.kubernetes.io/last-applied-configuration: '{"spec":{"flexVolume":{"options":{"akSecret":"ak-secret"}}}}'}
 spec:
   claimRef: {namespace: shop, name: docs}
   flexVolume:
@@ -276,7 +278,7 @@ spec:
 			want: `
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: pv-oss}
+metadata: {name: pv-oss, annotations: {a: b}}
 spec:
   claimRef: {namespace: shop, name: docs}
   csi:
@@ -496,6 +498,12 @@ spec:
   volumeName: ` + name + `
 `
 	}
+	const secretOfKey = `
+metadata: {namespace: market, name: ` + keyName + `-access-key, creationTimestamp: null, labels: ` + labelsOfRestore + `}
+type: Opaque
+data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
+`
+	createdKey := []string{secretOfKey, volumeOf(keyName, often, ofKey, ""), claimOf(keyName, often)}
 	createdDisk := []string{volumeOf(diskName, once, ofDisk, ""), claimOf(diskName, once)}
 	cases := map[string]flexVolumeCase{
 		"a disk of a Pod, beside other volumes": {
@@ -568,16 +576,40 @@ spec:
           - {name: c, persistentVolumeClaim: {claimName: ` + nasName + `}}
 `,
 			created: []string{
-				`
-metadata: {namespace: market, name: ` + keyName + `-access-key, creationTimestamp: null, labels: ` + labelsOfRestore + `}
-type: Opaque
-data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
-`,
+				secretOfKey,
 				volumeOf(keyName, often, ofKey, ""),
 				volumeOf(secretName, often, ofSecret, ""),
 				volumeOf(nasName, often, ofNAS, "  mountOptions: [vers=4.0]\n"),
 				claimOf(keyName, often), claimOf(secretName, often), claimOf(nasName, often),
 			},
+		},
+		"a bucket in the revision of a StatefulSet, of which no AccessKey is left": {
+			backedUp: `
+apiVersion: apps/v1
+kind: ControllerRevision
+metadata:
+  namespace: shop
+  name: web-1
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{"options":{"akSecret":"ak-secret"}}'}
+revision: 1
+data:
+  spec:
+    template:
+      $patch: replace
+      spec: {volumes: [{name: a, flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}}]}
+`,
+			want: `
+apiVersion: apps/v1
+kind: ControllerRevision
+metadata: {namespace: shop, name: web-1, annotations: {}}
+revision: 1
+data:
+  spec:
+    template:
+      $patch: replace
+      spec: {volumes: [{name: a, persistentVolumeClaim: {claimName: ` + keyName + `}}]}
+`,
+			created: createdKey,
 		},
 	}
 	for name, test := range cases {
@@ -819,7 +851,7 @@ func TestFlexVolumeToCSIAppliesToWhatItCanChange(t *testing.T) {
 	want := velero.ResourceSelector{IncludedResources: []string{
 		"cronjobs.batch", "daemonsets.apps", "daemonsets.extensions", "deployments.apps", "deployments.extensions", "jobs.batch",
 		"pods", "replicasets.apps", "replicasets.extensions", "replicationcontrollers", "statefulsets.apps",
-		"persistentvolumes", "storageclasses.storage.k8s.io",
+		"controllerrevisions.apps", "persistentvolumes", "storageclasses.storage.k8s.io",
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
