@@ -300,7 +300,7 @@ func TestImageMappingFails(t *testing.T) {
 	}{
 		"by a mistake in the ConfigMap, which it names": {
 			data: map[string]string{"case1": "app1", "case2": "app1,app2"},
-			want: `ConfigMap velero/image-mapping, key "case1": "app1": allowed is "old,new", or "old:new" for tags`,
+			want: `ConfigMap velero/image-mapping, key "case1", line 1: "app1": allowed is "old,new", or "old:new" for tags`,
 		},
 		"by a new name that is too long": {
 			data: map[string]string{"imageRegistryMapping": "quay.io: reg.cn/" + long},

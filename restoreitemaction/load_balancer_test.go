@@ -334,7 +334,7 @@ func TestLoadBalancerRefusesWrongSettings(t *testing.T) {
 		{
 			name: "what is neither kept nor new", service: managed, action: "load-balancer",
 			data: map[string]string{"reuse": "sometimes"},
-			want: `key "reuse": "sometimes": allowed are keep, new`,
+			want: `key "reuse", line 1: "sometimes": allowed are keep, new`,
 		},
 		{
 			name: "an unknown key", service: managed, action: "load-balancer",

@@ -32,7 +32,7 @@ type Mapping struct {
 	At settings.Position
 	// Registries has for registries, or parts of them, those that take their place.
 	// It is the backup center's imageRegistryMapping.
-	Registries map[Prefix]Prefix `json:"imageRegistryMapping,omitempty"`
+	Registries map[Prefix]Replacement `json:"imageRegistryMapping,omitempty"`
 	// Rows are under the keys case1, case2 and so on.
 	Rows map[string]Row `json:",inline"`
 }
@@ -102,8 +102,8 @@ func (m *Mapping) find(image Image) (key string, best *rule) {
 func (m *Mapping) findPrefix(image Image) (from, to Prefix, found bool) {
 	for prefix, replacement := range m.Registries {
 		// Prefixes of one image are of different lengths.
-		if prefix.matches(replacement, image) && len(prefix.canonical()) > len(from.canonical()) {
-			from, to, found = prefix, replacement, true
+		if prefix.matches(replacement.Prefix, image) && len(prefix.canonical()) > len(from.canonical()) {
+			from, to, found = prefix, replacement.Prefix, true
 		}
 	}
 	return from, to, found

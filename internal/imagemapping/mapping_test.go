@@ -363,8 +363,10 @@ func TestRefused(t *testing.T) {
 		format    = ": invalid reference format"
 		looksLike = ": this looks like a registry: map registries by imageRegistryMapping, and write an image of that name with its registry"
 	)
-	inRow := func(text, problem string) string { return `key "case1": "` + text + `"` + problem }
-	inPrefix := func(text, problem string) string { return `key "imageRegistryMapping": "` + text + `"` + problem }
+	inRow := func(text, problem string) string { return `key "case1", line 1: "` + text + `"` + problem }
+	inPrefix := func(text, problem string) string {
+		return `key "imageRegistryMapping", line 1: "` + text + `"` + problem
+	}
 	cases := map[string]struct {
 		data map[string]string
 		want string
@@ -395,7 +397,8 @@ func TestRefused(t *testing.T) {
 		"a prefix with a tag":                  {registries("reg.local/app1:v1: reg.cn"), inPrefix("reg.local/app1:v1", format+": allowed is a registry, and a path in it, without tag or digest")},
 		"a prefix with an empty component":     {registries("reg.local//app1: reg.cn"), inPrefix("reg.local//app1", format+": allowed is a registry, and a path in it, without tag or digest")},
 		"a prefix for itself":                  {registries("reg.local: REG.local/"), inPrefix("reg.local", nothing)},
-		"a prefix that is there twice":         {registries("docker.io: a.local\nindex.docker.io/: b.local"), inPrefix("index.docker.io/", `: this is the same as "docker.io": keep one of them`)},
+		"a prefix that is there twice":         {registries("docker.io: a.local\nindex.docker.io/: b.local"), `key "imageRegistryMapping", line 2: "index.docker.io/": this is the same as "docker.io": keep one of them`},
+		"a malformed prefix, by its line":      {registries("docker.io: a.local\nquay.io/a@sha256:0: b.local"), `key "imageRegistryMapping", line 2: "quay.io/a@sha256:0"` + format + ": allowed is a registry, and a path in it, without tag or digest"},
 		"an empty replacement, by its line":    {registries("docker.io: a.local\nquay.io: ''"), `key "imageRegistryMapping", line 2: "": empty: write a registry such as docker.io`},
 		"a malformed replacement, by its line": {registries("quay.io: https://a.local"), `key "imageRegistryMapping", line 1: "https://a.local": invalid reference format: allowed is a registry, and a path in it, without tag or digest`},
 		"a list in place of the map":           {registries("- a"), `key "imageRegistryMapping", line 1: a list found: allowed is a map`},

@@ -7,12 +7,26 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
 // Prefix is a registry, or a registry and components of a path in it, such as
 // docker.io/library/. It stands for all repositories below, and without the slash
 // at its end also for the repository of that very name.
 type Prefix string
+
+// Replacement is the prefix that takes the place of another one.
+type Replacement struct {
+	At     settings.Position
+	Prefix Prefix
+}
+
+// UnmarshalText reads a prefix. It refuses what no repository begins with.
+func (r *Replacement) UnmarshalText(text []byte) error {
+	r.Prefix = Prefix(text)
+	return r.Prefix.Validate()
+}
 
 // Validate refuses what no repository begins with.
 func (p *Prefix) Validate() error {

@@ -15,8 +15,8 @@ import (
 // rowPrefix is what the keys of rows begin with.
 const rowPrefix = "case"
 
-// Validate refuses keys that are none of rows, prefixes that no image has, and
-// those that are there twice.
+// Validate refuses keys that are none of rows, prefixes that are there twice, and
+// those that nothing takes the place of.
 func (m *Mapping) Validate() error {
 	problems := m.validateRegistries()
 	isRow := regexp.MustCompile("^" + rowPrefix + "[0-9]+$")
@@ -33,17 +33,15 @@ func (m *Mapping) validateRegistries() []error {
 	var problems []error
 	seen := make(map[string]Prefix)
 	for _, prefix := range slices.Sorted(maps.Keys(m.Registries)) {
-		err := prefix.Validate()
-		other, twice := seen[prefix.canonical()]
-		switch {
-		case err != nil:
-		case twice:
+		to := m.Registries[prefix]
+		var err error
+		if other, twice := seen[prefix.canonical()]; twice {
 			err = fmt.Errorf("this is the same as %q: keep one of them", other)
-		case prefix.canonical() == m.Registries[prefix].canonical():
+		} else if prefix.canonical() == to.Prefix.canonical() {
 			err = errNoChange
 		}
 		if err != nil {
-			problems = append(problems, &settings.Error{Position: m.position(registriesKey), Err: fmt.Errorf("%q: %w", prefix, err)})
+			problems = append(problems, &settings.Error{Position: to.At, Err: fmt.Errorf("%q: %w", prefix, err)})
 		}
 		seen[prefix.canonical()] = prefix
 	}

@@ -66,7 +66,7 @@ func (d *decoder) data(v reflect.Value, data map[string]string, at Position) {
 			d.fail(at, fields.unknown())
 			continue
 		}
-		d.entry(v.Field(fields.inline), key, func(element reflect.Value) { d.value(element, data[key], at) })
+		d.entry(v.Field(fields.inline), key, at, func(element reflect.Value) { d.value(element, data[key], at) })
 	}
 	for _, key := range fields.required {
 		if _, ok := data[key]; !ok {
@@ -78,31 +78,44 @@ func (d *decoder) data(v reflect.Value, data map[string]string, at Position) {
 
 // value reads what is under a key of the data: text as it is, anything else as YAML.
 func (d *decoder) value(v reflect.Value, text string, at Position) {
+	v = pointed(v)
+	at.Line = 1
 	if isScalar(v.Type()) {
 		d.scalar(v, strings.TrimSpace(text), at)
 		return
 	}
-	document, err := parse(text)
-	if err != nil {
-		d.fail(at, err)
-		return
+	if document := d.document(text, at); document != nil {
+		d.node(v, document, at)
 	}
-	d.node(v, document, at)
 }
 
-// parse returns the one YAML document in text.
-func parse(text string) (*yaml.Node, error) {
+// pointed returns what v points to, made for it, and v itself where it is no pointer.
+func pointed(v reflect.Value) reflect.Value {
+	if v.Kind() != reflect.Pointer {
+		return v
+	}
+	v.Set(reflect.New(v.Type().Elem()))
+	return v.Elem()
+}
+
+// document returns the one YAML document in text, nil if there is none.
+func (d *decoder) document(text string, at Position) *yaml.Node {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var document, more yaml.Node
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return nil, errors.New("no value: leave the key out, or write one")
+		d.fail(at, errors.New("no value: leave the key out, or write one"))
+		return nil
 	} else if err != nil {
-		return nil, err
+		at.Line = 0 // The error tells the line.
+		d.fail(at, err)
+		return nil
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one YAML document: write one")
+		at.Line = max(more.Line, at.Line)
+		d.fail(at, errors.New("more than one YAML document: write one"))
+		return nil
 	}
-	return document.Content[0], nil
+	return document.Content[0]
 }
 
 // node reads a YAML node into v.
@@ -117,6 +130,7 @@ func (d *decoder) node(v reflect.Value, n *yaml.Node, at Position) {
 		d.fail(at, errors.New(`no value: leave the key out, or write one, or "" for the empty text`))
 		return
 	}
+	v = pointed(v)
 	switch {
 	case isScalar(v.Type()):
 		if n.Kind != yaml.ScalarNode {
@@ -124,9 +138,6 @@ func (d *decoder) node(v reflect.Value, n *yaml.Node, at Position) {
 			return
 		}
 		d.scalar(v, n.Value, at)
-	case v.Kind() == reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		d.node(v.Elem(), n, at)
 	case v.Kind() == reflect.Slice:
 		d.sequence(v, n, at)
 	default:
@@ -170,7 +181,7 @@ func (d *decoder) mapping(v reflect.Value, n *yaml.Node, at Position) {
 		case named:
 			d.node(v.Field(index), value, at)
 		case v.Kind() == reflect.Map:
-			d.entry(v, key.Value, func(element reflect.Value) { d.node(element, value, at) })
+			d.entry(v, key.Value, at, func(element reflect.Value) { d.node(element, value, at) })
 		default:
 			d.fail(at, fmt.Errorf("key %q: %w", key.Value, fields.unknown()))
 		}
@@ -184,19 +195,22 @@ func (d *decoder) mapping(v reflect.Value, n *yaml.Node, at Position) {
 	d.validate(v, at, before)
 }
 
-// entry adds what read reads to the map v.
-func (d *decoder) entry(v reflect.Value, key string, read func(element reflect.Value)) {
+// entry adds what read reads to the map v. The type of the keys may refuse the key,
+// which is at the position at.
+func (d *decoder) entry(v reflect.Value, text string, at Position, read func(element reflect.Value)) {
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	element := reflect.New(v.Type().Elem()).Elem()
+	key, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+	d.scalar(key, text, at)
 	read(element)
-	v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), element)
+	v.SetMapIndex(key, element)
 }
 
 // scalar reads text into v, whose type isScalar.
 func (d *decoder) scalar(v reflect.Value, text string, at Position) {
 	before := len(d.problems)
+	fieldsOf(v.Type()).locate(v, at)
 	if unmarshaler, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := unmarshaler.UnmarshalText([]byte(text)); err != nil {
 			d.fail(at, fmt.Errorf("%q: %w", text, err))

@@ -24,6 +24,8 @@ type menu struct {
 	Soup  *dish             `json:"soup,omitempty"`
 	List  dishes            `json:"list,omitempty"`
 	Notes map[string]string `json:"notes,omitempty"`
+	Tips  *bool             `json:"tips,omitempty"`
+	Bowls map[size]int      `json:"bowls,omitempty"`
 	// Secret is not set by anybody.
 	Secret string           `json:"-"`
 	Prices map[string]price `json:",inline"`
@@ -71,7 +73,10 @@ func (s *size) Validate() error {
 }
 
 // price is a number of cents.
-type price struct{ Cents int }
+type price struct {
+	At    settings.Position
+	Cents int
+}
 
 func (p *price) UnmarshalText(text []byte) error {
 	if _, err := fmt.Sscanf(string(text), "%dc", &p.Cents); err != nil {
@@ -95,18 +100,19 @@ func TestDecode(t *testing.T) {
 			want: menu{At: in("", 0)},
 		},
 		"plain values are taken as they are, without the space around": {
-			data: map[string]string{"title": "  a: [b\n", "open": "true", "seats": "-3"},
-			want: menu{At: in("", 0), Title: "a: [b", Open: true, Seats: -3},
+			data: map[string]string{"title": "  a: [b\n", "open": "true", "seats": "-3", "tips": " true\n"},
+			want: menu{At: in("", 0), Title: "a: [b", Open: true, Seats: -3, Tips: &yes},
 		},
 		"the keys that no field has are of the inline map": {
 			data: map[string]string{"tea": "20c", "Title": "10c"},
-			want: menu{At: in("", 0), Prices: map[string]price{"tea": {20}, "Title": {10}}},
+			want: menu{At: in("", 0), Prices: map[string]price{"tea": {in("tea", 1), 20}, "Title": {in("Title", 1), 10}}},
 		},
 		"a document is read by the tags of its types, and knows its lines": {
 			data: map[string]string{
 				"soup":  "name: leek\n",
 				"list":  "# today\n- name: rice\n  vegan: true\n  with: [tofu, 1.10]\n- {name: egg, size: large, cents: 150}\n",
 				"notes": "a: b\nc: ''\n",
+				"bowls": "small: 1\nlarge: 2",
 			},
 			want: menu{
 				At:   in("", 0),
@@ -116,6 +122,7 @@ func TestDecode(t *testing.T) {
 					{At: in("list", 5), Name: "egg", Size: "large", Cents: 150},
 				},
 				Notes: map[string]string{"a": "b", "c": ""},
+				Bowls: map[size]int{"small": 1, "large": 2},
 			},
 		},
 	}
@@ -145,19 +152,26 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		"a flag that is neither true nor false": {
 			data: map[string]string{"open": "yes"},
-			want: []string{`key "open": "yes": allowed is true or false`},
+			want: []string{`key "open", line 1: "yes": allowed is true or false`},
+		},
+		"YAML where a value is taken as it is, optional or not": {
+			data: map[string]string{"open": "true # yes", "tips": `"true"`},
+			want: []string{
+				`key "open", line 1: "true # yes": allowed is true or false`,
+				`key "tips", line 1: "\"true\"": allowed is true or false`,
+			},
 		},
 		"a number with a fraction": {
 			data: map[string]string{"seats": "1.5"},
-			want: []string{`key "seats": "1.5": allowed is a whole number`},
+			want: []string{`key "seats", line 1: "1.5": allowed is a whole number`},
 		},
 		"a value that its type refuses": {
 			data: map[string]string{"tea": "free"},
-			want: []string{`key "tea": "free": allowed is a price such as 20c`},
+			want: []string{`key "tea", line 1: "free": allowed is a price such as 20c`},
 		},
 		"a document without a value": {
 			data: map[string]string{"list": "# nothing\n"},
-			want: []string{`key "list": no value: leave the key out, or write one`},
+			want: []string{`key "list", line 1: no value: leave the key out, or write one`},
 		},
 		"a document that is null": {
 			data: map[string]string{"soup": "~"},
@@ -169,7 +183,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		"two documents": {
 			data: map[string]string{"soup": "name: a\n---\nname: b"},
-			want: []string{`key "soup": more than one YAML document: write one`},
+			want: []string{`key "soup", line 2: more than one YAML document: write one`},
 		},
 		"an unknown key": {
 			data: map[string]string{"list": "- name: a\n  taste: good"},
@@ -181,6 +195,10 @@ func TestDecodeRefuses(t *testing.T) {
 				`key "list", line 2: the key "name" is there twice`,
 				`key "notes", line 2: the key "a" is there twice`,
 			},
+		},
+		"a key of a map that its type refuses": {
+			data: map[string]string{"bowls": "small: 1\nhuge: 2"},
+			want: []string{`key "bowls", line 2: "huge": allowed are small, large`},
 		},
 		"a required key that is missing": {
 			data: map[string]string{"list": "- name: a\n- size: small"},
@@ -231,8 +249,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"every mistake at once, by key": {
 			data: map[string]string{"seats": "many", "open": "often"},
 			want: []string{
-				`key "open": "often": allowed is true or false`,
-				`key "seats": "many": allowed is a whole number`,
+				`key "open", line 1: "often": allowed is true or false`,
+				`key "seats", line 1: "many": allowed is a whole number`,
 			},
 		},
 	}

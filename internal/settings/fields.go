@@ -46,7 +46,7 @@ func fieldsOf(t reflect.Type) fields {
 	return f
 }
 
-// locate tells the struct v where it is written.
+// locate tells the struct v where it is written, if it has a field for that.
 func (f fields) locate(v reflect.Value, at Position) {
 	if f.position >= 0 {
 		v.Field(f.position).Set(reflect.ValueOf(at))
@@ -59,6 +59,14 @@ func (f fields) unknown() error {
 		return errors.New("unknown: no key is allowed")
 	}
 	return fmt.Errorf("unknown: allowed are %s", strings.Join(slices.Sorted(maps.Keys(f.named)), ", "))
+}
+
+// pointee returns the type that t points to, and t itself where it is no pointer.
+func pointee(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // isScalar reports whether values of t are written as text, a number or a bool.

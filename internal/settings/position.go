@@ -5,13 +5,14 @@ package settings
 import "fmt"
 
 // Position is where something is written. A struct that is read from settings and
-// has a field of this type is told its own position.
+// has a field of this type is told its own position, also one that reads itself from
+// text.
 type Position struct {
 	// ConfigMap is namespace/name.
 	ConfigMap string
 	// Key is the key of its data, "" for the ConfigMap as a whole.
 	Key string
-	// Line is counted from 1 in the YAML document under the key, 0 for the key as a whole.
+	// Line is counted from 1 in the value under the key, 0 for the key as a whole.
 	Line int
 }
 

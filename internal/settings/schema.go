@@ -38,8 +38,7 @@ type Forms map[reflect.Type]Schema
 // Values that are YAML documents are strings with a contentSchema, and each of those
 // is one of the schema's $defs, by its key. Where Decode takes the text of a value,
 // whatever YAML makes of it, so does the schema: numbers and bools as well. It does
-// not take the space, quotes and comments that Decode allows around a plain value of
-// the data.
+// not take the space that Decode allows around a plain value of the data.
 //
 // Its error names a type that is a Validator or an encoding.TextUnmarshaler and has
 // no form.
@@ -104,7 +103,7 @@ func (w *schemaWriter) data(t reflect.Type) Schema {
 	schema := w.object(t, w.value)
 	schema.add(w.form(t))
 	if fields := fieldsOf(t); fields.inline >= 0 {
-		schema["additionalProperties"] = w.text(t.Field(fields.inline).Type.Elem())
+		schema["additionalProperties"] = w.text(pointee(t.Field(fields.inline).Type.Elem()))
 		if names, ok := schema["propertyNames"]; ok {
 			named := Schema{"enum": slices.Sorted(maps.Keys(fields.named))}
 			schema["propertyNames"] = Schema{"anyOf": []any{named, names}}
@@ -115,9 +114,7 @@ func (w *schemaWriter) data(t reflect.Type) Schema {
 
 // value is the schema for what is under a key of the data.
 func (w *schemaWriter) value(key string, t reflect.Type) Schema {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+	t = pointee(t)
 	if isScalar(t) {
 		return w.text(t)
 	}
@@ -165,11 +162,9 @@ func (w *schemaWriter) scalar(t reflect.Type) Schema {
 
 // node is the schema for a value of t within a YAML document.
 func (w *schemaWriter) node(t reflect.Type) Schema {
-	switch {
-	case isScalar(t):
+	t = pointee(t)
+	if isScalar(t) {
 		return w.scalar(t)
-	case t.Kind() == reflect.Pointer:
-		return w.node(t.Elem())
 	}
 	var schema Schema
 	switch t.Kind() {

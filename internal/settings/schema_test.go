@@ -67,17 +67,24 @@ const menuSchema = `{
         "seats": {"type": "string", "pattern": "^[+-]?[0-9]+$"},
         "soup": {"type": "string", "contentMediaType": "application/yaml", "contentSchema": {"$ref": "#/$defs/soup"}},
         "list": {"type": "string", "contentMediaType": "application/yaml", "contentSchema": {"$ref": "#/$defs/list"}},
-        "notes": {"type": "string", "contentMediaType": "application/yaml", "contentSchema": {"$ref": "#/$defs/notes"}}
+        "notes": {"type": "string", "contentMediaType": "application/yaml", "contentSchema": {"$ref": "#/$defs/notes"}},
+        "tips": {"type": "string", "enum": ["true", "false"]},
+        "bowls": {"type": "string", "contentMediaType": "application/yaml", "contentSchema": {"$ref": "#/$defs/bowls"}}
       },
       "additionalProperties": {"type": "string", "pattern": "^[0-9]+c$"},
-      "propertyNames": {"anyOf": [{"enum": ["list", "notes", "open", "seats", "soup", "title"]}, {"pattern": "^[a-z]+$"}]}
+      "propertyNames": {"anyOf": [{"enum": ["bowls", "list", "notes", "open", "seats", "soup", "tips", "title"]}, {"pattern": "^[a-z]+$"}]}
     },
     "binaryData": {"maxProperties": 0}
   },
   "$defs": {
     "soup": ` + dishSchema + `},
     "list": {"type": "array", "items": ` + dishSchema + `, "minProperties": 2}},
-    "notes": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+    "notes": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+    "bowls": {
+      "type": "object",
+      "propertyNames": {"enum": ["small", "large"]},
+      "additionalProperties": {"type": ["integer", "string"], "pattern": "^[+-]?[0-9]+$"}
+    }
   }
 }`
 

@@ -125,9 +125,9 @@ type result[T any] struct {
 // Of returns the settings of the action alibabacloud.com/<action>.
 //
 // T is a struct. A field with the json tag "x" takes the data key x: text,
-// numbers and bools the value itself, anything else the YAML document in it. A
-// field with the tag ",inline" is a map and takes the keys that no other field
-// has. Within documents the json tags hold too. As in the types of Kubernetes, a
+// numbers and bools, and pointers to them, the value itself, anything else the YAML
+// document in it. A field with the tag ",inline" is a map and takes the keys that no
+// other field has. Within documents the json tags hold too. As in the types of Kubernetes, a
 // key without omitempty is required. Types say more by encoding.TextUnmarshaler
 // and Validator, and learn where they are written by a field of the type Position.
 func Of[T any](reader *Reader, action string) *Settings[T] {

@@ -201,7 +201,7 @@ func TestMappingRefuses(t *testing.T) {
 	}{
 		"a target that is no class": {
 			data: map[string]string{"gp2": "ESSD"},
-			want: `key "gp2": "ESSD": ` + subdomain,
+			want: `key "gp2", line 1: "ESSD": ` + subdomain,
 		},
 		"a source that is no class, such as a misspelled key": {
 			data: map[string]string{"Rules": "essd"},
@@ -209,7 +209,7 @@ func TestMappingRefuses(t *testing.T) {
 		},
 		"rules under a misspelled key": {
 			data: map[string]string{"rule": "- from: ssd"},
-			want: `key "rule": "- from: ssd": ` + subdomain,
+			want: `key "rule", line 1: "- from: ssd": ` + subdomain,
 		},
 		"a rule without from": {
 			data: map[string]string{"rules": "- to: {class: essd}"},

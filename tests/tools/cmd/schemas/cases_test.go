@@ -90,6 +90,8 @@ func flexVolumeToCSI() map[string]question {
 		"a word":         refused("enabled", "yes"),
 		"no value":       refused("enabled", ""),
 		"upper case":     refused("enabled", "True"),
+		"a YAML comment": refused("enabled", "false # no"),
+		"YAML quotes":    refused("enabled", `"false"`),
 		"an unknown key": refused("disabled", "true"),
 	}
 }

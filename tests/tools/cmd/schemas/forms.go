@@ -59,8 +59,9 @@ func forms() settings.Forms {
 		},
 		reflect.TypeFor[metav1.LabelSelectorOperator](): enum("In", "NotIn", "Exists", "DoesNotExist"),
 
-		reflect.TypeFor[imagemapping.Mapping](): {"propertyNames": settings.Schema{"pattern": "^case[0-9]+$"}},
-		reflect.TypeFor[imagemapping.Prefix]():  {"type": "string", "pattern": `^` + registry + `(/` + pathPart + `)*/?$`},
+		reflect.TypeFor[imagemapping.Mapping]():     {"propertyNames": settings.Schema{"pattern": "^case[0-9]+$"}},
+		reflect.TypeFor[imagemapping.Prefix]():      prefix(),
+		reflect.TypeFor[imagemapping.Replacement](): prefix(),
 		reflect.TypeFor[imagemapping.Row](): {
 			"pattern": `^\s*(` + image + `\s*,\s*` + image + `|` + tag + `\s*:\s*` + tag + `)\s*$`,
 		},
@@ -95,6 +96,11 @@ func forms() settings.Forms {
 			"pattern": `^` + tcpPort + `-` + tcpPort + `$`,
 		},
 	}
+}
+
+// prefix is the form of a registry, or of one and the beginning of a path in it.
+func prefix() settings.Schema {
+	return settings.Schema{"type": "string", "pattern": `^` + registry + `(/` + pathPart + `)*/?$`}
 }
 
 // matching is the form of text that is the pattern, of at most as many characters as
