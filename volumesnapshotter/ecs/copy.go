@@ -21,9 +21,9 @@ import (
 // one region before the first is finished.
 const errUnfinishedCopy = "InvalidOperation.UnfinishedCrossRegionCopy"
 
-// copied returns the copy, in this region, of a snapshot of another one once disks can
-// be made of it; until then what is waited for. A copy that an earlier restore has
-// made is used again. Only the beginning of a copy calls the snapshot's own region.
+// copied returns the copy, in this region, of a snapshot of another one, or that
+// snapshot where the copy is only begun, and what is waited for until disks can be
+// made of it. A copy that an earlier restore has made is used again. Only the beginning of a copy calls the snapshot's own region.
 func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (snapshot, making, error) {
 	copies, err := s.copiesOf(ctx, api, wanted.snapshot, restore)
 	if err != nil {
@@ -45,8 +45,7 @@ func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, rest
 			return found, wait, err
 		}
 	}
-	wait, err := s.beginCopy(ctx, api, wanted, restore)
-	return snapshot{}, wait, err
+	return s.beginCopy(ctx, api, wanted, restore)
 }
 
 // copiesOf returns the copies of a snapshot: from the list of those that this restore
@@ -116,32 +115,32 @@ func (s *site) awaitCopy(api *alicloud.ECS, found snapshot, wanted order, restor
 }
 
 // beginCopy asks the region of a snapshot for a copy in this one, once the snapshot
-// is accomplished (CopySnapshot).
-func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (making, error) {
+// is accomplished (CopySnapshot). It returns the snapshot.
+func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (snapshot, making, error) {
 	origin := api.In(wanted.snapshot.region)
 	found, err := describeSnapshots(ctx, origin, wanted.snapshot.id)
 	switch {
 	case err != nil:
-		return making{}, err
+		return snapshot{}, making{}, err
 	case len(found) == 0:
-		return making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account", wanted.snapshot)
+		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account", wanted.snapshot)
 	}
 	source := found[0]
 	// A snapshot that can be used in its own region already can not be copied before it is accomplished.
 	wait, err := s.await(origin, source, wanted.snapshot, source.status == snapshotAccomplished, restore)
 	if err != nil || wait.waiting != "" {
-		return wait, err
+		return source, wait, err
 	}
 	id, err := s.askForCopy(ctx, api, source, wanted, restore)
 	if answer, ok := failure.Of(err); ok && answer.Code == errUnfinishedCopy {
-		return making{waiting: fmt.Sprintf("another snapshot of disk %s is being copied to %s first", source.diskID, api.Region())}, nil
+		return source, making{waiting: fmt.Sprintf("another snapshot of disk %s is being copied to %s first", source.diskID, api.Region())}, nil
 	}
 	if err != nil {
-		return making{}, err
+		return snapshot{}, making{}, err
 	}
 	s.log.WithField("snapshot", wanted.snapshot.String()).WithField("copy", id).Info("Copying the snapshot to the region of the restore")
 	s.noteCopy(ctx, origin, source, api.Region())
-	return making{waiting: fmt.Sprintf("snapshot %s is being copied to %s as %s", wanted.snapshot, api.Region(), id)}, nil
+	return source, making{waiting: fmt.Sprintf("snapshot %s is being copied to %s as %s", wanted.snapshot, api.Region(), id)}, nil
 }
 
 func (s *site) askForCopy(ctx context.Context, api *alicloud.ECS, source snapshot, wanted order, restore *velerov1.Restore) (string, error) {

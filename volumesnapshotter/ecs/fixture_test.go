@@ -98,6 +98,8 @@ func (t targets) DiskTarget(_ context.Context, _ *velerov1.Restore, claim disksp
 	return t[claimText(claim)], nil
 }
 
+func (t targets) KeepAsItWas(*velerov1.Restore, string) {}
+
 // newWorld returns a world whose cluster has nothing but its id. The changes are made to the cloud before it starts.
 func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 	t.Helper()

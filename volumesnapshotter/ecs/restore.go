@@ -31,7 +31,11 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 	if iops != nil {
 		wanted.iops = *iops
 	}
-	made, err := s.advance(ctx, api, wanted, nil)
+	restore, err := s.restoreInProgress(ctx)
+	if err != nil {
+		return "", err
+	}
+	made, err := s.advance(ctx, api, wanted, restore)
 	if mayPass(err) {
 		made, err = making{waiting: "it is tried again: " + err.Error()}, nil
 	}
@@ -40,7 +44,10 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 	}
 	if made.diskID == "" {
 		s.log.WithField("snapshot", id.String()).Info("The disk is made later: " + made.waiting)
-		return wanted.pendingID(), nil
+		made.diskID = wanted.pendingID()
+	}
+	if made.asItWas {
+		s.targets.KeepAsItWas(restore, made.diskID)
 	}
 	return made.diskID, nil
 }
@@ -49,6 +56,9 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 type making struct {
 	// diskID is empty until ECS has accepted the disk.
 	diskID string
+	// asItWas says that the snapshot does not tell of which claim it is, so that no
+	// settings say what the disk is to be.
+	asItWas bool
 	// waiting says what is waited for while there is no disk, and percent how far that is.
 	waiting string
 	percent int64
@@ -57,15 +67,8 @@ type making struct {
 // advance does what can be done now for a disk that is made of a snapshot: it copies
 // the snapshot to this region if it is in another one, and makes the disk when the
 // snapshot can be used. It may be called again at any time, by any process, and goes
-// on from what there is in the cloud. The restore is the one in progress if it is nil.
+// on from what there is in the cloud.
 func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (making, error) {
-	if restore == nil {
-		found, err := s.restoreInProgress(ctx)
-		if err != nil {
-			return making{}, err
-		}
-		restore = found
-	}
 	var source snapshot
 	var wait making
 	var err error
@@ -77,10 +80,14 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 			err = fmt.Errorf("%s: %w", crossRegionFailed, err)
 		}
 	}
-	if err != nil || wait.waiting != "" {
-		return wait, err
+	if err != nil {
+		return making{}, err
 	}
 	told := readRecord(source, wanted)
+	wait.asItWas = told.claim == diskspec.Claim{}
+	if wait.waiting != "" {
+		return wait, nil
+	}
 	target, err := s.targets.DiskTarget(ctx, restore, told.claim)
 	if err != nil {
 		return making{}, err
@@ -90,7 +97,7 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 		return making{}, err
 	}
 	id, err := s.makeDisk(ctx, api, blueprint{wanted: wanted, source: source, told: told, restore: restore, planned: planned, asked: target.Apply(told.disk).SizeGiB})
-	return making{diskID: id}, err
+	return making{diskID: id, asItWas: wait.asItWas}, err
 }
 
 // errNoRestore is returned where Velero restores nothing at the moment.
@@ -110,8 +117,8 @@ func (s *site) restoreInProgress(ctx context.Context) (*velerov1.Restore, error)
 	return nil, errNoRestore
 }
 
-// usable returns a snapshot of this region once disks can be made of it; until then
-// what is waited for.
+// usable returns a snapshot of this region, and what is waited for until disks can be
+// made of it.
 func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID, restore *velerov1.Restore) (snapshot, making, error) {
 	found, err := s.sources.read(ctx, api, id.id)
 	switch {

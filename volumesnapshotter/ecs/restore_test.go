@@ -296,6 +296,86 @@ func TestBackupsOfTheOfficialPluginAreRestored(t *testing.T) {
 	}
 }
 
+// noting are settings that note what they were told to keep.
+type noting struct {
+	targets
+	kept *[]string
+}
+
+func (n noting) KeepAsItWas(restore *velerov1.Restore, volumeID string) {
+	*n.kept = append(*n.kept, restore.Name+" "+volumeID)
+}
+
+func TestSettingsAreToldOfDisksThatTheyDoNotReach(t *testing.T) {
+	t.Parallel()
+	snapshotting := lasting(simecs.Durations{Snapshot: seconds(600)})
+	tests := []struct {
+		name   string
+		change func(*cloudsim.Config)
+		isAway bool
+		// backUp returns what a backup notes of a volume.
+		backUp func(*testing.T, *world) backedUp
+		// wantKept tells whether the settings are told of the volume.
+		wantKept bool
+	}{
+		{name: "a snapshot of ours tells its claim", backUp: ours},
+		{name: "one that is not accomplished tells its claim", backUp: ours, change: snapshotting},
+		{name: "one that is copied from another region tells its claim", backUp: ours, isAway: true},
+		{name: "a snapshot of the official plugin does not", backUp: theirs, wantKept: true},
+		{name: "one of the official plugin that is copied from another region does not", backUp: theirs, isAway: true, wantKept: true},
+		{name: "one of a disk without a volume does not", backUp: withoutVolume, wantKept: true},
+		{name: "one of a disk without a volume that is not accomplished does not", backUp: withoutVolume, change: snapshotting, wantKept: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			newWorld, change := newRestore, func(*cloudsim.Config) {}
+			if tt.isAway {
+				newWorld = newAway
+			}
+			if tt.change != nil {
+				change = tt.change
+			}
+			w := newWorld(t, change)
+			backup := tt.backUp(t, w)
+			if tt.isAway {
+				w.goAway(t, nil)
+			}
+			var kept, want []string
+			s := New(w.log, w.clients, cluster.New(w.api, veleroNamespace), noting{w.targets, &kept}, noVariables)
+			if err := s.Init(w.config); err != nil {
+				t.Fatal(err)
+			}
+			id := restored(t, s, backup)
+			if tt.wantKept {
+				want = []string{"again " + id}
+			}
+			if diff := gocmp.Diff(want, kept); diff != "" {
+				t.Errorf("the settings were told of (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// ours is what a backup notes of a volume.
+func ours(t *testing.T, w *world) backedUp {
+	t.Helper()
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	return backup
+}
+
+// theirs is what a backup of the official plugin notes of a volume, with the region of the snapshot.
+func theirs(t *testing.T, w *world) backedUp {
+	t.Helper()
+	return backedUp{snapshot: home + "/" + w.foreign(t, simecs.SnapshotConfig{}), kind: "cloud_essd"}
+}
+
+// withoutVolume is what a backup notes of a disk whose volume cannot be found.
+func withoutVolume(t *testing.T, w *world) backedUp {
+	t.Helper()
+	return backedUp{snapshot: backUp(t, w.Snapshotter, "daily", w.addDisk(t, simecs.DiskConfig{})), kind: "cloud_essd"}
+}
+
 func TestWhatIsNoSnapshotIsNotRestored(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t)
@@ -377,6 +457,8 @@ type mistaken struct{ error }
 func (m mistaken) DiskTarget(context.Context, *velerov1.Restore, diskspec.Claim) (diskspec.Target, error) {
 	return diskspec.Target{}, m.error
 }
+
+func (m mistaken) KeepAsItWas(*velerov1.Restore, string) {}
 
 func TestWhatCannotBeReadOfTheCluster(t *testing.T) {
 	t.Parallel()

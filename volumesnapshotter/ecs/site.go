@@ -37,6 +37,9 @@ type Cluster interface {
 // Targets tells what the settings of a restore ask of the disk of a claim. The zero
 // Target asks for nothing.
 type Targets interface {
+	// KeepAsItWas says that no settings count for the volume of that id, because its
+	// snapshot does not tell of which claim it is.
+	KeepAsItWas(restore *velerov1.Restore, volumeID string)
 	DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error)
 }
 
