@@ -44,6 +44,15 @@ test-short: ## Unit tests alone
 cover: ## Statement coverage in the last `make test`: at least 85 % of each package of the plugins
 	./tests/coverage.sh bin/coverage.out
 
+# What reads text that people write: settings, image rules and old objects.
+PARSERS := ./restoreitemaction ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
+
+FUZZTIME ?= 60s
+
+.PHONY: fuzz
+fuzz: ## Fuzz tests of what reads settings and objects, each for FUZZTIME
+	./tests/fuzz.sh $(FUZZTIME) $(PARSERS)
+
 .PHONY: bench
 bench: tools ## What the plugin costs, measured in the real Velero; results in tests/bench/results
 	go test -timeout 30m -run '^$$' -bench . -benchtime 1x -v ./tests/bench
