@@ -94,6 +94,14 @@ func (b *bench) createFlexVolumeApplication(t *testing.T) (disk *diskVolume, sec
 // serveOldIngresses makes the API server serve Ingress in its old version, and Velero know it.
 func (s *suite) serveOldIngresses(t *testing.T) {
 	t.Helper()
+	s.createOldIngresses(t)
+	// A server that runs already learns of new kinds with some delay.
+	must(t, s.velero.Restart(t.Context()))
+}
+
+// createOldIngresses makes the API server serve Ingress in its old version.
+func (s *suite) createOldIngresses(t *testing.T) {
+	t.Helper()
 	s.create(t, readObject(t, "ingress-v1beta1.yaml"))
 	eventually(t, "Ingress to be served", func(ctx context.Context) error {
 		ingresses := &unstructured.UnstructuredList{}
@@ -101,8 +109,6 @@ func (s *suite) serveOldIngresses(t *testing.T) {
 		ingresses.SetKind("IngressList")
 		return s.cp.Client.List(ctx, ingresses)
 	})
-	// A server that runs already learns of new kinds with some delay.
-	must(t, s.velero.Restart(t.Context()))
 }
 
 // readObjects reads the objects of a file of testdata, in which words are replaced: each by the one behind it.

@@ -64,7 +64,7 @@ func startSuite(t *testing.T, config cloudsim.Config) *suite {
 	t.Helper()
 	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
 	s.cloud = startCloud(t, config)
-	s.startControlPlane(t)
+	s.startControlPlane(t, controlplane.Options{})
 	// A server that runs already learns of new kinds with some delay.
 	must(t, sample.CreateDefinition(t.Context(), s.cp.Client))
 	s.startVelero(t)
@@ -85,10 +85,15 @@ func bareCloud() cloudsim.Config {
 // are flags of its API server.
 func (s *suite) startOther(t *testing.T, args ...string) *suite {
 	t.Helper()
-	other := &suite{cloud: s.cloud, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
-	other.startControlPlane(t, args...)
+	other := s.sibling()
+	other.startControlPlane(t, controlplane.Options{APIServerArgs: args})
 	other.startVelero(t)
 	return other
+}
+
+// sibling is a suite with the same cloud, and no cluster yet.
+func (s *suite) sibling() *suite {
+	return &suite{cloud: s.cloud, pluginDir: s.pluginDir, secrets: s.secrets, buckets: s.buckets, said: s.said}
 }
 
 // skipShort skips a test that runs other programs.
@@ -123,12 +128,17 @@ func startCloud(t *testing.T, config cloudsim.Config) *cloudsim.Cloud {
 	return cloud
 }
 
-// startControlPlane starts a control plane that ends with the test. args are flags of its API server.
-func (s *suite) startControlPlane(t *testing.T, args ...string) {
+// startControlPlane starts a control plane that ends with the test. Of the options it fills in the folder, and the tools
+// but for an API server that is named.
+func (s *suite) startControlPlane(t *testing.T, options controlplane.Options) {
 	t.Helper()
 	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
 	must(t, err)
-	s.cp, err = controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir(), APIServerArgs: args})
+	if options.Tools.APIServer != "" {
+		tools.APIServer = options.Tools.APIServer
+	}
+	options.Tools, options.Dir = tools, t.TempDir()
+	s.cp, err = controlplane.Start(t.Context(), options)
 	must(t, err)
 	t.Cleanup(func() {
 		if err := s.cp.Stop(); err != nil {
@@ -137,8 +147,9 @@ func (s *suite) startControlPlane(t *testing.T, args ...string) {
 	})
 }
 
-// startVelero starts the server with the plugin. It ends with the control plane, and its log is searched for secrets.
-func (s *suite) startVelero(t *testing.T) {
+// startVelero starts the server with the plugin. It ends with the control plane, and its log is searched for secrets. args
+// are added to its flags.
+func (s *suite) startVelero(t *testing.T, args ...string) {
 	t.Helper()
 	velero, err := s.cp.StartVelero(t.Context(), controlplane.VeleroOptions{
 		PluginDir: s.pluginDir,
@@ -150,14 +161,14 @@ func (s *suite) startVelero(t *testing.T) {
 			// In a pod it is the service account's.
 			"KUBECONFIG=" + s.cp.Kubeconfig,
 		},
-		Args: []string{
+		Args: append([]string{
 			// Tests of different buckets run side by side, and one slow upload must not hold up the others.
 			"--concurrent-backups=4",
 			// What a killed restore has left keeps the next one waiting for as long.
 			"--terminating-resource-timeout=1m",
 			// The claims of a consistency group come one after the other, with their hooks around them.
 			"--volume-group-snapshot-label-key=" + groupLabel,
-		},
+		}, args...),
 	})
 	must(t, err)
 	s.velero = velero

@@ -25,6 +25,7 @@ func TestVelero(t *testing.T) {
 		t.Run("rotated credentials are used without a restart", s.testRotatedCredentials)
 		t.Run("an expired token makes the location unavailable until there is a new one", s.testExpiredToken)
 		t.Run("the policies that are documented suffice", s.testDocumentedPoliciesSuffice)
+		t.Run("objects of API versions that have ceased are restored in those of today", s.testOldVersions)
 		t.Run("the restore of archived objects says what to do", s.testArchivedObjects)
 		t.Run("a bucket that archives by default works", s.testArchiveBucketWorks)
 		t.Run("a bucket that takes no standard objects is unavailable", s.testBucketWithoutStandardIsUnavailable)

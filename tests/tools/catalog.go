@@ -18,6 +18,8 @@ const (
 	Kubelet               = "kubelet"
 	Velero                = "velero"
 	GolangCILint          = "golangci-lint"
+	// KubeAPIServer124 is one that still serves API versions that have ceased since.
+	KubeAPIServer124 = "kube-apiserver-1.24"
 )
 
 // VeleroBindAddressVariable is the environment variable that moves the metrics of the controller manager of a Velero
@@ -70,6 +72,13 @@ func catalog() map[string]tool {
 			variables: func(version string) map[string]string {
 				return map[string]string{"main.version": strings.TrimPrefix(version, "v")}
 			},
+			coldBuild: 3 * time.Minute,
+		},
+		KubeAPIServer124: {
+			dir:       "kubernetes-1.24",
+			module:    "k8s.io/kubernetes",
+			pkg:       "k8s.io/kubernetes/cmd/kube-apiserver",
+			variables: kubernetesVersion,
 			coldBuild: 3 * time.Minute,
 		},
 	}
