@@ -17,6 +17,8 @@ const (
 	dockerHubAlias = "index.docker.io"
 	// officialPath has the images of Docker Hub that are named by one word.
 	officialPath = "library/"
+	// localhost is the one registry whose name is a word without a dot.
+	localhost = "localhost"
 	// defaultTag is that of images with neither tag nor digest.
 	defaultTag = "latest"
 )
@@ -66,9 +68,14 @@ func versionOf(named reference.Named) version {
 	return v
 }
 
+// repository is the name of the repository with its registry.
+func (i Image) repository() string {
+	return i.registry + "/" + i.path
+}
+
 // write returns the image as text, short where it was.
 func (i Image) write() (string, error) {
-	text := i.registry + "/" + i.path
+	text := i.repository()
 	if i.tag != "" {
 		text += ":" + i.tag
 	}

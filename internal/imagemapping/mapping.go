@@ -67,7 +67,7 @@ func (m *Mapping) Map(image Image) (Change, error) {
 	}
 	if row == nil || !row.whole() {
 		if from, to, ok := m.findPrefix(mapped); ok {
-			mapped, by = from.replace(to, mapped), append(by, registriesKey)
+			mapped, by = to.inPlaceOf(from, mapped), append(by, registriesKey)
 		}
 	}
 	text, err := mapped.write()
@@ -98,12 +98,15 @@ func (m *Mapping) find(image Image) (key string, best *rule) {
 	return key, best
 }
 
-// findPrefix returns the entry of imageRegistryMapping that is applied to image.
-func (m *Mapping) findPrefix(image Image) (from, to Prefix, found bool) {
+// findPrefix returns what of the repository's name of image imageRegistryMapping
+// replaces, and by what.
+func (m *Mapping) findPrefix(image Image) (from string, to Prefix, found bool) {
+	var best Prefix
 	for prefix, replacement := range m.Registries {
-		// Prefixes of one image are of different lengths.
-		if prefix.matches(replacement.Prefix, image) && len(prefix.canonical()) > len(from.canonical()) {
-			from, to, found = prefix, replacement.Prefix, true
+		part, ok := prefix.partOf(image, replacement.Prefix)
+		// Only docker.io/library/nginx and docker.io/nginx are for the same part.
+		if ok && cmp.Or(cmp.Compare(len(part), len(from)), cmp.Compare(len(prefix.canonical()), len(best.canonical()))) > 0 {
+			best, from, to, found = prefix, part, replacement.Prefix, true
 		}
 	}
 	return from, to, found

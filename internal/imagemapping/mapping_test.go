@@ -178,6 +178,12 @@ func TestRows(t *testing.T) {
 		"a tag that no repository could be called is a tag": {
 			data: row("V1.0_rc,V2"), image: "app1:V1.0_rc", want: byRow("app1:V2"),
 		},
+		"a version with a word at its end is a tag": {
+			data: row("10.1.0.final,v11.0.final"), image: "app1:10.1.0.final", want: byRow("app1:v11.0.final"),
+		},
+		"tags that are like registries are written with a colon": {
+			data: row("quay.io:reg.cn"), image: "app1:quay.io", want: byRow("app1:reg.cn"),
+		},
 		"a word that is name and tag is taken as the name": {
 			data: row("app1,app2"), image: "app1:app1", want: byRow("app2:app1"),
 		},
@@ -217,6 +223,12 @@ func TestDigests(t *testing.T) {
 		},
 		"another tag drops it": {
 			data: row("v1:v2"), image: "app1:v1@" + digest, want: dropped("app1:v2", "case1", false),
+		},
+		"a tag for a digest drops it, even if the image has both": {
+			data: row("app1@" + digest + ",app1:v2"), image: "app1:v2@" + digest, want: dropped("app1:v2", "case1", false),
+		},
+		"a tag for any tag drops it, even if the image has that tag": {
+			data: row("app1,app1:v9"), image: "app1:v9@" + digest, want: dropped("app1:v9", "case1", false),
 		},
 		"a new digest takes its place": {
 			data: row("app1,app2@" + otherDigest), image: "app1:v1@" + digest, want: dropped("app2@"+otherDigest, "case1", false),
@@ -272,6 +284,24 @@ func TestRegistries(t *testing.T) {
 		},
 		"a registry takes the place of no repository": {
 			data: registries("quay.io/app1: reg.cn"), image: "quay.io/app1:v1", want: unchanged("quay.io/app1:v1"),
+		},
+		"a repository of one word at Docker Hub is in its library": {
+			data: registries("docker.io/nginx: reg.cn/my/web\ndocker.io/library: reg.cn/library"), image: "nginx:1", want: byRegistry("reg.cn/my/web:1"),
+		},
+		"a repository of one word at Docker Hub is a directory too": {
+			data: registries("docker.io/nginx: reg.cn/my"), image: "nginx/ingress", want: byRegistry("reg.cn/my/ingress"),
+		},
+		"a directory of one word at Docker Hub is no repository": {
+			data: registries("docker.io/nginx/: reg.cn/my"), image: "nginx", want: unchanged("nginx"),
+		},
+		"a directory of one word goes to a registry, the repository cannot": {
+			data: registries("docker.io/nginx: reg.cn"), image: "nginx", want: unchanged("nginx"),
+		},
+		"the library is no repository in itself": {
+			data: registries("docker.io/library: reg.cn/my"), image: "library", want: byRegistry("reg.cn/my/library"),
+		},
+		"the whole name of a repository comes before the short one": {
+			data: registries("docker.io/nginx: reg.cn/a\ndocker.io/library/nginx: reg.cn/b"), image: "nginx", want: byRegistry("reg.cn/b"),
 		},
 		"one entry is applied, not one to the outcome of another": {
 			data: registries("a.local: b.local\nb.local: c.local"), image: "a.local/app1", want: byRegistry("b.local/app1"),
@@ -361,7 +391,8 @@ func TestRefused(t *testing.T) {
 		empty     = ": one side is empty: an image is replaced by an image, a tag by a tag"
 		nothing   = ": both sides mean the same: nothing would change"
 		format    = ": invalid reference format"
-		looksLike = ": this looks like a registry: map registries by imageRegistryMapping, and write an image of that name with its registry"
+		looksLike = ": this looks like a registry: map registries by imageRegistryMapping, write an image of that name with its registry, and tags as old:new"
+		oneImage  = ": this is one image, with none below it: write both sides as the names of images, such as docker.io/library/nginx: reg.example/nginx"
 	)
 	inRow := func(text, problem string) string { return `key "case1", line 1: "` + text + `"` + problem }
 	inPrefix := func(text, problem string) string {
@@ -390,6 +421,12 @@ func TestRefused(t *testing.T) {
 		"a name for itself with its tag":       {row("app1:v1,app1"), inRow("app1:v1,app1", nothing)},
 		"a registry by its name and port":      {row("reg.local:5000,reg.cn:5000"), inRow("reg.local:5000,reg.cn:5000", `: "reg.local:5000"`+looksLike)},
 		"a registry by its address":            {row("1.1.1.1:5000,2.2.2.2:3000"), inRow("1.1.1.1:5000,2.2.2.2:3000", `: "1.1.1.1:5000"`+looksLike)},
+		"registries by their names":            {row("quay.io,reg.cn"), inRow("quay.io,reg.cn", `: "quay.io"`+looksLike)},
+		"a registry's name as the new side":    {row("app1,reg.cn"), inRow("app1,reg.cn", `: "reg.cn"`+looksLike)},
+		"a registry whose name has numbers":    {row("1234.dkr.us-1.example,reg.cn/a"), inRow("1234.dkr.us-1.example,reg.cn/a", `: "1234.dkr.us-1.example"`+looksLike)},
+		"this machine":                         {row("localhost,app1"), inRow("localhost,app1", `: "localhost"`+looksLike)},
+		"an official image to a registry":      {registries("docker.io/library/nginx: reg.cn"), inPrefix("docker.io/library/nginx", oneImage)},
+		"what is below an official image":      {registries("docker.io/library/nginx/: reg.cn/nginx"), inPrefix("docker.io/library/nginx/", oneImage)},
 		"a registry as the new side":           {row("app1,localhost:5000"), inRow("app1,localhost:5000", `: "localhost:5000"`+looksLike)},
 		"a key that is none of rows":           {map[string]string{"imageRegistryMaping": "a,b"}, `key "imageRegistryMaping": unknown: allowed are imageRegistryMapping, and case1, case2 and so on`},
 		"a prefix without a registry":          {registries("library/: reg.cn"), inPrefix("library/", ": it names no registry: for images of Docker Hub write docker.io/library/")},

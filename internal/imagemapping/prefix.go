@@ -35,7 +35,7 @@ func (p *Prefix) Validate() error {
 		return fmt.Errorf("empty: write a registry such as %s", dockerHub)
 	}
 	registry, _, _ := strings.Cut(text, "/")
-	if !strings.ContainsAny(registry, ".:") && registry != "localhost" {
+	if !strings.ContainsAny(registry, ".:") && registry != localhost {
 		return fmt.Errorf("it names no registry: for images of Docker Hub write %s/%s", dockerHub, text)
 	}
 	if _, err := reference.WithName(strings.TrimSuffix(text, "/") + "/name"); err != nil {
@@ -58,20 +58,43 @@ func (p Prefix) canonical() string {
 	return registry + "/" + path
 }
 
-// matches reports whether the prefix stands for the repository of image and to can
-// take its place.
-func (p Prefix) matches(to Prefix, image Image) bool {
-	repository, prefix := image.registry+"/"+image.path, p.canonical()
-	if repository == prefix {
-		// A registry alone takes the place of no repository.
-		return !strings.HasSuffix(string(p), "/") && strings.Contains(to.canonical(), "/")
+// repository is the name of the repository that the prefix stands for itself, if
+// there is one. An image of Docker Hub of one word is in its library.
+func (p Prefix) repository() string {
+	canonical := p.canonical()
+	name, onDockerHub := strings.CutPrefix(canonical, dockerHub+"/")
+	if !onDockerHub || strings.Contains(name, "/") || name+"/" == officialPath {
+		return canonical
 	}
-	return strings.HasPrefix(repository, prefix+"/")
+	return dockerHub + "/" + officialPath + name
 }
 
-// replace returns image, which matches p, with to in the place of p.
-func (p Prefix) replace(to Prefix, image Image) Image {
-	rest := strings.TrimPrefix(image.registry+"/"+image.path, p.canonical())
-	registry, path, _ := strings.Cut(to.canonical()+rest, "/")
+// isRegistry reports whether there is no path.
+func (p Prefix) isRegistry() bool {
+	return !strings.Contains(p.canonical(), "/")
+}
+
+// isOfficial reports whether this is an image of Docker Hub of one word, by its whole
+// name. There is nothing below it.
+func (p Prefix) isOfficial() bool {
+	name, ok := strings.CutPrefix(p.canonical(), dockerHub+"/"+officialPath)
+	return ok && !strings.Contains(name, "/")
+}
+
+// partOf returns the beginning of the repository's name of image that the prefix
+// stands for, if it is one that to can take the place of.
+func (p Prefix) partOf(image Image, to Prefix) (part string, ok bool) {
+	if p.repository() == image.repository() && !strings.HasSuffix(string(p), "/") {
+		// A registry alone takes the place of no repository.
+		return image.repository(), !to.isRegistry()
+	}
+	return p.canonical(), strings.HasPrefix(image.repository(), p.canonical()+"/")
+}
+
+// inPlaceOf returns image with the prefix in the place of part, which its
+// repository's name begins with.
+func (p Prefix) inPlaceOf(part string, image Image) Image {
+	rest := strings.TrimPrefix(image.repository(), part)
+	registry, path, _ := strings.Cut(p.canonical()+rest, "/")
 	return image.movedTo(registry, path)
 }

@@ -5,6 +5,7 @@ package imagemapping
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ var (
 	errForm       = errors.New(`allowed is "old,new", or "old:new" for tags`)
 	errEmptySide  = errors.New("one side is empty: an image is replaced by an image, a tag by a tag")
 	errNoChange   = errors.New("both sides mean the same: nothing would change")
-	errIsRegistry = fmt.Errorf("this looks like a registry: map registries by %s, and write an image of that name with its registry", registriesKey)
+	errIsRegistry = fmt.Errorf("this looks like a registry: map registries by %s, write an image of that name with its registry, and tags as old:new", registriesKey)
 )
 
 // UnmarshalText reads a row. It refuses one that can match no image, and one that
@@ -96,7 +97,7 @@ func sides(text string) (from, to string, ofImages bool, err error) {
 }
 
 // addImage adds the rule about images. It is an error that there is none unless the
-// row can be about tags.
+// row can be about tags and about nothing else.
 func (r *Row) addImage(from, to string) error {
 	old, err := parsePattern(from)
 	if err == nil {
@@ -106,7 +107,7 @@ func (r *Row) addImage(from, to string) error {
 			return nil
 		}
 	}
-	if areTags(from, to) {
+	if areTags(from, to) && !errors.Is(err, errIsRegistry) {
 		return nil
 	}
 	return err
@@ -144,13 +145,24 @@ func parsePattern(text string) (pattern, error) {
 }
 
 // isRegistry reports whether this was read as name and tag, but is most likely host
-// and port. Kubernetes has the same trouble with an image of such a name.
+// and port, or a host. Kubernetes has the same trouble with an image of such a name.
 func (p pattern) isRegistry() bool {
-	if p.registry != "" || strings.Contains(p.path, "/") {
+	if p.registry != "" || strings.Contains(p.path, "/") || p.digest != "" {
 		return false
 	}
+	if p.tag == "" {
+		return isHost(p.path)
+	}
 	_, err := strconv.ParseUint(p.tag, 10, 16)
-	return err == nil && (strings.Contains(p.path, ".") || p.path == "localhost")
+	return err == nil && (strings.Contains(p.path, ".") || p.path == localhost)
+}
+
+// isHost reports whether a word is like quay.io. Numbers before a word, such as
+// 1.2.final, are a version.
+func isHost(word string) bool {
+	host := regexp.MustCompile(`^([a-z0-9-]+\.)+[a-z]{2,}$`)
+	version := regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*\.[a-z]+$`)
+	return word == localhost || host.MatchString(word) && !version.MatchString(word)
 }
 
 // areTags reports whether both sides of a row can be tags.
@@ -212,7 +224,7 @@ func (r rule) changesNothing() bool {
 
 // apply returns what becomes of image, which from matches. Its digest stays where
 // the repository alone moves to another registry: another path in the same registry
-// is another repository, and another tag another image.
+// is another repository. A tag that to names decides, unless from names the same.
 func (r rule) apply(image Image) Image {
 	mapped := image
 	switch {
@@ -224,7 +236,7 @@ func (r rule) apply(image Image) Image {
 	if mapped.registry == image.registry && mapped.path != image.path {
 		mapped.digest = ""
 	}
-	if r.to.digest != "" || r.to.tag != "" && r.to.tag != image.tag {
+	if r.to.digest != "" || r.to.tag != "" && (r.to.tag != image.tag || r.to.tag != r.from.tag) {
 		mapped.version = r.to.version
 	}
 	return mapped

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
@@ -15,8 +16,10 @@ import (
 // rowPrefix is what the keys of rows begin with.
 const rowPrefix = "case"
 
+var errOneImage = errors.New("this is one image, with none below it: write both sides as the names of images, such as docker.io/library/nginx: reg.example/nginx")
+
 // Validate refuses keys that are none of rows, prefixes that are there twice, and
-// those that nothing takes the place of.
+// those of which nothing would be replaced.
 func (m *Mapping) Validate() error {
 	problems := m.validateRegistries()
 	isRow := regexp.MustCompile("^" + rowPrefix + "[0-9]+$")
@@ -35,10 +38,14 @@ func (m *Mapping) validateRegistries() []error {
 	for _, prefix := range slices.Sorted(maps.Keys(m.Registries)) {
 		to := m.Registries[prefix]
 		var err error
-		if other, twice := seen[prefix.canonical()]; twice {
+		other, twice := seen[prefix.canonical()]
+		switch {
+		case twice:
 			err = fmt.Errorf("this is the same as %q: keep one of them", other)
-		} else if prefix.canonical() == to.Prefix.canonical() {
+		case prefix.canonical() == to.Prefix.canonical():
 			err = errNoChange
+		case prefix.isOfficial() && (strings.HasSuffix(string(prefix), "/") || to.Prefix.isRegistry()):
+			err = errOneImage
 		}
 		if err != nil {
 			problems = append(problems, &settings.Error{Position: to.At, Err: fmt.Errorf("%q: %w", prefix, err)})
