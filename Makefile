@@ -25,7 +25,7 @@ demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1
 
 .PHONY: tools
 tools: ## Build the programs that tests run, into a cache (minutes the first time; says what it does)
-	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-controller-manager velero >/dev/null
+	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-apiserver-1.24 kube-controller-manager velero >/dev/null
 
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
 PLUGINS := ./objectstore/... ./volumesnapshotter/... ./restoreitemaction/... ./internal/...

@@ -36,6 +36,7 @@ type APIVersion struct {
 	table *apiversion.Table
 	// served is what discovery has told, for each restore.
 	served *servedKinds
+	warned onceInRestore
 }
 
 // NewAPIVersion returns the action. It contacts nothing.
@@ -43,7 +44,7 @@ func NewAPIVersion(log logrus.FieldLogger, discovery Discovery) *APIVersion {
 	return &APIVersion{
 		log:    log,
 		table:  apiversion.NewTable(),
-		served: &servedKinds{discovery: discovery, known: map[servedKey][]string{}, warned: map[types.UID]bool{}},
+		served: &servedKinds{discovery: discovery, known: map[servedKey][]string{}},
 	}
 }
 
@@ -71,8 +72,9 @@ func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*vele
 	})
 	needed, err := a.served.needs(ctx, input.Restore, kind, conversion.To)
 	if err != nil {
-		if a.served.firstWarning(input.Restore) {
-			log.WithError(err).Warn("Cannot find out which API versions this cluster serves: objects of old ones are restored as they are")
+		const unknown = "Cannot find out which API versions this cluster serves: objects of old ones are restored as they are"
+		if a.warned.first(input.Restore, unknown) {
+			log.WithError(err).Warn(unknown)
 		}
 		return unchanged, nil
 	}
@@ -93,9 +95,8 @@ func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*vele
 type servedKinds struct {
 	discovery Discovery
 
-	mu     sync.Mutex
-	known  map[servedKey][]string
-	warned map[types.UID]bool
+	mu    sync.Mutex
+	known map[servedKey][]string
 }
 
 type servedKey struct {
@@ -128,13 +129,4 @@ func (s *servedKinds) kinds(ctx context.Context, restore *velerov1.Restore, vers
 	}
 	s.known[key] = kinds
 	return kinds, nil
-}
-
-// firstWarning reports whether it is asked for the first time in the restore.
-func (s *servedKinds) firstWarning(restore *velerov1.Restore) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := !s.warned[restore.UID]
-	s.warned[restore.UID] = true
-	return first
 }

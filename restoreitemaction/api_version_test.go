@@ -5,10 +5,11 @@ package restoreitemaction_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
@@ -63,14 +64,20 @@ func (o *oldVersions) execute(t *testing.T, restore string, item *unstructured.U
 	return asUnstructured(t, output.UpdatedItem)
 }
 
-// levels returns the levels of what was logged.
-func (o *oldVersions) levels() []logrus.Level {
-	var levels []logrus.Level
-	for _, entry := range o.logged.AllEntries() {
-		levels = append(levels, entry.Level)
+// versionLine is what is logged about an object.
+func versionLine(level logrus.Level, message, object, old, now string) line {
+	fields := logrus.Fields{"old": old, "new": now}
+	for i, part := range strings.Fields(object) {
+		fields[[]string{"resource", "namespace", "name"}[i]] = strings.Trim(part, "-")
 	}
-	return levels
+	return line{level, message, fields}
 }
+
+const (
+	convertedVersion = "Converted an object to an API version that this cluster serves"
+	leftVersion      = "Leaving an object in its API version, which this cluster does not serve"
+	unknownVersions  = "Cannot find out which API versions this cluster serves: objects of old ones are restored as they are"
+)
 
 const oldIngress = `
 apiVersion: extensions/v1beta1
@@ -85,7 +92,7 @@ func TestAPIVersion(t *testing.T) {
 		object string
 		// want is empty for the very object that came.
 		want   string
-		levels []logrus.Level
+		logged []line
 	}{
 		"an object of a version that is gone comes in the one that took its place": {
 			object: oldIngress,
@@ -97,12 +104,12 @@ spec:
   ingressClassName: nginx
   rules: [{http: {paths: [{path: /, pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}]}}]
 `,
-			levels: []logrus.Level{logrus.InfoLevel},
+			logged: []line{versionLine(logrus.InfoLevel, convertedVersion, "ingresses.extensions shop web", "extensions/v1beta1", "networking.k8s.io/v1")},
 		},
 		"a version that has lost the kind is gone for it, though it is served": {
 			object: `{apiVersion: networking.k8s.io/v1beta1, kind: IngressClass, metadata: {name: alb}, spec: {controller: c}}`,
 			want:   `{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: alb}, spec: {controller: c}}`,
-			levels: []logrus.Level{logrus.InfoLevel},
+			logged: []line{versionLine(logrus.InfoLevel, convertedVersion, "ingressclasses.networking.k8s.io - alb", "networking.k8s.io/v1beta1", "networking.k8s.io/v1")},
 		},
 		"an object whose version is served stays": {
 			object: `{apiVersion: batch/v1beta1, kind: CronJob, metadata: {namespace: shop, name: report}}`,
@@ -118,7 +125,7 @@ spec:
 		},
 		"an object that the new version has no place for stays, with a warning": {
 			object: `{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {namespace: shop, name: web}, spec: {template: {}}}`,
-			levels: []logrus.Level{logrus.WarnLevel},
+			logged: []line{versionLine(logrus.WarnLevel, leftVersion, "deployments.extensions shop web", "extensions/v1beta1", "apps/v1")},
 		},
 	}
 	for name, test := range cases {
@@ -138,8 +145,8 @@ spec:
 			if diff := cmp.Diff(readObject(t, test.object).Object, item.Object); diff != "" {
 				t.Errorf("the input was changed (-before +after):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.levels, versions.levels()); diff != "" {
-				t.Errorf("levels of what is logged (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.logged, linesOf(versions.logged), cmpopts.EquateEmpty(), withoutError()); diff != "" {
+				t.Errorf("log (-want +got):\n%s", diff)
 			}
 			if again := versions.execute(t, "restore-1", got); again != got {
 				t.Errorf("a second time it becomes:\n%s", asYAML(t, again))
@@ -173,8 +180,9 @@ func TestWithoutDiscoveryObjectsStayWithOneWarning(t *testing.T) {
 			t.Errorf("it becomes:\n%s", asYAML(t, got))
 		}
 	}
-	if diff := cmp.Diff([]logrus.Level{logrus.WarnLevel}, versions.levels()); diff != "" {
-		t.Errorf("levels of what is logged (-want +got):\n%s", diff)
+	want := []line{versionLine(logrus.WarnLevel, unknownVersions, "ingresses.extensions shop web", "extensions/v1beta1", "networking.k8s.io/v1")}
+	if diff := cmp.Diff(want, linesOf(versions.logged), withoutError()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	discovery.err = nil
 	if got := versions.execute(t, "restore-1", readObject(t, oldIngress)); got.GetAPIVersion() != "networking.k8s.io/v1" {
@@ -188,16 +196,23 @@ func TestAPIVersionAppliesToResourcesOfNamedGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, resource := range []string{
-		"ingresses.extensions", "ingresses.networking.k8s.io", "cronjobs.batch", "poddisruptionbudgets.policy",
-		"horizontalpodautoscalers.autoscaling", "deployments.extensions", "deployments.apps",
-	} {
-		if !slices.Contains(got.IncludedResources, resource) {
-			t.Errorf("it does not apply to %s", resource)
-		}
-	}
-	got.IncludedResources = nil
-	if diff := cmp.Diff(velero.ResourceSelector{}, got); diff != "" {
-		t.Errorf("selector beside the resources (-want +got):\n%s", diff)
+	want := velero.ResourceSelector{IncludedResources: []string{
+		"apiservices.apiregistration.k8s.io",
+		"clusterrolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+		"cronjobs.batch", "csidrivers.storage.k8s.io",
+		"daemonsets.apps", "daemonsets.extensions", "deployments.apps", "deployments.extensions",
+		"endpointslices.discovery.k8s.io", "flowschemas.flowcontrol.apiserver.k8s.io",
+		"horizontalpodautoscalers.autoscaling", "ingressclasses.networking.k8s.io",
+		"ingresses.extensions", "ingresses.networking.k8s.io",
+		"mutatingwebhookconfigurations.admissionregistration.k8s.io", "networkpolicies.extensions",
+		"poddisruptionbudgets.policy", "priorityclasses.scheduling.k8s.io",
+		"prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+		"replicasets.apps", "replicasets.extensions",
+		"rolebindings.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io",
+		"runtimeclasses.node.k8s.io", "statefulsets.apps", "storageclasses.storage.k8s.io",
+		"validatingwebhookconfigurations.admissionregistration.k8s.io",
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("selector (-want +got):\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -114,6 +115,11 @@ func linesOf(hook *logrustest.Hook) []line {
 		lines = append(lines, line{entry.Level, entry.Message, entry.Data})
 	}
 	return lines
+}
+
+// withoutError leaves the errors of lines out of a comparison.
+func withoutError() cmp.Option {
+	return cmpopts.IgnoreMapEntries(func(key string, _ any) bool { return key == logrus.ErrorKey })
 }
 
 // warningsOf returns the lines that a user must look at.

@@ -31,11 +31,11 @@ import (
 )
 
 const (
-	provider        = "alibabacloud"
-	diskDriver      = "diskplugin.csi.alibabacloud.com"
-	holdKey         = "alibabacloud.com/volume-ready"
-	zoneKey         = "topology.diskplugin.csi.alibabacloud.com/zone"
-	pvName          = "pv-1"
+	provider   = "alibabacloud"
+	diskDriver = "diskplugin.csi.alibabacloud.com"
+	holdKey    = "alibabacloud.com/volume-ready"
+	zoneKey    = "topology.diskplugin.csi.alibabacloud.com/zone"
+	pvName     = "pv-1"
 )
 
 // errKilled is what a process sees of its calls after it was killed: nothing.
