@@ -70,11 +70,7 @@ func (a *ImageMapping) Execute(input *velero.RestoreItemActionExecuteInput) (*ve
 	if !found {
 		return unchanged, nil
 	}
-	log := a.log.WithFields(logrus.Fields{
-		"namespace": item.GetNamespace(),
-		"name":      item.GetName(),
-		"resource":  resourceOf(item),
-	})
+	log := a.log.WithFields(fieldsOf(item))
 	changes, err := changesOf(log, &mapping, images)
 	if err != nil {
 		return nil, fmt.Errorf("mapping the images of %s %s/%s: %w", resourceOf(item), item.GetNamespace(), item.GetName(), err)
@@ -148,9 +144,9 @@ func logChange(log logrus.FieldLogger, container map[string]any, change imagemap
 		"container": nameOf(container),
 		"old":       container["image"],
 		"new":       change.Image,
-		"rules":     strings.Join(change.By, ", "),
+		"rule":      strings.Join(change.By, ", "),
 	})
-	log.Info("Changing an image")
+	log.Info("Changed an image")
 	if change.DroppedDigest == "" {
 		return
 	}
@@ -159,5 +155,5 @@ func logChange(log logrus.FieldLogger, container map[string]any, change imagemap
 		log.Warn("The new image has neither the digest of the old one nor a tag: name one in the rule, or the container gets whatever is the latest")
 		return
 	}
-	log.Info("Dropping the digest of an image, because the new one has other content")
+	log.Info("Dropped the digest of an image, because the new one has other content")
 }

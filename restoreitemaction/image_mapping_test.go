@@ -48,19 +48,30 @@ func imageInput(backedUp, item *unstructured.Unstructured) *velero.RestoreItemAc
 	}
 }
 
-// logged returns what was logged, each line with its level and fields.
-func logged(hook *logrustest.Hook) []string {
-	lines := []string{}
-	for _, entry := range hook.AllEntries() {
-		line := []string{entry.Level.String() + ":", entry.Message}
-		for _, field := range []string{"namespace", "name", "resource", "container", "old", "new", "image", "rules", "digest", "rows"} {
-			if value, ok := entry.Data[field].(string); ok {
-				line = append(line, field+"="+value)
-			}
-		}
-		lines = append(lines, strings.Join(line, " "))
+// said is what is logged about a container of the Pod shop/web; pairs are more fields
+// and their values.
+func said(level logrus.Level, message, container string, pairs ...any) line {
+	fields := logrus.Fields{"resource": "pods", "namespace": "shop", "name": "web", "container": container}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fields[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
-	return lines
+	return line{level, message, fields}
+}
+
+// changed is what is logged about an image that is changed.
+func changed(container, before, after, rule string) line {
+	return said(logrus.InfoLevel, "Changed an image", container, "old", before, "new", after, "rule", rule)
+}
+
+// asLogged compares fields by what a log shows of them.
+func asLogged() cmp.Option {
+	return cmp.Transformer("asLogged", func(fields logrus.Fields) map[string]string {
+		texts := make(map[string]string, len(fields))
+		for field, value := range fields {
+			texts[field] = fmt.Sprint(value)
+		}
+		return texts
+	})
 }
 
 const podBefore = `
@@ -111,12 +122,12 @@ status: {phase: Running}
 	if diff := cmp.Diff(before.Object, given.Object); diff != "" {
 		t.Errorf("the input was changed (-before +after):\n%s", diff)
 	}
-	wantLog := []string{
-		"info: Changing an image namespace=shop name=web resource=pods container=init old=busybox new=reg.cn/my/busybox rules=imageRegistryMapping",
-		"info: Changing an image namespace=shop name=web resource=pods container=web old=docker.io/library/nginx:1.14.1 new=reg.cn/my/nginx:1.14.2 rules=case1, imageRegistryMapping",
-		"info: Changing an image namespace=shop name=web resource=pods container=debug old=busybox:1.37 new=reg.cn/my/busybox:1.37 rules=imageRegistryMapping",
+	wantLog := []line{
+		changed("init", "busybox", "reg.cn/my/busybox", "imageRegistryMapping"),
+		changed("web", "docker.io/library/nginx:1.14.1", "reg.cn/my/nginx:1.14.2", "case1, imageRegistryMapping"),
+		changed("debug", "busybox:1.37", "reg.cn/my/busybox:1.37", "imageRegistryMapping"),
 	}
-	if diff := cmp.Diff(wantLog, logged(hook)); diff != "" {
+	if diff := cmp.Diff(wantLog, linesOf(hook)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	again, err := action.Execute(imageInput(before, got))
@@ -187,47 +198,50 @@ func TestImageMappingGoesByTheBackup(t *testing.T) {
 	cases := map[string]struct {
 		data                 map[string]string
 		backedUp, item, want string
-		wantLog              []string
+		wantLog              []line
 	}{
 		"a rule holds in place of what Velero's action made": {
 			data:     map[string]string{"case1": "app1:v1,app2:v2"},
 			backedUp: "[{name: a, image: 'app1:v1'}]",
 			item:     "[{name: a, image: 'reg.cn/app1:v1'}]",
 			want:     "[{name: a, image: 'app2:v2'}]",
-			wantLog:  []string{"info: Changing an image namespace=shop name=web resource=pods container=a old=reg.cn/app1:v1 new=app2:v2 rules=case1"},
+			wantLog:  []line{changed("a", "reg.cn/app1:v1", "app2:v2", "case1")},
 		},
 		"what Velero's action made stays where no rule holds, even one for what it made": {
 			data:     map[string]string{"case1": "reg.cn/app1:v1,app2:v2"},
 			backedUp: "[{name: a, image: 'app1:v1'}]",
 			item:     "[{name: a, image: 'reg.cn/app1:v1'}]",
 			want:     "[{name: a, image: 'reg.cn/app1:v1'}]",
-			wantLog:  []string{},
+			wantLog:  []line{},
 		},
 		"a container that an action added stays": {
 			data:     map[string]string{"imageRegistryMapping": "docker.io: reg.cn"},
 			backedUp: "[{name: a, image: app1}]",
 			item:     "[{name: wait, image: velero/velero}, {name: a, image: app1}]",
 			want:     "[{name: wait, image: velero/velero}, {name: a, image: reg.cn/library/app1}]",
-			wantLog:  []string{"info: Changing an image namespace=shop name=web resource=pods container=a old=app1 new=reg.cn/library/app1 rules=imageRegistryMapping"},
+			wantLog:  []line{changed("a", "app1", "reg.cn/library/app1", "imageRegistryMapping")},
 		},
 		"an image that is none stays, and the log tells": {
 			data:     map[string]string{"imageRegistryMapping": "docker.io: reg.cn"},
 			backedUp: "[{name: a, image: App1}, {name: b, image: app1}, {name: c, image: ''}, {name: d}, {name: e, image: 7}]",
 			want:     "[{name: a, image: App1}, {name: b, image: reg.cn/library/app1}, {name: c, image: ''}, {name: d}, {name: e, image: 7}]",
-			wantLog: []string{
-				"info: Leaving an image alone that no rule can be about namespace=shop name=web resource=pods container=a image=App1",
-				"info: Changing an image namespace=shop name=web resource=pods container=b old=app1 new=reg.cn/library/app1 rules=imageRegistryMapping",
+			wantLog: []line{
+				said(logrus.InfoLevel, "Leaving an image alone that no rule can be about", "a", "image", "App1", logrus.ErrorKey,
+					"invalid reference format: repository name (library/App1) must be lowercase"),
+				changed("b", "app1", "reg.cn/library/app1", "imageRegistryMapping"),
 			},
 		},
 		"a digest that goes is told, with a warning where no tag is left": {
 			data:     map[string]string{"case1": "app1,app2"},
 			backedUp: "[{name: a, image: 'app1:v1@" + imageDigest + "'}, {name: b, image: 'app1@" + imageDigest + "'}]",
 			want:     "[{name: a, image: 'app2:v1'}, {name: b, image: app2}]",
-			wantLog: []string{
-				"info: Changing an image namespace=shop name=web resource=pods container=a old=app1:v1@" + imageDigest + " new=app2:v1 rules=case1",
-				"info: Dropping the digest of an image, because the new one has other content namespace=shop name=web resource=pods container=a old=app1:v1@" + imageDigest + " new=app2:v1 rules=case1 digest=" + imageDigest,
-				"info: Changing an image namespace=shop name=web resource=pods container=b old=app1@" + imageDigest + " new=app2 rules=case1",
-				"warning: The new image has neither the digest of the old one nor a tag: name one in the rule, or the container gets whatever is the latest namespace=shop name=web resource=pods container=b old=app1@" + imageDigest + " new=app2 rules=case1 digest=" + imageDigest,
+			wantLog: []line{
+				changed("a", "app1:v1@"+imageDigest, "app2:v1", "case1"),
+				said(logrus.InfoLevel, "Dropped the digest of an image, because the new one has other content", "a",
+					"old", "app1:v1@"+imageDigest, "new", "app2:v1", "rule", "case1", "digest", imageDigest),
+				changed("b", "app1@"+imageDigest, "app2", "case1"),
+				said(logrus.WarnLevel, "The new image has neither the digest of the old one nor a tag: name one in the rule, or the container gets whatever is the latest", "b",
+					"old", "app1@"+imageDigest, "new", "app2", "rule", "case1", "digest", imageDigest),
 			},
 		},
 	}
@@ -245,7 +259,7 @@ func TestImageMappingGoesByTheBackup(t *testing.T) {
 			if diff := cmp.Diff(podWith(t, test.want).Object, asUnstructured(t, output.UpdatedItem).Object); diff != "" {
 				t.Errorf("the pod differs (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.wantLog, logged(hook)); diff != "" {
+			if diff := cmp.Diff(test.wantLog, linesOf(hook), asLogged()); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
 			}
 		})
@@ -284,7 +298,7 @@ func TestImageMappingReturnsTheVeryItem(t *testing.T) {
 			if diff := cmp.Diff(readObject(t, test.item).Object, item.Object); diff != "" {
 				t.Errorf("the item was changed (-before +after):\n%s", diff)
 			}
-			if diff := cmp.Diff([]string{}, logged(hook)); diff != "" {
+			if diff := cmp.Diff([]line{}, linesOf(hook)); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
 			}
 		})
@@ -330,7 +344,7 @@ func TestImageMappingFailsWithoutTheServer(t *testing.T) {
 	if !errors.Is(err, errAway) {
 		t.Errorf("error %v, want %v", err, errAway)
 	}
-	if diff := cmp.Diff([]string{}, logged(hook)); diff != "" {
+	if diff := cmp.Diff([]line{}, linesOf(hook)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
@@ -352,10 +366,12 @@ func TestImageMappingTellsWhatVelerosActionIgnores(t *testing.T) {
 			t.Errorf("the item is another one: %v", output.UpdatedItem)
 		}
 	}
-	warning := `warning: ConfigMap velero/image-mapping: rows without a comma are ignored by Velero's change-image-name. ` +
-		`In place of the label velero.io/change-image-name give the ConfigMap the label alibabacloud.com/image-mapping: RestoreItemAction, which reads them, or write "old,new" ` +
-		`rows=case1: "v1:v2"; case3: "app1"`
-	if diff := cmp.Diff([]string{warning, warning}, logged(hook)); diff != "" {
+	warning := line{
+		logrus.WarnLevel, `ConfigMap velero/image-mapping: rows without a comma are ignored by Velero's change-image-name. ` +
+			`In place of the label velero.io/change-image-name give the ConfigMap the label alibabacloud.com/image-mapping: RestoreItemAction, which reads them, or write "old,new"`,
+		logrus.Fields{"rows": `case1: "v1:v2"; case3: "app1"`},
+	}
+	if diff := cmp.Diff([]line{warning, warning}, linesOf(hook)); diff != "" {
 		t.Errorf("log of two restores (-want +got):\n%s", diff)
 	}
 }
@@ -369,9 +385,7 @@ func TestImageMappingSaysNothingOfACorrectChangeImageName(t *testing.T) {
 	if _, err := action.Execute(imageInput(item, item)); err != nil {
 		t.Fatal(err)
 	}
-	for _, entry := range hook.AllEntries() {
-		if entry.Level <= logrus.WarnLevel {
-			t.Errorf("%s: %s", entry.Level, entry.Message)
-		}
+	if diff := cmp.Diff([]line{}, warningsOf(hook)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
