@@ -754,7 +754,7 @@ func TestConversionsThatAreRefused(t *testing.T) {
 func TestAClaimIsRefusedWithItsDisk(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t, map[string]string{"ssd": "alibabacloud-cnfs-nas"})
-	_, refused := s.targets.DiskTarget(t.Context(), s.restore, diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd"})
+	_, refused := s.targets.DiskTarget(t.Context(), s.restore, diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd"}, diskspec.Spec{})
 	if !errors.Is(refused, storageclass.ErrProvisioner) {
 		t.Fatalf("error %v", refused)
 	}

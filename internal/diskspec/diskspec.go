@@ -31,6 +31,8 @@ type Claim struct {
 	Name      string
 	// StorageClass is empty where the claim has none.
 	StorageClass string
+	// Block says that Pods see its volume as a block device rather than a file system.
+	Block bool
 }
 
 // Target is what a restore asks of a disk. What is empty or nil is to be as it was.

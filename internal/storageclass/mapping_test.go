@@ -239,6 +239,10 @@ func TestMappingRefuses(t *testing.T) {
 			data: map[string]string{"rules": "- from: ssd\n  to: {accessModes: [ReadWriteOnce], convertToAccessModes: [ReadWriteOnce]}"},
 			want: `key "rules", line 2: accessModes and convertToAccessModes are the same: keep one of them`,
 		},
+		"an access mode for one Pod, and others": {
+			data: map[string]string{"rules": "- from: ssd\n  to: {accessModes: [ReadWriteOnce, ReadWriteOncePod]}"},
+			want: `key "rules", line 2: ReadWriteOncePod is allowed with no other access mode`,
+		},
 		"an unknown access mode": {
 			data: map[string]string{"rules": "- from: ssd\n  to:\n    accessModes:\n    - RWO"},
 			want: `key "rules", line 4: "RWO": allowed are [ReadWriteOnce ReadOnlyMany ReadWriteMany ReadWriteOncePod]`,

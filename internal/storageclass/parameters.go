@@ -26,7 +26,8 @@ const defaultLevel = "PL1"
 
 // TargetOf returns what a class of the disk driver asks of its disks. It takes the
 // parameters as the driver does: their names are case-sensitive, what is absent
-// is not asked. Its error names the parameter that the driver would refuse too.
+// is not asked. Only that several nodes may attach a disk it always decides: who makes
+// use of that asks for it, and disks of some types do not allow it. Its error names the parameter that the driver would refuse too.
 // Source: github.com/kubernetes-sigs/alibaba-cloud-csi-driver, pkg/disk/utils.go,
 // getDiskVolumeOptions.
 func TargetOf(class *storagev1.StorageClass) (diskspec.Target, error) {
@@ -35,13 +36,17 @@ func TargetOf(class *storagev1.StorageClass) (diskspec.Target, error) {
 		ResourceGroupID: class.Parameters["resourceGroupId"],
 		Encrypted:       flag(class.Parameters, "encrypted", "true", "yes", "1"),
 		Bursting:        flag(class.Parameters, "burstingEnabled", "true", "yes", "1"),
-		MultiAttach:     multiAttach(class.Parameters),
 	}
 	if target.Encrypted != nil && *target.Encrypted {
 		target.KMSKeyID = class.Parameters["kmsKeyId"]
 	}
 	var err, iopsErr, zonesErr error
 	target.Types, err = diskTypes(class.Parameters)
+	shared := isTrue(multiAttach(class.Parameters))
+	if shared {
+		target.Types, shared = shareable(target.Types)
+	}
+	target.MultiAttach = &shared
 	target.ProvisionedIOPS, iopsErr = provisionedIOPS(class.Parameters)
 	target.Zones, zonesErr = zones(class)
 	if err := errors.Join(err, iopsErr, zonesErr); err != nil {
@@ -66,6 +71,23 @@ func flag(parameters map[string]string, name string, yes ...string) *bool {
 func multiAttach(parameters map[string]string) *bool {
 	return flag(parameters, MultiAttachParameter, "true", "enabled")
 }
+
+// shareable returns those of the types whose disks several nodes can attach, and
+// whether there are any; else all of them.
+func shareable(types []volume.DiskType) ([]volume.DiskType, bool) {
+	var shared []volume.DiskType
+	for _, kind := range types {
+		if category, known := diskspec.CategoryOf(kind.Category); !known || category.Shared {
+			shared = append(shared, kind)
+		}
+	}
+	if shared == nil {
+		return types, false
+	}
+	return shared, true
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
 
 // diskTypes returns the types that a class allows: each category in order, and of
 // cloud_essd each performance level in order.
@@ -178,13 +200,12 @@ func allowedZones(terms []corev1.TopologySelectorTerm) []string {
 func zonesOf(term corev1.TopologySelectorTerm) []string {
 	var zones []string
 	for _, requirement := range term.MatchLabelExpressions {
-		switch requirement.Key {
-		case volume.LabelDiskZone, corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone:
-			if zones == nil {
-				zones = slices.Clone(requirement.Values)
-			} else {
-				zones = intersection(zones, requirement.Values)
-			}
+		switch {
+		case !volume.IsZoneKey(requirement.Key):
+		case zones == nil:
+			zones = slices.Clone(requirement.Values)
+		default:
+			zones = intersection(zones, requirement.Values)
 		}
 	}
 	return zones

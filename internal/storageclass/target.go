@@ -9,6 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -56,10 +57,10 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 }
 
 // DiskTarget returns what restore asks of the disk of claim, which has the names
-// of the backed-up cluster: the size of the rule that holds for it, and all that
-// the class of the rule asks, as it is in the cluster now. Where no rule names a
-// class, that of Velero's own change-storage-class counts: it will be the claim's.
-// So does the one that takes the place of a class that is missing.
+// of the backed-up cluster and had that disk: the size of the rule that holds for
+// it, and all that the class of the rule asks, as it is in the cluster now. Where no
+// rule names a class, that of Velero's own change-storage-class counts: it will be
+// the claim's. So does the one that takes the place of a class that is missing.
 // The zero Target means that nothing is asked, as it does for a claim that is not
 // known: a snapshot that another plugin took does not tell of which it is.
 //
@@ -68,9 +69,10 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 //
 // Its error is that of the settings, or of the API server; a conversion that
 // cannot be carried out is told in the words of the backup center (ErrMissing,
-// ErrProvisioner, ErrMultiZoned, ErrAccessMode). That claim is then refused too, by
-// the Planner of the same process.
-func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error) {
+// ErrProvisioner, ErrMultiZoned, ErrAccessMode, ErrShrink). That claim is then
+// refused too, by the Planner of the same process, which also warns of what may not
+// be read and is not checked.
+func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim, had diskspec.Spec) (diskspec.Target, error) {
 	if claim == (diskspec.Claim{}) {
 		return diskspec.Target{}, nil
 	}
@@ -79,7 +81,14 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 		return diskspec.Target{}, err
 	}
 	target, err := diskTarget(ctx, conversion, claim, t.classes)
-	return target, t.refused.note(restore, claim, conversion.wrap(claim, err))
+	if err == nil {
+		err = conversion.check(claim, *resource.NewQuantity(had.SizeGiB*gibibyte, resource.BinarySI),
+			sharing{multiAttach: target.Apply(had).MultiAttach, block: claim.Block})
+	}
+	if err != nil {
+		return diskspec.Target{}, t.refused.note(restore, claim, conversion.wrap(claim, err))
+	}
+	return target, nil
 }
 
 // KeepAsItWas says that the new disk of that id is as the one that was backed up,
@@ -126,6 +135,8 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 	case apierrors.IsNotFound(err):
 		conversion.At, conversion.Class = mapping.MissingClasses.At, mapping.MissingClasses.Disk
 		return conversion, true, nil
+	case apierrors.IsForbidden(err):
+		return conversion, false, nil // A class that may not be read is not known to be missing.
 	case err != nil:
 		return conversion, false, &readError{fmt.Errorf("looking whether there is the StorageClass %s: %w", claim.StorageClass, err)}
 	}
@@ -146,7 +157,6 @@ func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim
 		if target, err = TargetOf(class); err != nil {
 			return diskspec.Target{}, err
 		}
-		// Whether the volume is a block device is not known here: that is for the claim.
 		if err := (sharing{multiAttach: isTrue(target.MultiAttach), block: true}).check(claim, conversion.Modes()); err != nil {
 			return diskspec.Target{}, err
 		}
@@ -157,4 +167,11 @@ func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim
 	return target, nil
 }
 
-func isTrue(flag *bool) bool { return flag != nil && *flag }
+// check refuses what a conversion asks of a disk that is made of a snapshot and cannot
+// have: a size below the one that was backed up, and modes that disk does not allow.
+func (c *Conversion) check(claim diskspec.Claim, backedUp resource.Quantity, disk sharing) error {
+	if err := c.checkCapacity(backedUp); err != nil {
+		return err
+	}
+	return disk.check(claim, c.Modes())
+}

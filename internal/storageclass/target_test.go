@@ -3,11 +3,12 @@
 package storageclass_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -24,7 +25,7 @@ import (
 type fakeCluster struct {
 	configMaps []corev1.ConfigMap
 	classes    []*storagev1.StorageClass
-	// err is returned for the class "forbidden".
+	// err is returned for the class "unread".
 	err error
 	// zones are those of the nodes, unless they cannot be read.
 	zones    []string
@@ -42,7 +43,7 @@ func (c *fakeCluster) ConfigMaps(_ context.Context, label string) ([]corev1.Conf
 }
 
 func (c *fakeCluster) StorageClass(_ context.Context, name string) (*storagev1.StorageClass, error) {
-	if name == "forbidden" {
+	if name == "unread" {
 		return nil, c.err
 	}
 	for _, class := range c.classes {
@@ -80,7 +81,8 @@ func upstream(data map[string]string) corev1.ConfigMap {
 
 func TestDiskTarget(t *testing.T) {
 	t.Parallel()
-	errForbidden := errors.New("storageclasses is forbidden")
+	errDown := errors.New("the API server is down")
+	errForbidden := apierrors.NewForbidden(storagev1.Resource("storageclasses"), "unread", errors.New("no rule"))
 	immediate := class("immediate", volume.DriverDisk, map[string]string{"type": "cloud_auto"})
 	immediate.VolumeBindingMode = new(storagev1.VolumeBindingImmediate)
 	classes := []*storagev1.StorageClass{
@@ -89,20 +91,26 @@ func TestDiskTarget(t *testing.T) {
 		class("broken", volume.DriverDisk, map[string]string{"type": "cloud_essd", "performanceLevel": "PL9"}),
 		immediate,
 		class("nas", volume.DriverNAS, nil),
+		class("shared", volume.DriverDisk, map[string]string{"type": "cloud_essd,cloud_ssd", "multiAttach": "true"}),
+		class("ssd-shared", volume.DriverDisk, map[string]string{"type": "cloud_ssd", "multiAttach": "true"}),
 		class("alicloud-disk-topology-alltype", volume.DriverDisk, map[string]string{"type": "cloud_auto,cloud_essd"}),
 	}
-	essd := diskspec.Target{StorageClass: "essd", Types: []volume.DiskType{{Category: "cloud_essd", PerformanceLevel: "PL1"}}}
-	auto := diskspec.Target{StorageClass: "auto", Types: []volume.DiskType{{Category: "cloud_auto"}}}
+	essd := diskspec.Target{StorageClass: "essd", Types: []volume.DiskType{{Category: "cloud_essd", PerformanceLevel: "PL1"}}, MultiAttach: new(bool)}
+	shared := diskspec.Target{StorageClass: "shared", Types: essd.Types, MultiAttach: new(true)}
+	auto := diskspec.Target{StorageClass: "auto", Types: []volume.DiskType{{Category: "cloud_auto"}}, MultiAttach: new(bool)}
 	largeESSD, largeAuto := essd, auto
 	largeESSD.SizeGiB, largeAuto.SizeGiB = 40, 40
 	ssd := diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd"}
 	cases := map[string]struct {
 		configMaps []corev1.ConfigMap
 		claim      diskspec.Claim
+		had        diskspec.Spec
 		zones      []string
 		zonesErr   error
-		want       diskspec.Target
-		wantErr    string
+		// unread is the error for the class of that name, errDown unless it is set.
+		unread  error
+		want    diskspec.Target
+		wantErr string
 		// wantIs is in the error too.
 		wantIs error
 	}{
@@ -124,6 +132,7 @@ func TestDiskTarget(t *testing.T) {
 			want: diskspec.Target{
 				StorageClass: "alicloud-disk-topology-alltype",
 				Types:        []volume.DiskType{{Category: "cloud_auto"}, {Category: "cloud_essd", PerformanceLevel: "PL1"}},
+				MultiAttach:  new(bool),
 			},
 		},
 		"a rule with a selector does not count": {
@@ -182,9 +191,63 @@ func TestDiskTarget(t *testing.T) {
 		},
 		"a class that cannot be looked for": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "disk: auto"})},
-			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "forbidden"},
-			wantErr:    "looking whether there is the StorageClass forbidden: storageclasses is forbidden",
-			wantIs:     errForbidden,
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "unread"},
+			wantErr:    "looking whether there is the StorageClass unread: the API server is down",
+			wantIs:     errDown,
+		},
+		"a class that may not be looked for is not missing": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{
+				"missingClasses": "disk: auto", "rules": "- from: unread\n  to: {capacity: 40Gi}",
+			})},
+			claim:  diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "unread"},
+			unread: errForbidden,
+			want:   diskspec.Target{SizeGiB: 40},
+		},
+		"a disk of the size that it had": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {capacity: 40Gi}"})},
+			claim:      ssd,
+			had:        diskspec.Spec{SizeGiB: 40},
+			want:       diskspec.Target{SizeGiB: 40},
+		},
+		"a disk that is to be smaller than it was": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {capacity: 10Gi}"})},
+			claim:      ssd,
+			had:        diskspec.Spec{SizeGiB: 40},
+			wantErr: `ConfigMap velero/rules, key "rules", line 2: converting the volume of the claim shop/data: ` +
+				`a volume does not become smaller than it was: capacity 10Gi is asked for and 40Gi were backed up`,
+			wantIs: storageclass.ErrShrink,
+		},
+		"writers on several nodes of the disk that it was": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {accessModes: [ReadWriteMany]}"})},
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd", Block: true},
+			wantErr: `ConfigMap velero/rules, key "rules", line 2: converting the volume of the claim shop/data: accessMode of PVC shop/data is ReadWriteMany: ` +
+				storageclass.ErrAccessMode.Error(),
+			wantIs: storageclass.ErrAccessMode,
+		},
+		"writers on several nodes of the disk that they had": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {accessModes: [ReadWriteMany]}"})},
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd", Block: true},
+			had:        diskspec.Spec{MultiAttach: true},
+		},
+		"writers on several nodes of a block device": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {class: shared, accessModes: [ReadWriteMany]}"})},
+			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd", Block: true},
+			want:       shared,
+		},
+		"writers on several nodes of a file system": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {class: shared, accessModes: [ReadWriteMany]}"})},
+			claim:      ssd,
+			wantErr: `ConfigMap velero/rules, key "rules", line 2: converting the volume of the claim shop/data: accessMode of PVC shop/data is ReadWriteMany: ` +
+				storageclass.ErrAccessMode.Error(),
+			wantIs: storageclass.ErrAccessMode,
+		},
+		"readers on several nodes of a disk that is shared no more": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd\n  to: {class: ssd-shared, accessModes: [ReadOnlyMany]}"})},
+			claim:      ssd,
+			had:        diskspec.Spec{MultiAttach: true},
+			wantErr: `ConfigMap velero/rules, key "rules", line 2: converting the volume of the claim shop/data: accessMode of PVC shop/data is ReadOnlyMany: ` +
+				storageclass.ErrAccessMode.Error(),
+			wantIs: storageclass.ErrAccessMode,
 		},
 		"a claim that the snapshot does not tell": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": `[{from: "", to: {class: essd}}]`})},
@@ -202,7 +265,7 @@ func TestDiskTarget(t *testing.T) {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "immediate"})},
 			claim:      ssd,
 			zonesErr:   errForbidden,
-			want:       diskspec.Target{StorageClass: "immediate", Types: []volume.DiskType{{Category: "cloud_auto"}}},
+			want:       diskspec.Target{StorageClass: "immediate", Types: auto.Types, MultiAttach: new(bool)},
 		},
 		"disks that wait in a cluster of several zones": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "auto"})},
@@ -214,7 +277,7 @@ func TestDiskTarget(t *testing.T) {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "[{from: ssd, to: {class: auto, accessModes: [ReadOnlyMany]}}]"})},
 			claim:      ssd,
 			wantErr: `ConfigMap velero/rules, key "rules", line 1: converting the volume of the claim shop/data: accessMode of PVC shop/data is ReadOnlyMany: ` +
-				`a disk of this class is mounted by one node at a time: ask for ReadWriteOnce, or name a class of file systems such as alibabacloud-cnfs-nas`,
+				storageclass.ErrAccessMode.Error(),
 			wantIs: storageclass.ErrAccessMode,
 		},
 		"a class of file systems": {
@@ -246,11 +309,11 @@ func TestDiskTarget(t *testing.T) {
 				`parameter performanceLevel: "PL9": allowed are PL0, PL1, PL2 and PL3, separated by commas`,
 		},
 		"a class that cannot be read": {
-			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "forbidden"})},
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "unread"})},
 			claim:      ssd,
 			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: ` +
-				`reading the StorageClass forbidden: storageclasses is forbidden`,
-			wantIs: errForbidden,
+				`reading the StorageClass unread: the API server is down`,
+			wantIs: errDown,
 		},
 		"settings with a mistake": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd"})},
@@ -267,17 +330,21 @@ func TestDiskTarget(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := &fakeCluster{configMaps: test.configMaps, classes: classes, err: errForbidden, zones: test.zones, zonesErr: test.zonesErr}
+			unread := test.unread
+			if unread == nil {
+				unread = errDown
+			}
+			cluster := &fakeCluster{configMaps: test.configMaps, classes: classes, err: unread, zones: test.zones, zonesErr: test.zonesErr}
 			targets := storageclass.NewTargets(settings.NewReader(cluster), cluster)
-			got, err := targets.DiskTarget(t.Context(), &velerov1.Restore{}, test.claim)
+			got, err := targets.DiskTarget(t.Context(), &velerov1.Restore{}, test.claim, test.had)
 			gotErr := ""
 			if err != nil {
 				gotErr = err.Error()
 			}
-			if diff := cmp.Diff(test.wantErr, gotErr); diff != "" || test.wantIs != nil && !errors.Is(err, test.wantIs) {
+			if diff := gocmp.Diff(test.wantErr, gotErr); diff != "" || test.wantIs != nil && !errors.Is(err, test.wantIs) {
 				t.Errorf("error (-want +got), to be of %v:\n%s", test.wantIs, diff)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := gocmp.Diff(test.want, got); diff != "" {
 				t.Errorf("target (-want +got):\n%s", diff)
 			}
 		})
@@ -333,7 +400,17 @@ func TestTargetOf(t *testing.T) {
 		},
 		"what does not mean yes to the driver means no": {
 			parameters: map[string]string{"encrypted": "on", "multiAttach": "1", "burstingEnabled": "false"},
-			want:       diskspec.Target{Types: alltype, Encrypted: &no, MultiAttach: &no, Bursting: &no},
+			want:       diskspec.Target{Types: alltype, Encrypted: &no, Bursting: &no},
+		},
+		"of the types of a shared disk only those that several nodes can attach": {
+			parameters: map[string]string{"type": "cloud_ssd,cloud_auto,cloud_essd", "multiAttach": "true"},
+			want: diskspec.Target{
+				Types: []volume.DiskType{{Category: "cloud_auto"}, {Category: "cloud_essd", PerformanceLevel: "PL1"}}, MultiAttach: &yes,
+			},
+		},
+		"no type that several nodes can attach makes no shared disk": {
+			parameters: map[string]string{"type": "available", "multiAttach": "true"},
+			want:       diskspec.Target{Types: alltype},
 		},
 		"a key without encryption is not asked, as the driver has it": {
 			parameters: map[string]string{"kmsKeyId": "key", "encrypted": "false"},
@@ -388,16 +465,17 @@ func TestTargetOf(t *testing.T) {
 			disk.AllowedTopologies = test.topologies
 			if test.wantErr == "" {
 				test.want.StorageClass = "disk"
+				test.want.MultiAttach = cmp.Or(test.want.MultiAttach, &no)
 			}
 			got, err := storageclass.TargetOf(disk)
 			gotErr := ""
 			if err != nil {
 				gotErr = err.Error()
 			}
-			if diff := cmp.Diff(test.wantErr, gotErr); diff != "" {
+			if diff := gocmp.Diff(test.wantErr, gotErr); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := gocmp.Diff(test.want, got); diff != "" {
 				t.Errorf("target (-want +got):\n%s", diff)
 			}
 		})

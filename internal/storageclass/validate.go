@@ -56,13 +56,18 @@ func (m *MissingClasses) Validate() error {
 	return nil
 }
 
-// Validate refuses a conversion that changes nothing.
+// Validate refuses a conversion that changes nothing, and what the API server would
+// refuse of the claim (k8s.io/kubernetes/pkg/apis/core/validation,
+// ValidatePersistentVolumeClaimSpec).
 func (c *Conversion) Validate() error {
 	if c.AccessModes != nil && c.ConvertToAccessModes != nil {
 		return errors.New("accessModes and convertToAccessModes are the same: keep one of them")
 	}
 	if c.Class == "" && len(c.Modes()) == 0 && c.Capacity == nil {
 		return errors.New("nothing is asked: allowed are class, accessModes and capacity")
+	}
+	if modes := c.Modes(); len(modes) > 1 && slices.Contains(modes, corev1.ReadWriteOncePod) {
+		return fmt.Errorf("%s is allowed with no other access mode", corev1.ReadWriteOncePod)
 	}
 	return nil
 }

@@ -168,6 +168,16 @@ func IsBlock(pv *corev1.PersistentVolume) bool {
 	return pv.Spec.VolumeMode != nil && *pv.Spec.VolumeMode == corev1.PersistentVolumeBlock
 }
 
+// ClassOf returns the name of pv's StorageClass, "" for none. As for Kubernetes, the
+// annotation that preceded the field counts where both are there
+// (k8s.io/component-helpers/storage/volume, GetPersistentVolumeClass).
+func ClassOf(pv *corev1.PersistentVolume) string {
+	if name, ok := pv.Annotations[corev1.BetaStorageClassAnnotation]; ok {
+		return name
+	}
+	return pv.Spec.StorageClassName
+}
+
 // CapacityGiB returns pv's capacity in GiB, the unit of ECS, rounded up; 0 if it
 // names none.
 func CapacityGiB(pv *corev1.PersistentVolume) int64 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -514,6 +515,33 @@ func TestWhatAVolumeIs(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(tt.want, factsOf(parse(t, tt.pv))); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheClassOfAVolume(t *testing.T) {
+	t.Parallel()
+	const annotation = corev1.BetaStorageClassAnnotation
+	tests := []struct {
+		name        string
+		annotations map[string]string
+		field       string
+		want        string
+	}{
+		{"that of the field", nil, "essd", "essd"},
+		{"that of the annotation alone", map[string]string{annotation: "ssd"}, "", "ssd"},
+		{"that of the annotation before that of the field", map[string]string{annotation: "ssd"}, "essd", "ssd"},
+		{"none by an empty annotation", map[string]string{annotation: ""}, "essd", ""},
+		{"none", nil, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Annotations: tt.annotations}}
+			pv.Spec.StorageClassName = tt.field
+			if got := ClassOf(pv); got != tt.want {
+				t.Errorf("class %q, want %q", got, tt.want)
 			}
 		})
 	}

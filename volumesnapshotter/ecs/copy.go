@@ -91,7 +91,8 @@ func (s *site) copySuits(ctx context.Context, found snapshot, wanted order, rest
 // key, else the location's, else the one that KMS manages for ECS, which is "". The
 // key of the source is of no use in another region.
 func (s *site) copyEncryption(ctx context.Context, source snapshot, wanted order, restore *velerov1.Restore) (encrypted bool, key string, err error) {
-	target, err := s.targets.DiskTarget(ctx, restore, readRecord(source, wanted).claim)
+	told := readRecord(source, wanted)
+	target, err := s.targets.DiskTarget(ctx, restore, told.claim, told.disk)
 	if err != nil {
 		return false, "", err
 	}

@@ -94,7 +94,7 @@ type world struct {
 // targets are what the settings of a restore ask for, by <namespace>/<name> of the claim.
 type targets map[string]diskspec.Target
 
-func (t targets) DiskTarget(_ context.Context, _ *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error) {
+func (t targets) DiskTarget(_ context.Context, _ *velerov1.Restore, claim diskspec.Claim, _ diskspec.Spec) (diskspec.Target, error) {
 	return t[claimText(claim)], nil
 }
 

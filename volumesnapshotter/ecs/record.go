@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -22,6 +24,7 @@ const (
 	tagBackupUID     = tagPrefix + "backup-uid"
 	tagClaim         = tagPrefix + "pvc"
 	tagStorageClass  = tagPrefix + "storage-class"
+	tagVolumeMode    = tagPrefix + "volume-mode"
 	tagDisk          = tagPrefix + "disk"
 	tagZone          = tagPrefix + "zone"
 	tagKMSKey        = tagPrefix + "kms-key"
@@ -79,7 +82,7 @@ func (r record) tags(extra ...map[string]string) (tags map[string]string, left [
 	tags = map[string]string{}
 	for key, value := range map[string]string{
 		tagBackup: r.backup, tagVolume: r.volume[:min(len(r.volume), maxTagLength)], tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
-		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass,
+		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass, tagVolumeMode: modeText(r.claim),
 		tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID, tagResourceGroup: r.disk.ResourceGroupID,
 	} {
 		if value != "" && len(value) <= maxTagLength {
@@ -127,7 +130,7 @@ func readRecord(s snapshot, o order) record {
 		diskTags:  map[string]string{},
 		group:     s.tags[tagGroup],
 	}
-	r.claim.StorageClass = s.tags[tagStorageClass]
+	r.claim.StorageClass, r.claim.Block = s.tags[tagStorageClass], s.tags[tagVolumeMode] == modeBlock
 	r.disk.ResourceGroupID = s.tags[tagResourceGroup]
 	r.disk.Encrypted = s.encrypted
 	r.disk.KMSKeyID = firstOf(s.kmsKeyID, s.tags[tagKMSKey])
@@ -167,6 +170,16 @@ func claimText(c diskspec.Claim) string {
 func parseClaim(text string) diskspec.Claim {
 	namespace, name, _ := strings.Cut(text, "/")
 	return diskspec.Claim{Namespace: namespace, Name: name}
+}
+
+// modeBlock is the volumeMode that is no volume's by default.
+const modeBlock = string(corev1.PersistentVolumeBlock)
+
+func modeText(c diskspec.Claim) string {
+	if !c.Block {
+		return ""
+	}
+	return modeBlock
 }
 
 // diskText writes what has no tag of its own, such as "cloud_auto 40GiB iops=1000 bursting".

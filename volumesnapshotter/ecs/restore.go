@@ -88,7 +88,7 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 	if wait.waiting != "" {
 		return wait, nil
 	}
-	target, err := s.targets.DiskTarget(ctx, restore, told.claim)
+	target, err := s.targets.DiskTarget(ctx, restore, told.claim, told.disk)
 	if err != nil {
 		return making{}, err
 	}

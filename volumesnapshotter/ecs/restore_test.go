@@ -454,7 +454,7 @@ func (b blind) Zones(ctx context.Context) ([]string, error) {
 // mistaken are settings that cannot be read.
 type mistaken struct{ error }
 
-func (m mistaken) DiskTarget(context.Context, *velerov1.Restore, diskspec.Claim) (diskspec.Target, error) {
+func (m mistaken) DiskTarget(context.Context, *velerov1.Restore, diskspec.Claim, diskspec.Spec) (diskspec.Target, error) {
 	return diskspec.Target{}, m.error
 }
 

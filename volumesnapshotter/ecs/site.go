@@ -34,13 +34,14 @@ type Cluster interface {
 	Zones(ctx context.Context) ([]string, error)
 }
 
-// Targets tells what the settings of a restore ask of the disk of a claim. The zero
-// Target asks for nothing.
+// Targets tells what the settings of a restore ask of a disk.
 type Targets interface {
+	// DiskTarget is told of which claim the disk is and what it was. The zero Target asks
+	// for nothing.
+	DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim, had diskspec.Spec) (diskspec.Target, error)
 	// KeepAsItWas says that no settings count for the volume of that id, because its
 	// snapshot does not tell of which claim it is.
 	KeepAsItWas(restore *velerov1.Restore, volumeID string)
-	DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim) (diskspec.Target, error)
 }
 
 // site is a location and what a process has learnt of it. A process lives for one

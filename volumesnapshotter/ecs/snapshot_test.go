@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -65,6 +66,53 @@ func TestASnapshotTellsAllOfItsDisk(t *testing.T) {
 	}
 	if diff := gocmp.Diff(want, made, cmpopts.IgnoreFields(simecs.SnapshotInfo{}, "ID", "Created")); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
+	}
+}
+
+func TestASnapshotTellsWhatItsVolumeIs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// change makes the volume another than the driver's own.
+		change func(*corev1.PersistentVolume)
+		want   diskspec.Claim
+	}{
+		{
+			"a file system",
+			func(*corev1.PersistentVolume) {},
+			diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-essd"},
+		},
+		{
+			"a block device",
+			func(pv *corev1.PersistentVolume) { pv.Spec.VolumeMode = new(corev1.PersistentVolumeBlock) },
+			diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-essd", Block: true},
+		},
+		{
+			"the class of the annotation, which counts for Kubernetes before the field",
+			func(pv *corev1.PersistentVolume) {
+				pv.Annotations = map[string]string{corev1.BetaStorageClassAnnotation: "alicloud-disk-ssd"}
+			},
+			diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-ssd"},
+		},
+		{
+			"a volume that no claim has",
+			func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef = nil },
+			diskspec.Claim{StorageClass: "alicloud-disk-essd"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			disk := w.addDisk(t, simecs.DiskConfig{})
+			pv := pvOf(w.diskInfo(t, disk), "shop/data")
+			tt.change(pv)
+			w.create(t, pv)
+			made := w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", disk))
+			if diff := gocmp.Diff(tt.want, readRecord(snapshot{tags: made.Tags}, order{}).claim); diff != "" {
+				t.Errorf("the claim that the snapshot tells (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

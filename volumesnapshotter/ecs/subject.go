@@ -14,7 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // subject is a disk of which a snapshot is wanted, with the backup that wants it.
@@ -75,9 +75,9 @@ func (v subject) record() record {
 		r.backupUID = string(v.backup.UID)
 	}
 	if v.pv != nil {
-		r.claim.StorageClass = v.pv.Spec.StorageClassName
+		r.claim.StorageClass, r.claim.Block = volume.ClassOf(v.pv), volume.IsBlock(v.pv)
 		if ref := v.pv.Spec.ClaimRef; ref != nil {
-			r.claim = diskspec.Claim{Namespace: ref.Namespace, Name: ref.Name, StorageClass: r.claim.StorageClass}
+			r.claim.Namespace, r.claim.Name = ref.Namespace, ref.Name
 		}
 	}
 	return r
