@@ -57,6 +57,7 @@ type FlexVolumeToCSI struct {
 	log      logrus.FieldLogger
 	settings *settings.Settings[FlexVolumeSettings]
 	cluster  Creator
+	waiting  waitingSecrets
 }
 
 // NewFlexVolumeToCSI returns the action with the settings that reader reads. It
@@ -70,10 +71,11 @@ func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster
 }
 
 // AppliesTo returns PersistentVolumes, StorageClasses, and whatever has a PodSpec,
-// the revisions of StatefulSets and DaemonSets among them.
+// the revisions of StatefulSets and DaemonSets among them. Claims are not changed:
+// with them comes what had to wait for their namespace.
 func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: append(podSpecResources(), controllerRevisions, "persistentvolumes", "storageclasses.storage.k8s.io"),
+		IncludedResources: append(podSpecResources(), controllerRevisions, "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"),
 	}, nil
 }
 
@@ -81,6 +83,9 @@ func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
 // FlexVolumes, or the very item that came. Its error is that of the settings.
 func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
 	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
+	if resourceOf(item) == "persistentvolumeclaims" {
+		a.createWaiting(input.Restore, item)
+	}
 	convert := conversionOf(item)
 	if convert == nil {
 		// The settings are not read, so that a mistake in them concerns FlexVolumes alone.
@@ -98,6 +103,7 @@ func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (
 	c := &flexVolumeConversion{
 		log:        a.log.WithFields(fieldsOf(item)),
 		cluster:    a.cluster,
+		waiting:    &a.waiting,
 		restore:    input.Restore,
 		item:       item.DeepCopy(),
 		fromBackup: &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()},
@@ -134,6 +140,7 @@ func conversionOf(item *unstructured.Unstructured) func(*flexVolumeConversion, c
 type flexVolumeConversion struct {
 	log     logrus.FieldLogger
 	cluster Creator
+	waiting *waitingSecrets
 	restore *velerov1.Restore
 	// item is changed in place.
 	item, fromBackup *unstructured.Unstructured
@@ -159,7 +166,7 @@ func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
 	source.ReadOnly = flex.ReadOnly
 	source.NodePublishSecretRef = c.secretReference(backedUp)
 	if source.NodePublishSecretRef == nil && !converted.AccessKey.IsZero() {
-		source.NodePublishSecretRef = c.createSecret(ctx, c.claimNamespace(backedUp), pv.Name, converted.AccessKey)
+		source.NodePublishSecretRef = c.moveAccessKey(ctx, backedUp, pv.Name, converted.AccessKey)
 	}
 	// It is a map, for it has the FlexVolume.
 	spec, _ := c.item.Object["spec"].(map[string]any)

@@ -132,7 +132,9 @@ func (c *flexVolumeConversion) createInline(ctx context.Context, v *inlineVolume
 	source := sourceOf(v.converted, v.name)
 	source.NodePublishSecretRef = v.secret
 	if v.secret == nil && !v.converted.AccessKey.IsZero() {
-		source.NodePublishSecretRef = c.createSecret(ctx, v.namespace, v.name, v.converted.AccessKey)
+		secret := c.secretOf(v.namespace, v.name, v.converted.AccessKey)
+		c.create(ctx, "Secret", secret)
+		source.NodePublishSecretRef = referenceTo(secret)
 	}
 	mode := corev1.ReadWriteMany
 	if v.converted.Driver == volume.DriverDisk {

@@ -3,8 +3,6 @@
 package restoreitemaction_test
 
 import (
-	"context"
-	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -16,11 +14,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
@@ -39,12 +34,18 @@ type flexVolumes struct {
 
 func newFlexVolumes(t *testing.T, api client.Client) *flexVolumes {
 	t.Helper()
+	return newFlexVolumesIn(t, cluster.New(api, veleroNamespace), api)
+}
+
+// newFlexVolumesIn is newFlexVolumes with another cluster than that of the settings.
+func newFlexVolumesIn(t *testing.T, here restoreitemaction.Creator, api client.Client) *flexVolumes {
+	t.Helper()
 	log, hook := logrustest.NewNullLogger()
-	here := cluster.New(api, veleroNamespace)
+	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true})
 	restore := newRestore("restore-1")
 	restore.Spec.NamespaceMapping = map[string]string{"shop": "market"}
 	return &flexVolumes{
-		action: restoreitemaction.NewFlexVolumeToCSI(log, settings.NewReader(here), here),
+		action: restoreitemaction.NewFlexVolumeToCSI(log, settings.NewReader(cluster.New(api, veleroNamespace)), here),
 		api:    api, logged: hook, restore: restore,
 	}
 }
@@ -60,7 +61,7 @@ func (f *flexVolumes) execute(backedUp, item *unstructured.Unstructured) (*veler
 func (f *flexVolumes) created(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, list := range []client.ObjectList{&corev1.SecretList{}, &corev1.PersistentVolumeList{}, &corev1.PersistentVolumeClaimList{}} {
+	for _, list := range []client.ObjectList{&corev1.NamespaceList{}, &corev1.SecretList{}, &corev1.PersistentVolumeList{}, &corev1.PersistentVolumeClaimList{}} {
 		if err := f.api.List(t.Context(), list); err != nil {
 			t.Fatal(err)
 		}
@@ -81,15 +82,21 @@ func (f *flexVolumes) created(t *testing.T) []string {
 	return found
 }
 
-// loggedAt returns the errors that were logged at the level, a line for each.
-func (f *flexVolumes) loggedAt(level logrus.Level) string {
+// lines returns what was logged at the level or above, with all fields.
+func (f *flexVolumes) lines(t *testing.T, level logrus.Level) []string {
+	t.Helper()
 	var lines []string
 	for _, entry := range f.logged.AllEntries() {
-		if err, ok := entry.Data[logrus.ErrorKey].(error); ok && entry.Level == level {
-			lines = append(lines, err.Error())
+		if entry.Level > level {
+			continue
 		}
+		line, err := entry.String()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.TrimSpace(line))
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 func asYAML(t *testing.T, value any) string {
@@ -123,6 +130,7 @@ type flexVolumeCase struct {
 	item    string
 	want    string
 	created []string
+	logged  []string
 }
 
 func (test flexVolumeCase) run(t *testing.T) {
@@ -154,18 +162,31 @@ func (test flexVolumeCase) run(t *testing.T) {
 	if again.UpdatedItem != got {
 		t.Errorf("a second time it becomes:\n%s", asYAML(t, again.UpdatedItem))
 	}
-	for _, entry := range f.logged.AllEntries() {
-		line, err := entry.String()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(line, "ak-secret") {
-			t.Errorf("a secret is logged: %s", line)
-		}
-		if entry.Level <= logrus.WarnLevel {
-			t.Errorf("logged: %s", line)
-		}
+	if diff := cmp.Diff(test.logged, f.lines(t, logrus.InfoLevel)); diff != "" {
+		t.Errorf("logged (-want +got):\n%s", diff)
 	}
+}
+
+// What is logged of volumes and classes of disk, nas, oss or cpfs.
+
+func convertedVolume(name, kind, handle string) string {
+	return `level=info msg="Converted the FlexVolume of a PersistentVolume to CSI" name=` + name + ` namespace= new=` + kind +
+		`plugin.csi.alibabacloud.com old=alicloud/` + kind + ` resource=persistentvolumes volume=` + handle
+}
+
+func convertedClass(name, kind string) string {
+	return `level=info msg="Converted a StorageClass of FlexVolume to CSI" name=` + name + ` namespace= new=` + kind +
+		`plugin.csi.alibabacloud.com old=alicloud/` + kind + ` resource=storageclasses.storage.k8s.io`
+}
+
+func convertedInline(name, resource, podVolume, kind, claim string) string {
+	return `level=info msg="Converted a FlexVolume to a claim for a CSI volume" name=` + name + ` namespace=shop new="PersistentVolumeClaim ` + claim +
+		`" old=alicloud/` + kind + ` podVolume=` + podVolume + ` resource=` + resource
+}
+
+// createdFor is what is logged of an object that is created for another one.
+func createdFor(fields, object string) string {
+	return `level=info msg="Created what a converted FlexVolume needs" created="` + object + `" ` + fields
 }
 
 const labelsOfRestore = `{velero.io/backup-name: backup-1, velero.io/restore-name: restore-1}`
@@ -222,6 +243,7 @@ spec:
   storageClassName: alicloud-disk-essd
   fieldOfTomorrow: {kept: true}
 `,
+			logged: []string{convertedVolume("d-new", "disk", "d-new")},
 		},
 		"a disk that says nothing of its zone, or names it to the scheduler, keeps that": {
 			backedUp: `
@@ -240,6 +262,7 @@ spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, readOnly: true, volumeHandle: d-1}
   nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}
 `,
+			logged: []string{convertedVolume("static", "disk", "d-1")},
 		},
 		"NAS has the options that its driver was given": {
 			backedUp: `
@@ -261,6 +284,7 @@ spec:
     volumeAttributes: {server: x.cn-beijing.nas.aliyuncs.com, path: /k8s}
   mountOptions: ["nolock,tcp,noresvport", vers=3]
 `,
+			logged: []string{convertedVolume("pv-nas", "nas", "pv-nas")},
 		},
 		"the AccessKey of a bucket becomes a Secret where the claim is restored, and is left nowhere else": {
 			backedUp: `
@@ -292,6 +316,10 @@ metadata: {namespace: market, name: pv-oss-access-key, creationTimestamp: null, 
 type: Opaque
 data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
 `},
+			logged: []string{
+				createdFor("name=pv-oss namespace= resource=persistentvolumes", "Secret market/pv-oss-access-key"),
+				convertedVolume("pv-oss", "oss", "pv-oss"),
+			},
 		},
 		"a bucket that no claim is bound to has its Secret beside Velero": {
 			backedUp: `
@@ -316,6 +344,10 @@ metadata: {namespace: velero, name: flexvolume-086d4a1c293bde31-access-key, crea
 type: Opaque
 data: {akId: YWstaWQ=, akSecret: YWstc2VjcmV0}
 `},
+			logged: []string{
+				createdFor("name="+strings.Repeat("x", 250)+" namespace= resource=persistentvolumes", "Secret velero/flexvolume-086d4a1c293bde31-access-key"),
+				convertedVolume(strings.Repeat("x", 250), "oss", strings.Repeat("x", 250)),
+			},
 		},
 		"a Secret is referred to where it is restored, also where another action has mapped it already": {
 			backedUp: `
@@ -346,6 +378,7 @@ spec:
     nodePublishSecretRef: {namespace: market, name: keys}
     volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
 `,
+			logged: []string{convertedVolume("pv-oss", "oss", "pv-oss")},
 		},
 		"a Secret without a namespace is in that of the claim, and comes before keys in the clear": {
 			backedUp: `
@@ -368,6 +401,7 @@ spec:
     nodePublishSecretRef: {namespace: market, name: keys}
     volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
 `,
+			logged: []string{convertedVolume("pv-oss", "oss", "pv-oss")},
 		},
 		"CPFS": {
 			backedUp: `
@@ -383,6 +417,7 @@ metadata: {name: pv-cpfs}
 spec:
   csi: {driver: cpfsplugin.csi.alibabacloud.com, volumeHandle: pv-cpfs, volumeAttributes: {server: cpfs-1@tcp, fileSystem: fs, subPath: /a}}
 `,
+			logged: []string{convertedVolume("pv-cpfs", "cpfs", "pv-cpfs")},
 		},
 	}
 	for name, test := range cases {
@@ -419,6 +454,7 @@ volumeBindingMode: WaitForFirstConsumer
 allowedTopologies:
 - matchLabelExpressions: [{key: topology.diskplugin.csi.alibabacloud.com/zone, values: [cn-beijing-a]}]
 `,
+			logged: []string{convertedClass("alicloud-disk-topology", "disk")},
 		},
 		"a class of an old API version, without parameters": {
 			backedUp: `
@@ -433,6 +469,7 @@ kind: StorageClass
 metadata: {name: disk}
 provisioner: diskplugin.csi.alibabacloud.com
 `,
+			logged: []string{convertedClass("disk", "disk")},
 		},
 		"a class of NAS": {
 			backedUp: `
@@ -451,6 +488,7 @@ provisioner: nasplugin.csi.alibabacloud.com
 parameters: {server: "x.cn-beijing.nas.aliyuncs.com:/nasroot1/", volumeAs: subpath}
 mountOptions: ["nolock,tcp,noresvport", vers=3]
 `,
+			logged: []string{convertedClass("alicloud-nas", "nas")},
 		},
 	}
 	for name, test := range cases {
@@ -530,6 +568,11 @@ spec:
   - {name: foreign, flexVolume: {driver: acme/disk, options: {volumeId: d-2}}}
 `,
 			created: createdDisk,
+			logged: []string{
+				createdFor("name=web namespace=shop resource=pods", "PersistentVolume /"+diskName),
+				createdFor("name=web namespace=shop resource=pods", "PersistentVolumeClaim market/"+diskName),
+				convertedInline("web", "pods", "data", "disk", diskName),
+			},
 		},
 		"the same disk in the template of a workload of an old API version": {
 			backedUp: `
@@ -545,6 +588,11 @@ metadata: {namespace: shop, name: web}
 spec: {template: {spec: {volumes: [{name: disk, persistentVolumeClaim: {claimName: ` + diskName + `, readOnly: true}}]}}}
 `,
 			created: createdDisk,
+			logged: []string{
+				createdFor("name=web namespace=shop resource=deployments.extensions", "PersistentVolume /"+diskName),
+				createdFor("name=web namespace=shop resource=deployments.extensions", "PersistentVolumeClaim market/"+diskName),
+				convertedInline("web", "deployments.extensions", "disk", "disk", diskName),
+			},
 		},
 		"a bucket and NAS of a CronJob": {
 			backedUp: `
@@ -582,6 +630,18 @@ spec:
 				volumeOf(nasName, often, ofNAS, "  mountOptions: [vers=4.0]\n"),
 				claimOf(keyName, often), claimOf(secretName, often), claimOf(nasName, often),
 			},
+			logged: []string{
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "Secret market/"+keyName+"-access-key"),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolume /"+keyName),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolumeClaim market/"+keyName),
+				convertedInline("report", "cronjobs.batch", "a", "oss", keyName),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolume /"+secretName),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolumeClaim market/"+secretName),
+				convertedInline("report", "cronjobs.batch", "b", "oss", secretName),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolume /"+nasName),
+				createdFor("name=report namespace=shop resource=cronjobs.batch", "PersistentVolumeClaim market/"+nasName),
+				convertedInline("report", "cronjobs.batch", "c", "nas", nasName),
+			},
 		},
 		"a bucket in the revision of a StatefulSet, of which no AccessKey is left": {
 			backedUp: `
@@ -610,6 +670,12 @@ data:
       spec: {volumes: [{name: a, persistentVolumeClaim: {claimName: ` + keyName + `}}]}
 `,
 			created: createdKey,
+			logged: []string{
+				createdFor("name=web-1 namespace=shop resource=controllerrevisions.apps", "Secret market/"+keyName+"-access-key"),
+				createdFor("name=web-1 namespace=shop resource=controllerrevisions.apps", "PersistentVolume /"+keyName),
+				createdFor("name=web-1 namespace=shop resource=controllerrevisions.apps", "PersistentVolumeClaim market/"+keyName),
+				convertedInline("web-1", "controllerrevisions.apps", "a", "oss", keyName),
+			},
 		},
 	}
 	for name, test := range cases {
@@ -627,7 +693,7 @@ func TestFlexVolumesThatStay(t *testing.T) {
 	cases := map[string]struct {
 		object   string
 		settings map[string]string
-		warning  string
+		logged   []string
 	}{
 		"a FlexVolume of somebody else": {
 			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: acme/disk, options: {volumeId: d-1}}}}`,
@@ -649,8 +715,8 @@ func TestFlexVolumesThatStay(t *testing.T) {
 			settings: map[string]string{"enabled": "false"},
 		},
 		"a disk without an id, with a warning": {
-			object:  `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk}}}`,
-			warning: "a FlexVolume of alicloud/disk has no option volumeId",
+			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk}}}`,
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="a FlexVolume of alicloud/disk has no option volumeId" name=a namespace= resource=persistentvolumes`},
 		},
 		"a Pod of which one volume has no id, with a warning": {
 			object: `
@@ -662,7 +728,7 @@ spec:
   - {name: good, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}
   - {name: bad, flexVolume: {driver: alicloud/disk}}
 `,
-			warning: "the volume bad: a FlexVolume of alicloud/disk has no option volumeId",
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="the volume bad: a FlexVolume of alicloud/disk has no option volumeId" name=a namespace=shop resource=pods`},
 		},
 		"a PersistentVolume whose claim is no claim, with a warning": {
 			object: `
@@ -671,15 +737,15 @@ kind: PersistentVolume
 metadata: {name: a}
 spec: {claimRef: none, flexVolume: {driver: alicloud/oss, options: {bucket: b, url: u}}}
 `,
-			warning: "reading the PersistentVolume to restore: cannot restore struct from: string",
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="reading the PersistentVolume to restore: cannot restore struct from: string" name=a namespace= resource=persistentvolumes`},
 		},
 		"a StorageClass with parameters that are none, with a warning": {
-			object:  `{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: a}, provisioner: alicloud/nas, parameters: {server: 1}}`,
-			warning: "reading the parameters: .parameters accessor error: contains non-string value in the map under key \"server\": 1 is of the type int64, expected string",
+			object: `{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: a}, provisioner: alicloud/nas, parameters: {server: 1}}`,
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="reading the parameters: .parameters accessor error: contains non-string value in the map under key \"server\": 1 is of the type int64, expected string" name=a namespace= resource=storageclasses.storage.k8s.io`},
 		},
 		"a Pod with options that are none, with a warning": {
-			object:  `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/nas, options: [a]}}]}}`,
-			warning: "reading the volume x: cannot restore map from slice",
+			object: `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/nas, options: [a]}}]}}`,
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="reading the volume x: cannot restore map from slice" name=a namespace=shop resource=pods`},
 		},
 	}
 	for name, test := range cases {
@@ -700,8 +766,8 @@ spec: {claimRef: none, flexVolume: {driver: alicloud/oss, options: {bucket: b, u
 			if diff := cmp.Diff([]string(nil), f.created(t)); diff != "" {
 				t.Errorf("created (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.warning, f.loggedAt(logrus.WarnLevel)); diff != "" {
-				t.Errorf("warning (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.logged, f.lines(t, logrus.InfoLevel)); diff != "" {
+				t.Errorf("logged (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -723,125 +789,6 @@ func TestFlexVolumeSettingsThatAreWrong(t *testing.T) {
 	}
 }
 
-// TestWhatIsInTheWayOfCreating holds that a conversion stays whole where what it
-// needs cannot be created, and that what is there is not touched.
-func TestWhatIsInTheWayOfCreating(t *testing.T) {
-	t.Parallel()
-	const bucket = `
-apiVersion: v1
-kind: PersistentVolume
-metadata: {name: pv-oss}
-spec:
-  claimRef: {namespace: shop, name: docs}
-  flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: u, akId: ak-id, akSecret: ak-secret}}
-`
-	const converted = `
-apiVersion: v1
-kind: PersistentVolume
-metadata: {name: pv-oss}
-spec:
-  claimRef: {namespace: shop, name: docs}
-  csi:
-    driver: ossplugin.csi.alibabacloud.com
-    volumeHandle: pv-oss
-    nodePublishSecretRef: {namespace: market, name: pv-oss-access-key}
-    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
-`
-	namespaces := corev1.Resource("namespaces")
-	cases := map[string]struct {
-		objects []client.Object
-		// create is asked before the API server is.
-		create func(ctx context.Context, c client.WithWatch, object client.Object) error
-		// secret is the value of akSecret afterwards, "" without a Secret.
-		secret string
-		logged string
-	}{
-		"a Secret that is there is left as it is": {
-			objects: []client.Object{&corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: "pv-oss-access-key"},
-				Data:       map[string][]byte{"akSecret": []byte("newer")},
-			}},
-			secret: "newer",
-		},
-		"a missing namespace is created": {
-			create: func(ctx context.Context, c client.WithWatch, object client.Object) error {
-				if object.GetNamespace() == "" {
-					return nil
-				}
-				return c.Get(ctx, client.ObjectKey{Name: object.GetNamespace()}, &corev1.Namespace{})
-			},
-			secret: "ak-secret",
-		},
-		"a namespace that cannot be created is logged": {
-			create: func(context.Context, client.WithWatch, client.Object) error {
-				return apierrors.NewNotFound(namespaces, "market")
-			},
-			logged: `creating the namespace market: namespaces "market" not found`,
-		},
-		"a Secret that cannot be created is logged": {
-			create: func(context.Context, client.WithWatch, client.Object) error { return errors.New("no quota") },
-			logged: "no quota",
-		},
-	}
-	for name, test := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			api := interceptor.NewClient(newAPI(t, test.objects...), interceptor.Funcs{
-				Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
-					if test.create != nil {
-						if err := test.create(ctx, c, object); err != nil {
-							return err
-						}
-					}
-					return c.Create(ctx, object, options...)
-				},
-			})
-			f := newFlexVolumes(t, api)
-			output, err := f.execute(readObject(t, bucket), readObject(t, bucket))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(readObject(t, converted).Object, asUnstructured(t, output.UpdatedItem).Object); diff != "" {
-				t.Errorf("object (-want +got):\n%s", diff)
-			}
-			secret := &corev1.Secret{}
-			err = api.Get(t.Context(), client.ObjectKey{Namespace: "market", Name: "pv-oss-access-key"}, secret)
-			if apierrors.IsNotFound(err) != (test.secret == "") || string(secret.Data["akSecret"]) != test.secret {
-				t.Errorf("the Secret has %q, want %q, with the error %v", secret.Data["akSecret"], test.secret, err)
-			}
-			if diff := cmp.Diff(test.logged, f.loggedAt(logrus.ErrorLevel)); diff != "" {
-				t.Errorf("logged as errors (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestWithoutAClusterAFlexVolumeIsConvertedWithAnError(t *testing.T) {
-	t.Parallel()
-	log, hook := logrustest.NewNullLogger()
-	reader := settings.NewReader(cluster.New(newAPI(t), veleroNamespace))
-	action := restoreitemaction.NewFlexVolumeToCSI(log, reader, cluster.Absent(cluster.ErrNone))
-	item := readObject(t, `{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: a}, spec: {volumes: [{name: x, flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}]}}`)
-	output, err := action.Execute(&velero.RestoreItemActionExecuteInput{
-		Item: item, ItemFromBackup: item, Restore: newRestore("restore-1"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if output.UpdatedItem == item {
-		t.Error("the Pod still has its FlexVolume")
-	}
-	errorsLogged := 0
-	for _, entry := range hook.AllEntries() {
-		if entry.Level == logrus.ErrorLevel {
-			errorsLogged++
-		}
-	}
-	if errorsLogged != 2 {
-		t.Errorf("%d errors are logged, want one for the PersistentVolume and one for the claim", errorsLogged)
-	}
-}
-
 func TestFlexVolumeToCSIAppliesToWhatItCanChange(t *testing.T) {
 	t.Parallel()
 	got, err := newFlexVolumes(t, newAPI(t)).action.AppliesTo()
@@ -851,7 +798,7 @@ func TestFlexVolumeToCSIAppliesToWhatItCanChange(t *testing.T) {
 	want := velero.ResourceSelector{IncludedResources: []string{
 		"cronjobs.batch", "daemonsets.apps", "daemonsets.extensions", "deployments.apps", "deployments.extensions", "jobs.batch",
 		"pods", "replicasets.apps", "replicasets.extensions", "replicationcontrollers", "statefulsets.apps",
-		"controllerrevisions.apps", "persistentvolumes", "storageclasses.storage.k8s.io",
+		"controllerrevisions.apps", "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io",
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
