@@ -164,6 +164,6 @@ func (c *flexVolumeConversion) createInline(ctx context.Context, v *inlineVolume
 			VolumeName:       v.name,
 		},
 	}
-	c.create(ctx, "PersistentVolume", pv)
+	c.createVolume(ctx, pv)
 	c.create(ctx, "PersistentVolumeClaim", claim)
 }
