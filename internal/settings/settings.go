@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package settings reads what an administrator has set for the item actions: the
+// Package settings reads what an administrator has set for item actions: the
 // ConfigMaps in Velero's namespace with the label velero.io/plugin-config, which
 // is upstream's way to configure an action.
 //
 // The ConfigMap of an action has the action's name as a label with the kind of
 // the action as its value, such as
 // alibabacloud.com/storage-class-mapping: RestoreItemAction. With the annotation
-// alibabacloud.com/restore (alibabacloud.com/backup for backups) it holds for the
-// restore of that name alone, and there in place of the general one.
+// alibabacloud.com/restore it holds for the restore of that name alone, and there in
+// place of the general one.
 //
 // What a ConfigMap may say is a Go type, and nothing else is accepted: see Of.
 package settings

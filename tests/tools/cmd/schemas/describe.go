@@ -20,7 +20,7 @@ const (
 
 // describe gives the keys of an action's settings the descriptions that its section of
 // the reference has in tables. Its error is that of a key that is in one of the two
-// alone: what is documented in a table is documented there whole.
+// alone.
 func describe(schema settings.Schema, section string) error {
 	properties, _ := schema["properties"].(settings.Schema)
 	data, _ := properties["data"].(settings.Schema)
@@ -69,11 +69,8 @@ func rowsBelow(section, header string) []row {
 	return rows
 }
 
-// describeKeys gives the keys of a map their descriptions. It does nothing without rows.
+// describeKeys gives the keys of a map their descriptions.
 func describeKeys(schema settings.Schema, rows []row) error {
-	if rows == nil {
-		return nil
-	}
 	described := make(map[string]bool)
 	for _, row := range rows {
 		for _, key := range row.keys {

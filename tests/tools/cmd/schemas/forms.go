@@ -74,7 +74,8 @@ func forms() settings.Forms {
 				settings.Schema{"required": []string{"capacity"}},
 				with("accessModes", "minItems"), with("convertToAccessModes", "minItems"),
 			},
-			"not": settings.Schema{"required": []string{"accessModes", "convertToAccessModes"}},
+			"not":        settings.Schema{"required": []string{"accessModes", "convertToAccessModes"}},
+			"properties": settings.Schema{"accessModes": modes(), "convertToAccessModes": modes()},
 		},
 		reflect.TypeFor[storageclass.SourceClass](): matching(`(`+dnsSubdomain+`)?`, 253),
 		reflect.TypeFor[storageclass.TargetClass](): matching(dnsSubdomain, 253),
@@ -101,6 +102,14 @@ func forms() settings.Forms {
 // prefix is the form of a registry, or of one and the beginning of a path in it.
 func prefix() settings.Schema {
 	return settings.Schema{"type": "string", "pattern": `^` + registry + `(/` + pathPart + `)*/?$`}
+}
+
+// modes is the form of access modes, where ReadWriteOncePod is alone.
+func modes() settings.Schema {
+	return settings.Schema{
+		"if":   settings.Schema{"contains": settings.Schema{"const": "ReadWriteOncePod"}},
+		"then": settings.Schema{"maxItems": 1},
+	}
 }
 
 // matching is the form of text that is the pattern, of at most as many characters as

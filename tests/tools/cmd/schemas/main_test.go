@@ -99,8 +99,12 @@ func TestDescribeNeedsEachKeyInTheReferenceAndInTheSettings(t *testing.T) {
 			want: `describing the settings of alibabacloud.com/storage-class-mapping: the reference has the key "to.size", the settings do not`,
 		},
 		"a key of a rule that is not in the reference": {
-			old: "| `overwrite` | the same for those that the object has |\n", new: "",
+			old: "| `overwrite` |", new: "| `set` |",
 			want: `describing the settings of alibabacloud.com/annotations: the settings have the key "overwrite", the table of the reference does not`,
+		},
+		"a key of the data that is not in the reference, which has no table": {
+			old: "| key | value |\n|---|---|\n| `enabled` |", new: "| value |\n|---|---|\n| `enabled` |",
+			want: `describing the settings of alibabacloud.com/flexvolume-to-csi: the settings have the key "enabled", the table of the reference does not`,
 		},
 		"a key of the data that is not in the settings": {
 			old: "| `reuse` |", new: "| `use` |",
