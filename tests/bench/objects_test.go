@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,16 +43,45 @@ func (c *cluster) createObjects(b *testing.B) {
 	}
 }
 
-// createSettings lets the actions change Deployments and claims.
+// createSettings lets the actions change every Deployment, Service and claim.
 func (c *cluster) createSettings(b *testing.B) {
 	b.Helper()
+	waits := storagev1.VolumeBindingWaitForFirstConsumer
+	must(b, c.cp.Client.Create(b.Context(), &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "alicloud-disk-essd"}, Provisioner: "diskplugin.csi.alibabacloud.com",
+		Parameters: map[string]string{"type": "cloud_essd"}, VolumeBindingMode: &waits,
+	}))
 	for action, data := range map[string]map[string]string{
-		"image-mapping": {"imageRegistryMapping": "docker.io/library: registry.cn-beijing.aliyuncs.com/my-registry\n"},
-		"annotations":   {"rules": "- set: {team: shop}\n"},
+		"image-mapping":         {"imageRegistryMapping": "docker.io/library: registry.cn-beijing.aliyuncs.com/my-registry\n"},
+		"storage-class-mapping": {"gp2": "alicloud-disk-essd"},
+		"annotations":           {"rules": "- set: {team: shop}\n"},
 	} {
 		settings := &corev1.ConfigMap{ObjectMeta: inVelero(action), Data: data}
 		settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: "RestoreItemAction"}
 		must(b, c.cp.Client.Create(b.Context(), settings))
+	}
+}
+
+// wantChanged fails unless what was restored into the namespace is what the settings make of it.
+func (c *cluster) wantChanged(b *testing.B, name string) {
+	b.Helper()
+	deployed, claimed, served := &appsv1.DeploymentList{}, &corev1.PersistentVolumeClaimList{}, &corev1.ServiceList{}
+	for _, list := range []client.ObjectList{deployed, claimed, served} {
+		must(b, c.cp.Client.List(b.Context(), list, client.InNamespace(name)))
+	}
+	changed := make(map[string]int)
+	for i := range deployed.Items {
+		changed[deployed.Items[i].Spec.Template.Spec.Containers[0].Image]++
+	}
+	for i := range claimed.Items {
+		changed[*claimed.Items[i].Spec.StorageClassName]++
+	}
+	for i := range served.Items {
+		changed[served.Items[i].Annotations["team"]]++
+	}
+	want := map[string]int{"registry.cn-beijing.aliyuncs.com/my-registry/nginx:1.14.1": deployments, "alicloud-disk-essd": claims, "shop": services}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		b.Errorf("images, classes and annotations that were restored (-want +got):\n%s", diff)
 	}
 }
 
