@@ -4,9 +4,6 @@ package restoreitemaction_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,10 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	riav1 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v1"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
@@ -262,57 +256,6 @@ func TestAnnotationsApplyTo(t *testing.T) {
 	want := velero.ResourceSelector{IncludedResources: []string{"services", "ingresses.networking.k8s.io", "ingresses.extensions"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("AppliesTo() differs (-want +got):\n%s", diff)
-	}
-}
-
-// TestNetworkExamples loads what deploy/ and docs/ show for both actions, as the API
-// server would.
-func TestNetworkExamples(t *testing.T) {
-	t.Parallel()
-	loaders := map[string]func(*corev1.ConfigMap) error{
-		"annotations": func(example *corev1.ConfigMap) error {
-			_, err := settings.Decode[restoreitemaction.AnnotationsSettings](example)
-			return err
-		},
-		"load-balancer": func(example *corev1.ConfigMap) error {
-			_, err := settings.Decode[restoreitemaction.LoadBalancerSettings](example)
-			return err
-		},
-	}
-	for action, load := range loaders {
-		t.Run(action, func(t *testing.T) {
-			t.Parallel()
-			for _, file := range []string{"deploy/settings/" + action + ".yaml", "docs/restore-settings.md"} {
-				content, err := os.ReadFile(filepath.Join("..", file))
-				if err != nil {
-					t.Fatal(err)
-				}
-				documents := []string{string(content)}
-				if strings.HasSuffix(file, ".md") {
-					documents = documents[:0]
-					for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(content), -1) {
-						documents = append(documents, match[1])
-					}
-				}
-				loaded := 0
-				for _, document := range documents {
-					var example corev1.ConfigMap
-					if err := yaml.UnmarshalStrict([]byte(document), &example); err != nil {
-						t.Fatalf("%s: %v", file, err)
-					}
-					if example.Labels["alibabacloud.com/"+action] != "RestoreItemAction" {
-						continue
-					}
-					if err := load(&example); err != nil {
-						t.Errorf("%s: %v", file, err)
-					}
-					loaded++
-				}
-				if loaded != 1 {
-					t.Errorf("%s has %d examples, want 1", file, loaded)
-				}
-			}
-		})
 	}
 }
 

@@ -3,8 +3,6 @@
 package restoreitemaction_test
 
 import (
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -835,41 +833,5 @@ spec:
 	}
 	if got := volumesFirst.GetAPIVersion(); got != "apps/v1" {
 		t.Errorf("it has the version %s", got)
-	}
-}
-
-// TestFlexVolumeExamples loads what deploy/ and docs/ show.
-func TestFlexVolumeExamples(t *testing.T) {
-	t.Parallel()
-	const label = "alibabacloud.com/flexvolume-to-csi"
-	example, err := os.ReadFile("../deploy/settings/flexvolume-to-csi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs, err := os.ReadFile("../docs/restore-settings.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents := []string{string(example)}
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(docs), -1) {
-		documents = append(documents, match[1])
-	}
-	loaded := 0
-	for _, document := range documents {
-		var configMap corev1.ConfigMap
-		if err := yaml.UnmarshalStrict([]byte(document), &configMap); err != nil || configMap.Labels[label] == "" {
-			continue
-		}
-		read, err := settings.Decode[restoreitemaction.FlexVolumeSettings](&configMap)
-		if err != nil {
-			t.Error(err)
-		}
-		if read.Enabled == nil {
-			t.Errorf("the example says nothing:\n%s", document)
-		}
-		loaded++
-	}
-	if loaded != 2 {
-		t.Errorf("%d examples, want one of deploy/ and one of docs/", loaded)
 	}
 }

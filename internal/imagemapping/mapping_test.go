@@ -3,16 +3,12 @@
 package imagemapping_test
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/imagemapping"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -455,48 +451,5 @@ func TestRefused(t *testing.T) {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// TestExamples loads what deploy/ and docs/ show, as the API server would.
-func TestExamples(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("../../deploy/settings/" + imagemapping.Action + "*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded := 0
-	for _, file := range append(files, "../../docs/restore-settings.md") {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		documents := []string{string(content)}
-		if filepath.Ext(file) == ".md" {
-			documents = nil
-			for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(content), -1) {
-				documents = append(documents, block[1])
-			}
-		}
-		for _, document := range documents {
-			var example corev1.ConfigMap
-			if err := yaml.UnmarshalStrict([]byte(document), &example); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			if _, ok := example.Labels["alibabacloud.com/"+imagemapping.Action]; !ok {
-				continue
-			}
-			mapping, err := settings.Decode[imagemapping.Mapping](&example)
-			if err != nil {
-				t.Errorf("%s: %v", file, err)
-			}
-			if len(mapping.Registries) == 0 || len(mapping.Rows) == 0 {
-				t.Errorf("%s: the ConfigMap %s leaves out a kind of rules", file, example.Name)
-			}
-			loaded++
-		}
-	}
-	if want := 2; loaded != want {
-		t.Errorf("%d examples, want %d", loaded, want)
 	}
 }

@@ -3,16 +3,12 @@
 package storageclass_test
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -308,56 +304,6 @@ func TestMappingRefuses(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestExamples loads what deploy/ and docs/ show, as the API server would.
-func TestExamples(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("../../deploy/settings/" + storageclass.Action + "*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const docs = "../../docs/restore-settings.md"
-	loaded := 0
-	for _, file := range append(files, docs) {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		documents := []string{string(content)}
-		if file == docs {
-			documents = yamlBlocks(string(content))
-		}
-		for _, document := range documents {
-			var example corev1.ConfigMap
-			if err := yaml.UnmarshalStrict([]byte(document), &example); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			if _, ok := example.Labels["alibabacloud.com/"+storageclass.Action]; !ok {
-				continue
-			}
-			mapping, err := settings.Decode[storageclass.Mapping](&example)
-			if err != nil {
-				t.Errorf("%s: %v", file, err)
-			}
-			if len(mapping.Classes)+len(mapping.Rules) == 0 {
-				t.Errorf("%s: the ConfigMap %s says nothing", file, example.Name)
-			}
-			loaded++
-		}
-	}
-	if want := 4; loaded != want {
-		t.Errorf("%d examples, want %d", loaded, want)
-	}
-}
-
-// yamlBlocks returns the blocks of Markdown that are marked as YAML.
-func yamlBlocks(markdown string) []string {
-	var blocks []string
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(markdown, -1) {
-		blocks = append(blocks, match[1])
-	}
-	return blocks
 }
 
 // FuzzMapping holds that rules which are accepted say something, and that a rule

@@ -21,24 +21,19 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
-// decode reads the settings of the action as the plugin does.
-func decode(t *testing.T, action string, configMap *corev1.ConfigMap) error {
-	t.Helper()
-	var err error
-	switch action {
-	case "annotations":
-		_, err = settings.Decode[restoreitemaction.AnnotationsSettings](configMap)
-	case "flexvolume-to-csi":
-		_, err = settings.Decode[restoreitemaction.FlexVolumeSettings](configMap)
-	case "image-mapping":
-		_, err = settings.Decode[imagemapping.Mapping](configMap)
-	case "load-balancer":
-		_, err = settings.Decode[restoreitemaction.LoadBalancerSettings](configMap)
-	case "storage-class-mapping":
-		_, err = settings.Decode[storageclass.Mapping](configMap)
-	default:
-		t.Fatalf("the action %q has no settings", action)
+// decoders read the settings of each action as the plugin does.
+func decoders() map[string]func(*corev1.ConfigMap) error {
+	return map[string]func(*corev1.ConfigMap) error{
+		restoreitemaction.AnnotationsName:         decode[restoreitemaction.AnnotationsSettings],
+		restoreitemaction.FlexVolumeToCSIName:     decode[restoreitemaction.FlexVolumeSettings],
+		restoreitemaction.ImageMappingName:        decode[imagemapping.Mapping],
+		restoreitemaction.LoadBalancerName:        decode[restoreitemaction.LoadBalancerSettings],
+		restoreitemaction.StorageClassMappingName: decode[storageclass.Mapping],
 	}
+}
+
+func decode[T any](configMap *corev1.ConfigMap) error {
+	_, err := settings.Decode[T](configMap)
 	return err
 }
 
@@ -53,17 +48,13 @@ func compile(t *testing.T) map[string]*jsonschema.Schema {
 		Validate:      func(text []byte) error { _, err := instance(text); return err },
 		UnmarshalJSON: instance,
 	})
-	files, err := filepath.Glob(root + "deploy/settings/schema/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	schemas := make(map[string]*jsonschema.Schema)
-	for _, file := range files {
-		schema, err := compiler.Compile(file)
+	for action := range decoders() {
+		schema, err := compiler.Compile(root + "deploy/settings/schema/" + fileOf(action))
 		if err != nil {
 			t.Fatal(err)
 		}
-		schemas[strings.TrimSuffix(filepath.Base(file), ".json")] = schema
+		schemas[action] = schema
 	}
 	return schemas
 }
@@ -78,43 +69,55 @@ func instance(text []byte) (any, error) {
 }
 
 // TestExamples holds that what deploy/ and docs/ show is accepted by the schema and
-// read by the plugin, and that there is an example for each schema.
+// read by the plugin, and that both have an example for each schema.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	schemas := compile(t)
-	seen := make(map[string]bool)
-	for _, example := range examples(t) {
-		var configMap corev1.ConfigMap
-		if err := yaml.UnmarshalStrict([]byte(example), &configMap); err != nil {
-			t.Fatal(err)
-		}
-		action := actionOf(&configMap)
-		schema, ok := schemas[action]
-		if !ok {
-			t.Errorf("the ConfigMap %s has no schema", configMap.Name)
-			continue
-		}
-		seen[action] = true
-		value, err := instance([]byte(example))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(value); err != nil {
-			t.Errorf("%v\n%s", err, example)
-		}
-		if err := decode(t, action, &configMap); err != nil {
-			t.Errorf("%v\n%s", err, example)
-		}
-	}
-	for action := range schemas {
-		if !seen[action] {
-			t.Errorf("%s has no example", action)
-		}
+	for place, examples := range map[string][]string{"deploy": deployed(t), "docs": documented(t)} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			seen := make(map[string]bool)
+			for _, example := range examples {
+				seen[checkExample(t, schemas, example)] = true
+			}
+			for action := range schemas {
+				if !seen[action] {
+					t.Errorf("%s has no example", action)
+				}
+			}
+		})
 	}
 }
 
-// examples are the ConfigMaps in deploy/ and docs/.
-func examples(t *testing.T) []string {
+// checkExample asks the schema and the plugin about a ConfigMap, and returns the action.
+func checkExample(t *testing.T, schemas map[string]*jsonschema.Schema, example string) string {
+	t.Helper()
+	var configMap corev1.ConfigMap
+	if err := yaml.UnmarshalStrict([]byte(example), &configMap); err != nil {
+		t.Fatal(err)
+	}
+	value, err := instance([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for action, decode := range decoders() {
+		if _, ok := configMap.Labels[action]; !ok {
+			continue
+		}
+		if err := schemas[action].Validate(value); err != nil {
+			t.Errorf("%v\n%s", err, example)
+		}
+		if err := decode(&configMap); err != nil {
+			t.Errorf("%v\n%s", err, example)
+		}
+		return action
+	}
+	t.Errorf("the ConfigMap %s is that of no action", configMap.Name)
+	return ""
+}
+
+// deployed are the ConfigMaps in deploy/.
+func deployed(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(root + "deploy/settings/*.yaml")
 	if err != nil {
@@ -124,6 +127,13 @@ func examples(t *testing.T) []string {
 	for _, file := range files {
 		examples = append(examples, read(t, file))
 	}
+	return examples
+}
+
+// documented are the ConfigMaps in docs/.
+func documented(t *testing.T) []string {
+	t.Helper()
+	var examples []string
 	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, docs), -1) {
 		if strings.Contains(match[1], "kind: ConfigMap\n") {
 			examples = append(examples, match[1])
@@ -132,23 +142,13 @@ func examples(t *testing.T) []string {
 	return examples
 }
 
-// actionOf returns the action that the label of a ConfigMap names.
-func actionOf(configMap *corev1.ConfigMap) string {
-	for label := range configMap.Labels {
-		if action, ok := strings.CutPrefix(label, "alibabacloud.com/"); ok {
-			return action
-		}
-	}
-	return ""
-}
-
 // configMap returns the ConfigMap of an action with that data.
 func configMap(action string, data map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "velero", Name: action,
-			Labels: map[string]string{settings.LabelPluginConfig: "", "alibabacloud.com/" + action: "RestoreItemAction"},
+			Namespace: "velero", Name: "settings",
+			Labels: map[string]string{settings.LabelPluginConfig: "", action: "RestoreItemAction"},
 		},
 		Data: data,
 	}
@@ -172,7 +172,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, configMap *corev1.ConfigM
 // does not find the ConfigMap or the API server refuses it.
 func TestSchemaOfAConfigMap(t *testing.T) {
 	t.Parallel()
-	schema := compile(t)["annotations"]
+	schema := compile(t)[restoreitemaction.AnnotationsName]
 	const good = `apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -216,13 +216,13 @@ data:
 // TestSchemaAndPluginAgree asks both about the same data.
 func TestSchemaAndPluginAgree(t *testing.T) {
 	t.Parallel()
-	schemas := compile(t)
+	schemas, decoders := compile(t), decoders()
 	for action, cases := range agreement() {
 		for name, test := range cases {
 			t.Run(action+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				configMap := configMap(action, test.data)
-				invalid, refused := validate(t, schemas[action], configMap), decode(t, action, configMap)
+				invalid, refused := validate(t, schemas[action], configMap), decoders[action](configMap)
 				if (invalid != nil) != test.refused {
 					t.Errorf("the schema: refused is to be %t: %v", test.refused, invalid)
 				}

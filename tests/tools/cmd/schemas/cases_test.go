@@ -2,7 +2,11 @@
 
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
+)
 
 // question is data of a ConfigMap, and whether it is refused.
 type question struct {
@@ -26,11 +30,11 @@ func pairs(data []string) map[string]string {
 // agreement has what is asked of the schema and of the plugin, by action.
 func agreement() map[string]map[string]question {
 	return map[string]map[string]question{
-		"annotations":           annotations(),
-		"flexvolume-to-csi":     flexVolumeToCSI(),
-		"image-mapping":         imageMapping(),
-		"load-balancer":         loadBalancer(),
-		"storage-class-mapping": storageClassMapping(),
+		restoreitemaction.AnnotationsName:         annotations(),
+		restoreitemaction.FlexVolumeToCSIName:     flexVolumeToCSI(),
+		restoreitemaction.ImageMappingName:        imageMapping(),
+		restoreitemaction.LoadBalancerName:        loadBalancer(),
+		restoreitemaction.StorageClassMappingName: storageClassMapping(),
 	}
 }
 

@@ -61,8 +61,7 @@ func generate(reference string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, name, _ := strings.Cut(action, "/")
-		section, err := sectionOf(reference, name)
+		section, err := sectionOf(reference, shortName(action))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +75,18 @@ func generate(reference string) (map[string][]byte, error) {
 		if err := encoder.Encode(schema); err != nil {
 			return nil, fmt.Errorf("writing the schema of %s: %w", action, err)
 		}
-		files[name+".json"] = content.Bytes()
+		files[fileOf(action)] = content.Bytes()
 	}
 	return files, nil
+}
+
+// shortName is what an action is called beside the others of this plugin.
+func shortName(action string) string {
+	_, name, _ := strings.Cut(action, "/")
+	return name
+}
+
+// fileOf is the name of the file with the schema of an action.
+func fileOf(action string) string {
+	return shortName(action) + ".json"
 }
