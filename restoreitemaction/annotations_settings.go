@@ -51,7 +51,7 @@ type AnnotationKeys []string
 // annotationsSettings returns the settings of the action annotations, which the
 // action load-balancer reads too.
 func annotationsSettings(reader *settings.Reader) *settings.Settings[AnnotationsSettings] {
-	return settings.Of[AnnotationsSettings](reader, "annotations")
+	return settings.Of[AnnotationsSettings](reader, AnnotationsName)
 }
 
 // Validate refuses a rule that holds for no object, changes nothing or contradicts

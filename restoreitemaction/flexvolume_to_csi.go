@@ -65,7 +65,7 @@ type FlexVolumeToCSI struct {
 func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster Creator) *FlexVolumeToCSI {
 	return &FlexVolumeToCSI{
 		log:      log,
-		settings: settings.Of[FlexVolumeSettings](reader, "flexvolume-to-csi"),
+		settings: settings.Of[FlexVolumeSettings](reader, FlexVolumeToCSIName),
 		cluster:  cluster,
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // ImageMappingName is the name that NewImageMapping's action is registered by.
-const ImageMappingName = "alibabacloud.com/" + imagemapping.Action
+const ImageMappingName = "alibabacloud.com/image-mapping"
 
 // ImageMapping is the RestoreItemAction that replaces the images of Pods and of
 // what makes Pods, by the rules of package imagemapping.
@@ -38,7 +38,7 @@ type ImageMapping struct {
 func NewImageMapping(log logrus.FieldLogger, reader *settings.Reader) *ImageMapping {
 	return &ImageMapping{
 		log:      log,
-		settings: settings.Of[imagemapping.Mapping](reader, imagemapping.Action),
+		settings: settings.Of[imagemapping.Mapping](reader, ImageMappingName),
 		upstream: newChangeImageName(log, reader),
 	}
 }

@@ -367,8 +367,8 @@ func TestImageMappingTellsWhatVelerosActionIgnores(t *testing.T) {
 		}
 	}
 	warning := line{
-		logrus.WarnLevel, `ConfigMap velero/image-mapping: rows without a comma are ignored by Velero's change-image-name. ` +
-			`In place of the label velero.io/change-image-name give the ConfigMap the label alibabacloud.com/image-mapping: RestoreItemAction, which reads them, or write "old,new"`,
+		logrus.WarnLevel, `ConfigMap velero/image-mapping: rows without a comma are ignored by Velero's action velero.io/change-image-name. ` +
+			`In place of this label give the ConfigMap the label alibabacloud.com/image-mapping: RestoreItemAction, which reads them, or write "old,new"`,
 		logrus.Fields{"rows": `case1: "v1:v2"; case3: "app1"`},
 	}
 	if diff := cmp.Diff([]line{warning, warning}, linesOf(hook)); diff != "" {

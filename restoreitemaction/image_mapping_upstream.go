@@ -28,8 +28,8 @@ type changeImageName struct {
 	seen map[types.UID]bool
 }
 
-// changeImageNameAction is the name of Velero's own action, behind velero.io/.
-const changeImageNameAction = "change-image-name"
+// changeImageNameAction is the name of Velero's own action.
+const changeImageNameAction = "velero.io/change-image-name"
 
 // changeImageNameRows is the ConfigMap of Velero's own action: rows under any keys.
 type changeImageNameRows struct {
@@ -66,7 +66,7 @@ func (c *changeImageName) warn(ctx context.Context, restore *velerov1.Restore) {
 	}
 	if len(ignored) > 0 {
 		c.log.WithField("rows", strings.Join(ignored, "; ")).
-			Warnf("%s: rows without a comma are ignored by Velero's %s. In place of the label velero.io/%s give the ConfigMap the label %s: RestoreItemAction, which reads them, or write \"old,new\"",
-				rows.At, changeImageNameAction, changeImageNameAction, ImageMappingName)
+			Warnf("%s: rows without a comma are ignored by Velero's action %s. In place of this label give the ConfigMap the label %s: RestoreItemAction, which reads them, or write \"old,new\"",
+				rows.At, changeImageNameAction, ImageMappingName)
 	}
 }

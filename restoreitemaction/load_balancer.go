@@ -49,7 +49,7 @@ type LoadBalancer struct {
 func NewLoadBalancer(log logrus.FieldLogger, reader *settings.Reader, cluster NodePorts) *LoadBalancer {
 	return &LoadBalancer{
 		log:         log,
-		settings:    settings.Of[LoadBalancerSettings](reader, "load-balancer"),
+		settings:    settings.Of[LoadBalancerSettings](reader, LoadBalancerName),
 		annotations: annotationsSettings(reader),
 		cluster:     cluster,
 	}

@@ -21,9 +21,6 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
-// Action is the name of the restore item action whose settings these are.
-const Action = "image-mapping"
-
 // registriesKey is the key of Mapping.Registries.
 const registriesKey = "imageRegistryMapping"
 

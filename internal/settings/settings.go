@@ -41,12 +41,6 @@ const (
 	kindBackup  = "BackupItemAction"
 )
 
-// Prefixes of the labels that name the action of a ConfigMap.
-const (
-	prefix         = "alibabacloud.com/"
-	upstreamPrefix = "velero.io/"
-)
-
 // ConfigMaps lists the ConfigMaps in Velero's namespace.
 type ConfigMaps interface {
 	// ConfigMaps returns those that have the label, whatever its value.
@@ -122,7 +116,7 @@ type result[T any] struct {
 	err   error
 }
 
-// Of returns the settings of the action alibabacloud.com/<action>.
+// Of returns the settings of the action of that name, which is the label of its ConfigMap.
 //
 // T is a struct. A field with the json tag "x" takes the data key x: text,
 // numbers and bools, and pointers to them, the value itself, anything else the YAML
@@ -131,13 +125,13 @@ type result[T any] struct {
 // key without omitempty is required. Types say more by encoding.TextUnmarshaler
 // and Validator, and learn where they are written by a field of the type Position.
 func Of[T any](reader *Reader, action string) *Settings[T] {
-	return &Settings[T]{reader: reader, label: prefix + action, perRun: true, read: make(map[Run]result[T])}
+	return &Settings[T]{reader: reader, label: action, perRun: true, read: make(map[Run]result[T])}
 }
 
-// OfUpstream returns the settings of Velero's own action velero.io/<action>. Velero
-// knows no ConfigMap for one restore alone.
+// OfUpstream returns the settings of Velero's own action of that name. Velero knows no
+// ConfigMap for one restore alone.
 func OfUpstream[T any](reader *Reader, action string) *Settings[T] {
-	return &Settings[T]{reader: reader, label: upstreamPrefix + action, read: make(map[Run]result[T])}
+	return &Settings[T]{reader: reader, label: action, read: make(map[Run]result[T])}
 }
 
 // Read returns the settings that hold for run, and whether there are any: where no

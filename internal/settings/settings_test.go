@@ -171,11 +171,11 @@ func TestSettingsOfARun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			reader := settings.NewReader(&fakeCluster{configMaps: test.configMaps})
-			of := settings.Of[greeting]
+			greet := settings.Of[greeting](reader, "alibabacloud.com/greet")
 			if test.upstream {
-				of = settings.OfUpstream[greeting]
+				greet = settings.OfUpstream[greeting](reader, "velero.io/greet")
 			}
-			got, found, err := of(reader, "greet").Read(t.Context(), test.run)
+			got, found, err := greet.Read(t.Context(), test.run)
 			if text(err) != test.wantErr {
 				t.Fatalf("error %q, want %q", text(err), test.wantErr)
 			}
@@ -194,7 +194,7 @@ func TestOneListForARun(t *testing.T) {
 		configMap("b", "bye", label("alibabacloud.com/part", "RestoreItemAction")),
 	}}
 	reader := settings.NewReader(cluster)
-	greet, part := settings.Of[greeting](reader, "greet"), settings.Of[greeting](reader, "part")
+	greet, part := settings.Of[greeting](reader, "alibabacloud.com/greet"), settings.Of[greeting](reader, "alibabacloud.com/part")
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -214,7 +214,7 @@ func TestOneListForARun(t *testing.T) {
 func TestAnotherRestoreReadsAnew(t *testing.T) {
 	t.Parallel()
 	cluster := &fakeCluster{configMaps: []corev1.ConfigMap{configMap("a", "before", label("alibabacloud.com/greet", "RestoreItemAction"))}}
-	greet := settings.Of[greeting](settings.NewReader(cluster), "greet")
+	greet := settings.Of[greeting](settings.NewReader(cluster), "alibabacloud.com/greet")
 	var got []greeting
 	for _, uid := range []string{"1", "1", "2"} {
 		value, _, err := greet.Read(t.Context(), restore("shop", uid))
@@ -236,7 +236,7 @@ func TestAnErrorOfTheServerDoesNotStay(t *testing.T) {
 		configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "RestoreItemAction"))},
 		err:        errServer,
 	}
-	greet := settings.Of[greeting](settings.NewReader(cluster), "greet")
+	greet := settings.Of[greeting](settings.NewReader(cluster), "alibabacloud.com/greet")
 	if _, _, err := greet.Read(t.Context(), restore("shop", "1")); !errors.Is(err, errServer) {
 		t.Errorf("error %v, want %v", err, errServer)
 	}

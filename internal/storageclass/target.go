@@ -16,7 +16,7 @@ import (
 )
 
 // upstreamAction is Velero's own action that changes classes.
-const upstreamAction = "change-storage-class"
+const upstreamAction = "velero.io/change-storage-class"
 
 // Classes are the StorageClasses and zones of the cluster that is restored to.
 type Classes interface {
@@ -48,7 +48,7 @@ type Targets struct {
 // NewTargets returns targets from the settings that reader reads. It reads nothing yet.
 func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 	return &Targets{
-		mapping:  settings.Of[Mapping](reader, Action),
+		mapping:  settings.Of[Mapping](reader, "alibabacloud.com/"+Action),
 		upstream: settings.OfUpstream[upstreamMapping](reader, upstreamAction),
 		classes:  classes,
 		refused:  newRefusals(),
