@@ -59,7 +59,18 @@ func (s *diskSuite) testFlexVolumeApplication(t *testing.T) {
 	for _, expected := range readObjects(t, "flexvolume-restored.yaml", "DISK", diskOf(pv), "SECRET", base64.StdEncoding.EncodeToString([]byte(secret))) {
 		there.wantObject(t, expected)
 	}
+	there.wantVolumeBoundAgain(t, b.name, "modern")
 	b.settle(t, v.disk, diskOf(pv))
+}
+
+// wantVolumeBoundAgain restores the Deployment of the backup once more, into a namespace that was deleted: the
+// PersistentVolume of its FlexVolume is there still, of the claim that was deleted.
+func (s *suite) wantVolumeBoundAgain(t *testing.T, backup, namespace string) {
+	t.Helper()
+	s.waitAllBound(t, namespace, 4)
+	s.deleteNamespace(t, namespace)
+	s.completedRestore(t, backup+"-again", backup, "--namespace-mappings", backup+":"+namespace, "--include-resources", "deployments.apps")
+	s.waitAllBound(t, namespace, 1)
 }
 
 // flexVolumeSettings are those of the actions that have any, by action.
