@@ -3,6 +3,8 @@
 package volume
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +13,22 @@ import (
 // LabelDiskType is the label in which the CSI driver notes a disk's category and,
 // after a dot, its performance level.
 const LabelDiskType = "csi.alibabacloud.com/disktype"
+
+// Nodes that disks of a category can be attached to have a label of this prefix and
+// the category. Volumes ask for it in their node affinity, and for ACK's scheduler in
+// this annotation, which holds such an affinity as JSON.
+const (
+	nodeDiskTypePrefix   = "node.csi.alibabacloud.com/disktype."
+	annotationVolumeNode = "csi.alibabacloud.com/volume-topology"
+)
+
+// Parameters of the CSI driver for a disk's type. Each may have several choices,
+// separated by commas, and the type be anyType.
+const (
+	parameterType  = "type"
+	parameterLevel = "performanceLevel"
+	anyType        = "available"
+)
 
 // ECS disk categories that have something of their own on a PersistentVolume.
 const (
@@ -65,21 +83,21 @@ func DiskTypeOf(pv *corev1.PersistentVolume) DiskType {
 	}
 	found := ParseDiskType(pv.Labels[LabelDiskType])
 	if found.Category == "" {
-		found.Category = onlyChoice(Parameter(parameters(pv), "type"))
+		found.Category = onlyChoice(Parameter(parameters(pv), parameterType))
 	}
 	if found.Category != categoryESSD {
 		// The driver leaves a StorageClass's level on disks that have none.
 		return DiskType{Category: found.Category}
 	}
 	if found.PerformanceLevel == "" {
-		found.PerformanceLevel = onlyChoice(Parameter(parameters(pv), "performanceLevel"))
+		found.PerformanceLevel = onlyChoice(Parameter(parameters(pv), parameterLevel))
 	}
 	return found
 }
 
 // onlyChoice returns value unless it stands for several.
 func onlyChoice(value string) string {
-	if value == "available" || strings.Contains(value, ",") {
+	if value == anyType || strings.Contains(value, ",") {
 		return ""
 	}
 	return value
@@ -97,31 +115,79 @@ func IsRegional(pv *corev1.PersistentVolume) bool {
 	return len(affinityValues(pv, isRegionKey)) > 0 && len(affinityValues(pv, IsZoneKey)) == 0
 }
 
-// SetDisk returns pv as the volume of the disk id, which lives at location. If pv
-// is no disk, or id is empty, it returns pv as it is.
+// Disk is an ECS disk as far as PersistentVolumes tell of it. What is empty is not known.
+type Disk struct {
+	ID   string
+	Type DiskType
+	Location
+}
+
+// SetDisk returns pv as the volume of a disk. If pv is no disk, or the id is empty,
+// it returns pv as it is.
 //
 // The id goes where pv had the old one, also into the name of a volume that is
 // named after its disk, as ACK names them: Velero adopts the new name and points
-// the claim at it. Zone and region are corrected where pv names them, in labels
-// and in every term of its node affinity, and added nowhere.
+// the claim at it. Zone, region and type are corrected where pv names others, in
+// labels, in every term of its node affinity, and the type in the driver's
+// parameters, and added nowhere.
 //
 // The result shares nothing with pv, which is not modified.
-func SetDisk(pv *corev1.PersistentVolume, id string, location Location) *corev1.PersistentVolume {
+func SetDisk(pv *corev1.PersistentVolume, disk Disk) *corev1.PersistentVolume {
 	restored := pv.DeepCopy()
-	if id == "" || KindOf(pv) != KindDisk {
+	if disk.ID == "" || KindOf(pv) != KindDisk {
 		return restored
 	}
 	if old := DiskID(pv); old != "" && pv.Name == old {
-		restored.Name = id
+		restored.Name = disk.ID
 	}
 	if FormOf(pv) == FormCSI {
-		restored.Spec.CSI.VolumeHandle = id
+		restored.Spec.CSI.VolumeHandle = disk.ID
 	} else {
-		setFlexVolumeID(restored.Spec.FlexVolume, id)
+		setFlexVolumeID(restored.Spec.FlexVolume, disk.ID)
 	}
-	setTopology(restored, IsZoneKey, location.Zone)
-	setTopology(restored, isRegionKey, location.Region)
+	setTopology(restored, IsZoneKey, disk.Zone)
+	setTopology(restored, isRegionKey, disk.Region)
+	setDiskType(restored, disk.Type)
 	return restored
+}
+
+// setDiskType makes kind the type that pv names, where it names any. A choice of
+// several is left if kind is one of them.
+func setDiskType(pv *corev1.PersistentVolume, kind DiskType) {
+	if kind.Category == "" {
+		return
+	}
+	if text, ok := pv.Labels[LabelDiskType]; ok {
+		named := ParseDiskType(text)
+		if named.Category != kind.Category || named.PerformanceLevel != "" && named != kind {
+			pv.Labels[LabelDiskType] = kind.String()
+		}
+	}
+	setChoice(parameters(pv), parameterType, kind.Category)
+	setChoice(parameters(pv), parameterLevel, kind.PerformanceLevel)
+	isDiskTypeKey := func(key string) bool { return strings.HasPrefix(key, nodeDiskTypePrefix) }
+	for _, requirement := range requirements(pv, isDiskTypeKey) {
+		requirement.Key = nodeDiskTypePrefix + kind.Category
+	}
+	if text, ok := pv.Annotations[annotationVolumeNode]; ok {
+		keys := regexp.MustCompile(regexp.QuoteMeta(nodeDiskTypePrefix) + `\w+`)
+		pv.Annotations[annotationVolumeNode] = keys.ReplaceAllLiteralString(text, nodeDiskTypePrefix+kind.Category)
+	}
+}
+
+// setChoice makes value the one of a parameter that has others. An empty value
+// changes nothing.
+func setChoice(params map[string]string, key, value string) {
+	if value == "" {
+		return
+	}
+	for name, text := range params {
+		text = strings.TrimSpace(text)
+		if !strings.EqualFold(name, key) || text == "" || text == anyType || slices.Contains(strings.Split(text, ","), value) {
+			continue
+		}
+		params[name] = value
+	}
 }
 
 // setFlexVolumeID sets the option in each spelling that source has.

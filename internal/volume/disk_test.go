@@ -14,10 +14,11 @@ import (
 func TestSetDisk(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name     string
-		pv       string
-		location Location
-		want     string
+		name string
+		pv   string
+		// disk has the id d-new.
+		disk Disk
+		want string
 	}{
 		{
 			name: "in another region every label and every term follows, and nothing else",
@@ -58,7 +59,7 @@ spec:
         - {key: topology.kubernetes.io/zone, operator: NotIn, values: [cn-hangzhou-b]}
         - {key: topology.kubernetes.io/zone, operator: Exists}
 `,
-			location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
+			disk: Disk{Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"}},
 			want: `
 metadata:
   name: d-new
@@ -104,7 +105,7 @@ metadata: {name: data}
 spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
 `,
-			location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
+			disk: Disk{Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"}},
 			want: `
 metadata: {name: data}
 spec:
@@ -148,7 +149,7 @@ spec:
       - matchExpressions:
         - {key: topology.kubernetes.io/region, operator: In, values: [cn-hangzhou]}
 `,
-			location: Location{Region: "cn-beijing"},
+			disk: Disk{Location: Location{Region: "cn-beijing"}},
 			want: `
 metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_regional_disk_auto}}
 spec:
@@ -171,7 +172,7 @@ metadata:
 spec:
   flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-old, other: d-old}}
 `,
-			location: Location{Region: "cn-shenzhen", Zone: "cn-shenzhen-f"},
+			disk: Disk{Location: Location{Region: "cn-shenzhen", Zone: "cn-shenzhen-f"}},
 			want: `
 metadata:
   name: d-new
@@ -180,6 +181,96 @@ metadata:
     failure-domain.beta.kubernetes.io/zone: cn-shenzhen-f
 spec:
   flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-new, other: d-old}}
+`,
+		},
+		{
+			name: "a disk of another category is named so wherever the volume names the old one",
+			pv: `
+metadata:
+  name: data
+  labels: {csi.alibabacloud.com/disktype: cloud_ssd}
+  annotations:
+    csi.alibabacloud.com/volume-topology: '{"nodeSelectorTerms":[{"matchExpressions":[{"key":"node.csi.alibabacloud.com/disktype.cloud_ssd","operator":"In","values":["available"]}]}]}'
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-old
+    volumeAttributes: {type: "cloud_ssd,cloud_efficiency", performanceLevel: PL0, fsType: ext4}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: node.csi.alibabacloud.com/disktype.cloud_ssd, operator: In, values: [available]}
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL1"}},
+			want: `
+metadata:
+  name: data
+  labels: {csi.alibabacloud.com/disktype: cloud_essd.PL1}
+  annotations:
+    csi.alibabacloud.com/volume-topology: '{"nodeSelectorTerms":[{"matchExpressions":[{"key":"node.csi.alibabacloud.com/disktype.cloud_essd","operator":"In","values":["available"]}]}]}'
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-new
+    volumeAttributes: {type: cloud_essd, performanceLevel: PL1, fsType: ext4}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: node.csi.alibabacloud.com/disktype.cloud_essd, operator: In, values: [available]}
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+		},
+		{
+			name: "a disk of another performance level",
+			pv: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_essd.PL0}}
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-old
+    volumeAttributes: {type: cloud_essd, performanceLevel: "PL0,PL1"}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL2"}},
+			want: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_essd.PL2}}
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-new
+    volumeAttributes: {type: cloud_essd, performanceLevel: PL2}
+`,
+		},
+		{
+			name: "a choice that the disk is of stays, and what is not named is not added",
+			pv: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_essd}}
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-old
+    volumeAttributes: {type: "cloud_ssd,cloud_essd"}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL1"}},
+			want: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_essd}}
+spec:
+  csi:
+    driver: diskplugin.csi.alibabacloud.com
+    volumeHandle: d-new
+    volumeAttributes: {type: "cloud_ssd,cloud_essd"}
+`,
+		},
+		{
+			name: "the old choice of any type stays",
+			pv: `
+spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old, volumeAttributes: {type: available}}}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_auto"}},
+			want: `
+spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new, volumeAttributes: {type: available}}}
 `,
 		},
 		{
@@ -197,7 +288,8 @@ spec:
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			pv := parse(t, tt.pv)
-			got := SetDisk(pv, "d-new", tt.location)
+			tt.disk.ID = "d-new"
+			got := SetDisk(pv, tt.disk)
 			if diff := cmp.Diff(parse(t, tt.want), got); diff != "" {
 				t.Errorf("restored volume (-want +got):\n%s", diff)
 			}
@@ -214,7 +306,7 @@ func TestSetDiskWithoutAnIDChangesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			pv := parse(t, tt.pv)
-			got := SetDisk(pv, "", Location{Region: "cn-beijing", Zone: "cn-beijing-k"})
+			got := SetDisk(pv, Disk{Type: DiskType{Category: "cloud_auto"}, Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"}})
 			if diff := cmp.Diff(pv, got); diff != "" {
 				t.Errorf("volume (-before +after):\n%s", diff)
 			}
@@ -227,20 +319,22 @@ func TestSetDiskProperties(t *testing.T) {
 	for _, tt := range shapes() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			checkSetDisk(t, parse(t, tt.pv), "d-new", Location{Region: "cn-beijing", Zone: "cn-beijing-k"})
+			checkSetDisk(t, parse(t, tt.pv), Disk{
+				ID: "d-new", Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL3"}, Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
+			})
 		})
 	}
 }
 
 // checkSetDisk checks what holds for SetDisk on every volume.
-func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, id string, to Location) {
+func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, to Disk) {
 	tb.Helper()
 	before := encode(tb, pv)
-	got := SetDisk(pv, id, to)
+	got := SetDisk(pv, to)
 	if after := encode(tb, pv); after != before {
 		tb.Fatalf("SetDisk modified its argument:\n%s\n%s", before, after)
 	}
-	if twice := SetDisk(got, id, to); encode(tb, twice) != encode(tb, got) {
+	if twice := SetDisk(got, to); encode(tb, twice) != encode(tb, got) {
 		tb.Errorf("SetDisk is not idempotent (-once +twice):\n%s", cmp.Diff(got, twice))
 	}
 	if KindOf(pv) != KindDisk {
@@ -249,11 +343,14 @@ func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, id string, to Loca
 		}
 		return
 	}
-	if id == "" {
+	if to.ID == "" {
 		return
 	}
-	if DiskID(got) != id {
-		tb.Errorf("DiskID = %q after SetDisk, want %q", DiskID(got), id)
+	if DiskID(got) != to.ID {
+		tb.Errorf("DiskID = %q after SetDisk, want %q", DiskID(got), to.ID)
+	}
+	if named := DiskTypeOf(got).Category; to.Type.Category != "" && named != "" && named != to.Type.Category {
+		tb.Errorf("the disk is %s and the volume still names %s", to.Type, named)
 	}
 	checkPlace(tb, Zones(pv), Zones(got), to.Zone)
 	checkPlace(tb, Regions(pv), Regions(got), to.Region)
@@ -300,7 +397,7 @@ func TestSetDiskInTheSamePlaceChangesTheIDAlone(t *testing.T) {
 			if KindOf(pv) == KindDisk && pv.Name == DiskID(pv) && pv.Name != "" {
 				want.Name = "d-new"
 			}
-			if diff := cmp.Diff(want, SetDisk(pv, "d-new", here)); diff != "" {
+			if diff := cmp.Diff(want, SetDisk(pv, Disk{ID: "d-new", Type: DiskTypeOf(pv), Location: here})); diff != "" {
 				t.Errorf("restored volume (-want +got):\n%s", diff)
 			}
 		})
@@ -321,12 +418,12 @@ func flexVolumeOptions(pv *corev1.PersistentVolume, id string) map[string]string
 
 func FuzzSetDisk(f *testing.F) {
 	for _, tt := range shapes() {
-		f.Add(encode(f, parse(f, tt.pv)), "d-new", "cn-beijing", "cn-beijing-k")
+		f.Add(encode(f, parse(f, tt.pv)), "d-new", "cloud_essd.PL1", "cn-beijing", "cn-beijing-k")
 	}
-	f.Add(`{"spec":{"csi":{"driver":"diskplugin.csi.alibabacloud.com"},"flexVolume":{"driver":"alicloud/disk"}}}`, "d-new", "", "")
-	f.Add(`{"spec":{"capacity":{"storage":"-1e99"},"nodeAffinity":{}}}`, "d-new", "", "cn-beijing-k")
-	f.Add(`{"spec":{"nfs":{"server":"-.nas.aliyuncs.com","path":"../.."}}}`, "", "", "")
-	f.Fuzz(func(t *testing.T, text, id, region, zone string) {
+	f.Add(`{"spec":{"csi":{"driver":"diskplugin.csi.alibabacloud.com"},"flexVolume":{"driver":"alicloud/disk"}}}`, "d-new", "", "", "")
+	f.Add(`{"spec":{"capacity":{"storage":"-1e99"},"nodeAffinity":{}}}`, "d-new", "cloud_auto", "", "cn-beijing-k")
+	f.Add(`{"spec":{"nfs":{"server":"-.nas.aliyuncs.com","path":"../.."}}}`, "", "", "", "")
+	f.Fuzz(func(t *testing.T, text, id, kind, region, zone string) {
 		pv := &corev1.PersistentVolume{}
 		if json.Unmarshal([]byte(text), pv) != nil {
 			return
@@ -335,7 +432,7 @@ func FuzzSetDisk(f *testing.F) {
 		if got.GiB < 0 {
 			t.Errorf("capacity of %d GiB", got.GiB)
 		}
-		checkSetDisk(t, pv, strings.TrimSpace(id), Location{Region: region, Zone: zone})
+		checkSetDisk(t, pv, Disk{ID: strings.TrimSpace(id), Type: ParseDiskType(kind), Location: Location{Region: region, Zone: zone}})
 	})
 }
 

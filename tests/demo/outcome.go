@@ -77,6 +77,8 @@ func withSettings() outcome {
 		fields.Change{Object: "deployments.apps/proxy", Field: images + "initContainers[0].image", Before: "busybox:1.36", After: newRegistry + "busybox:1.36"},
 		fields.Change{Object: "persistentvolumeclaims/uploads", Field: "spec.storageClassName", Before: ssd, After: essd},
 		fields.Change{Object: "persistentvolumes/uploads", Field: "spec.storageClassName", Before: ssd, After: essd},
+		fields.Change{Object: "persistentvolumes/uploads", Field: "spec.csi.volumeAttributes.type", Before: "cloud_ssd", After: "cloud_essd"},
+		fields.Change{Object: "persistentvolumes/uploads", Field: "metadata.labels[csi.alibabacloud.com/disktype]", Before: "cloud_ssd", After: "cloud_essd.PL1"},
 	)
 	want.disks["uploads"] = diskKind{category: "cloud_essd", level: "PL1", sizeGiB: 20}
 	return want

@@ -3,7 +3,6 @@
 package ecs
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -133,10 +132,7 @@ func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
 // suits tells whether a disk is one of those that may be made.
 func suits(made diskspec.Spec, planned []diskspec.Spec) bool {
 	return slices.ContainsFunc(planned, func(wanted diskspec.Spec) bool {
-		if wanted.Type.Category == diskspec.ESSD {
-			wanted.Type.PerformanceLevel = cmp.Or(wanted.Type.PerformanceLevel, "PL1") // CreateDisk's default.
-		}
-		return made.Type == wanted.Type && made.Zone == wanted.Zone && made.SizeGiB == wanted.SizeGiB &&
+		return made.Type == asMade(wanted.Type) && made.Zone == wanted.Zone && made.SizeGiB == wanted.SizeGiB &&
 			made.Encrypted == wanted.Encrypted && (wanted.KMSKeyID == "" || made.KMSKeyID == wanted.KMSKeyID) &&
 			made.ProvisionedIOPS == wanted.ProvisionedIOPS && made.Bursting == wanted.Bursting && made.MultiAttach == wanted.MultiAttach
 	})

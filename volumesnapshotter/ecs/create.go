@@ -3,6 +3,7 @@
 package ecs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -165,6 +166,14 @@ func newDiskRequest(spec diskspec.Spec, source snapshot) *sdk.CreateDiskRequest 
 		}
 	}
 	return request
+}
+
+// asMade returns the type of the disk that ECS makes where a type is asked for.
+func asMade(asked volume.DiskType) volume.DiskType {
+	if asked.Category == diskspec.ESSD {
+		asked.PerformanceLevel = cmp.Or(asked.PerformanceLevel, "PL1") // CreateDisk's default.
+	}
+	return asked
 }
 
 // diskTags are those that the disk had, and what tells later restores whose it is.

@@ -153,46 +153,52 @@ func waitingSince(source snapshot, restore *velerov1.Restore) time.Time {
 	return source.created
 }
 
-// place returns pv as the volume of the disk id, with the disk's zone and region.
-// A volume whose disk is yet to be made keeps its place and its name.
+// place returns pv as the volume of the disk id, with the disk's zone, region and type.
+// A volume whose disk is yet to be made keeps these and its name.
 func (s *site) place(ctx context.Context, pv *corev1.PersistentVolume, id string) *corev1.PersistentVolume {
 	if _, pending := parsePendingID(id); pending {
-		placed := volume.SetDisk(pv, id, volume.Location{})
+		placed := volume.SetDisk(pv, volume.Disk{ID: id})
 		placed.Name = pv.Name
 		return placed
 	}
-	where, err := s.whereIs(ctx, id)
+	made, err := s.madeDisk(ctx, id)
 	if err != nil {
-		s.log.WithField("disk", id).WithError(err).Warn("The zone of the disk could not be read: the volume keeps the one that it has")
+		s.log.WithField("disk", id).WithError(err).Warn("The zone and the type of the disk could not be read: the volume keeps those that it has")
+		made = volume.Disk{ID: id}
 	}
-	return volume.SetDisk(pv, id, where)
+	return volume.SetDisk(pv, made)
 }
 
-// whereIs returns the place of a disk.
-func (s *site) whereIs(ctx context.Context, id string) (volume.Location, error) {
+// madeDisk returns what a volume tells of a disk.
+func (s *site) madeDisk(ctx context.Context, id string) (volume.Disk, error) {
 	s.mu.Lock()
-	where, known := s.places[id]
+	made, known := s.made[id]
 	s.mu.Unlock()
 	if known {
-		return where, nil
+		return made, nil
 	}
 	api, err := s.api(ctx)
 	if err != nil {
-		return volume.Location{}, err
+		return volume.Disk{}, err
 	}
 	found, err := describeDisks(ctx, api, id)
 	switch {
 	case err != nil:
-		return volume.Location{}, err
+		return volume.Disk{}, err
 	case len(found) == 0:
-		return volume.Location{}, fmt.Errorf("disk %s is not there", id)
+		return volume.Disk{}, fmt.Errorf("disk %s is not there", id)
 	}
-	return volume.Location{Region: api.Region(), Zone: found[0].spec.Zone}, nil
+	return diskIn(api, id, found[0].spec), nil
 }
 
-// remember notes where a disk is.
+// remember notes what a volume is to tell of a disk.
 func (s *site) remember(api *alicloud.ECS, id string, spec diskspec.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.places[id] = volume.Location{Region: api.Region(), Zone: spec.Zone}
+	s.made[id] = diskIn(api, id, spec)
+}
+
+// diskIn returns the disk of a spec in the API's region, as ECS makes it.
+func diskIn(api *alicloud.ECS, id string, spec diskspec.Spec) volume.Disk {
+	return volume.Disk{ID: id, Type: asMade(spec.Type), Location: volume.Location{Region: api.Region(), Zone: spec.Zone}}
 }

@@ -531,6 +531,7 @@ func TestASnapshotIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newRestore(t, lasting(simecs.Durations{Snapshot: seconds(600), CreateDisk: seconds(60)}))
 	diskID, backup := w.backUpVolume(t, simecs.DiskConfig{Category: "cloud_ssd"})
+	w.targets[claimed] = diskspec.Target{Types: []volume.DiskType{{Category: "cloud_auto"}}}
 
 	id := restored(t, w.Snapshotter, backup)
 	if want := "pending:" + backup.snapshot + "?type=cloud_ssd"; id != want {
@@ -571,6 +572,7 @@ func TestASnapshotIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Spec.CSI.VolumeHandle = disk[0].ID
+	want.Labels[volume.LabelDiskType] = "cloud_auto"
 	if diff := gocmp.Diff(want, finished); diff != "" {
 		t.Errorf("the finished volume (-want +got):\n%s", diff)
 	}
@@ -686,7 +688,7 @@ func TestAVolumeWhoseDiskCannotBeReadKeepsItsPlace(t *testing.T) {
 	if diff := gocmp.Diff(item(t, want), placed); diff != "" {
 		t.Errorf("the volume (-want +got):\n%s", diff)
 	}
-	warnings := []string{"The zone of the disk could not be read: the volume keeps the one that it has"}
+	warnings := []string{"The zone and the type of the disk could not be read: the volume keeps those that it has"}
 	if diff := gocmp.Diff(warnings, w.messages(logrus.WarnLevel)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

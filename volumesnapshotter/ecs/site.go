@@ -69,8 +69,8 @@ type site struct {
 	mu sync.Mutex
 	// zonesOfCluster are those of the nodes, nil until they were read.
 	zonesOfCluster []string
-	// places is where the disks are that this process made.
-	places map[string]volume.Location
+	// made are the disks that this process made, by their ids.
+	made map[string]volume.Disk
 	// soldOut are the types that a zone was found not to sell, with what ECS said.
 	soldOut map[soldOut]error
 }
@@ -79,7 +79,7 @@ func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluste
 	return &site{
 		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
 		snapshots: make(chan struct{}, l.concurrentSnapshots),
-		places:    map[string]volume.Location{},
+		made:      map[string]volume.Disk{},
 		soldOut:   map[soldOut]error{},
 	}
 }

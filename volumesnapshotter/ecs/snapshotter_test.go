@@ -81,6 +81,7 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	moved := w.addDisk(t, simecs.DiskConfig{Zone: otherZone})
+	converted := w.addDisk(t, simecs.DiskConfig{Category: "cloud_auto"})
 	regional := w.addDisk(t, simecs.DiskConfig{Category: "cloud_regional_disk_auto"})
 	tests := []struct {
 		name     string
@@ -113,9 +114,22 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 			},
 		},
 		{
+			name: "the type, where the volume names another", id: converted,
+			old: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeAttributes = map[string]string{"type": "cloud_essd", "fsType": "ext4"}
+			},
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeHandle, pv.Spec.CSI.VolumeAttributes = converted, map[string]string{"type": "cloud_auto", "fsType": "ext4"}
+				pv.Labels[volume.LabelDiskType] = "cloud_auto"
+			},
+		},
+		{
 			name: "a regional disk has no zone", id: regional,
 			old: unchanged,
-			new: func(pv *corev1.PersistentVolume) { pv.Spec.CSI.VolumeHandle = regional },
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeHandle = regional
+				pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
+			},
 		},
 		{
 			name: "a disk that is not there keeps the place of the volume", id: "d-gone",

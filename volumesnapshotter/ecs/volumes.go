@@ -153,11 +153,11 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 		return nil, fmt.Errorf("the disk of volume %s is not there any more: %s", pv.Name, made.waiting)
 	}
 	// Nobody can correct the zone of a PersistentVolume later: one that is not known is an error here.
-	where, err := current.whereIs(ctx, made.diskID)
+	disk, err := current.madeDisk(ctx, made.diskID)
 	if err != nil {
 		return nil, current.fail(restoring, "volume "+id, err)
 	}
-	return volume.SetDisk(pv, made.diskID, where), nil
+	return volume.SetDisk(pv, disk), nil
 }
 
 // Discard deletes the disk that a restore has made of a volume that is not to be. A disk
