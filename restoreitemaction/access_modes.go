@@ -49,10 +49,10 @@ func oneNode(o *storageObject) bool {
 	}
 	log := o.changed(old, corev1.ReadWriteOnce)
 	if o.plan.WasShared {
-		log.Warn("Changing the access modes: the volume becomes a disk, which Pods on several nodes cannot share as they could before; " +
+		log.Warn("Changed the access modes: the volume becomes a disk, which Pods on several nodes cannot share as they could before; " +
 			"for that, convert it to " + storageclass.SharedClass)
 		return true
 	}
-	log.Info("Changing the access modes to what a disk can be mounted with")
+	log.Info("Changed the access modes to what a disk can be mounted with")
 	return true
 }

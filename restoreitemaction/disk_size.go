@@ -48,7 +48,7 @@ func leastSize(o *storageObject) bool {
 	}
 	old, set := o.raiseSize(least)
 	if set {
-		o.changed(old, least.String()).Info("Raising the size to the least of a disk")
+		o.changed(old, least.String()).Info("Raised the size to the least of a disk")
 	}
 	return set
 }

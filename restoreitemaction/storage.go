@@ -32,8 +32,8 @@ func storageResources() velero.ResourceSelector {
 }
 
 // storageObject is a PersistentVolume, a claim, or a template of claims in a
-// StatefulSet, as far as it says what a volume is. Its methods change it, log that,
-// and report whether there was something to change.
+// StatefulSet, as far as it says what a volume is. Its methods change it, and return
+// what there was and whether that was to be changed.
 type storageObject struct {
 	log  logrus.FieldLogger
 	plan storageclass.Plan
@@ -81,14 +81,20 @@ func planStorage(
 			return nil, err
 		}
 		plan, err := planner.Volume(ctx, input.Restore, fromBackup, present)
-		return []*storageObject{{log: log, plan: plan, content: item.Object, size: []string{"spec", "capacity", "storage"}}}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*storageObject{{log: log, plan: plan, content: item.Object, size: []string{"spec", "capacity", "storage"}}}, nil
 	case resourceClaims:
 		fromBackup, present := &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaim{}
 		if err := readBoth(input, fromBackup, present); err != nil {
 			return nil, err
 		}
 		plan, err := planner.Claim(ctx, input.Restore, fromBackup, present)
-		return []*storageObject{claimObject(log, plan, item.Object)}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*storageObject{claimObject(log, plan, item.Object)}, nil
 	case resourceStatefulSets:
 		return planTemplates(ctx, log, planner, input, item)
 	default:
@@ -144,22 +150,21 @@ func readBoth(input *velero.RestoreItemActionExecuteInput, fromBackup, present a
 
 // setClass names the class where Kubernetes has it now. The annotation of old objects
 // would win over the field.
-func (o *storageObject) setClass(name string) bool {
-	old, _, _ := unstructured.NestedString(o.content, "spec", "storageClassName")
+func (o *storageObject) setClass(name string) (old string, changed bool) {
+	old, _, _ = unstructured.NestedString(o.content, "spec", "storageClassName")
 	annotated, isAnnotated, _ := unstructured.NestedString(o.content, "metadata", "annotations", corev1.BetaStorageClassAnnotation)
 	if !isAnnotated && old == name {
-		return false
+		return old, false
 	}
 	if isAnnotated {
 		old = annotated
 		unstructured.RemoveNestedField(o.content, "metadata", "annotations", corev1.BetaStorageClassAnnotation)
 	}
 	o.set(name, "spec", "storageClassName")
-	o.changed(old, name).Info("Changing the StorageClass")
-	return true
+	return old, true
 }
 
-// setModes sets the access modes, and returns those that there were.
+// setModes sets the access modes.
 func (o *storageObject) setModes(modes []corev1.PersistentVolumeAccessMode) (old []string, changed bool) {
 	old, _, _ = unstructured.NestedStringSlice(o.content, "spec", "accessModes")
 	texts := make([]string, 0, len(modes))
@@ -198,16 +203,15 @@ func (o *storageObject) raiseSize(least resource.Quantity) (old string, changed 
 
 // setFlag sets an attribute of the volume of a CSI driver that is on or, as it is
 // where it is absent, off.
-func (o *storageObject) setFlag(name string, on bool) bool {
+func (o *storageObject) setFlag(name string, on bool) (old string, changed bool) {
 	path := []string{"spec", "csi", "volumeAttributes", name}
 	old, present, _ := unstructured.NestedString(o.content, path...)
 	value := strconv.FormatBool(on)
 	if old == value || !present && !on {
-		return false
+		return old, false
 	}
 	o.set(value, path...)
-	o.changed(old, value).WithField("attribute", name).Info("Changing an attribute of the volume")
-	return true
+	return old, true
 }
 
 // set writes a field of the object. What stands in its way is no object of

@@ -9,6 +9,7 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 )
 
@@ -56,22 +57,33 @@ func (a *StorageClassMapping) Execute(input *velero.RestoreItemActionExecuteInpu
 
 func (a *StorageClassMapping) change(o *storageObject) bool {
 	plan := o.plan
-	o.log = o.log.WithField("rule", plan.At.String())
-	changed := plan.Class != "" && o.setClass(plan.Class)
+	if plan.At != (settings.Position{}) {
+		o.log = o.log.WithField("rule", plan.At.String())
+	}
+	changed := false
+	if plan.Class != "" {
+		if old, set := o.setClass(plan.Class); set {
+			o.changed(old, plan.Class).Info("Changed the StorageClass")
+			changed = true
+		}
+	}
 	if plan.Modes != nil {
 		if old, set := o.setModes(plan.Modes); set {
-			o.changed(old, plan.Modes).Info("Changing the access modes")
+			o.changed(old, plan.Modes).Info("Changed the access modes")
 			changed = true
 		}
 	}
 	if plan.Capacity != nil {
 		if old, set := o.raiseSize(*plan.Capacity); set {
-			o.changed(old, plan.Capacity.String()).Info("Changing the capacity")
+			o.changed(old, plan.Capacity.String()).Info("Changed the capacity")
 			changed = true
 		}
 	}
-	if plan.MultiAttach != nil && o.setFlag(storageclass.MultiAttachParameter, *plan.MultiAttach) {
-		changed = true
+	if plan.MultiAttach != nil {
+		if old, set := o.setFlag(storageclass.MultiAttachParameter, *plan.MultiAttach); set {
+			o.changed(old, *plan.MultiAttach).Info("Changed whether several nodes may attach the disk")
+			changed = true
+		}
 	}
 	return changed
 }
@@ -81,7 +93,7 @@ func (a *StorageClassMapping) warn(o *storageObject, restore types.UID) {
 	plan := o.plan
 	if plan.Kept != "" {
 		o.log.WithFields(logrus.Fields{"storageClass": plan.Kept, "rule": plan.At.String()}).
-			Warn("Leaving the StorageClass as it is: the volume has no snapshot and is restored as the one that it was, so that nothing converts it")
+			Warn("Leaving the StorageClass as it is: the volume is restored as the one that it was, and nothing converts it")
 	}
 	if plan.Missing == "" {
 		return

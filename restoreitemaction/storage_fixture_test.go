@@ -45,11 +45,15 @@ type storage struct {
 // objects, with the settings of storage-class-mapping; nil for none.
 func newStorage(t *testing.T, data map[string]string, objects ...client.Object) *storage {
 	t.Helper()
-	objects = append(objects, classesHere()...)
-	if data != nil {
-		objects = append(objects, configMapOf(storageclass.Action, data))
+	all := classesHere()
+	for _, object := range objects {
+		// The fake API writes to what it is given, which other tests are given too.
+		all = append(all, object.DeepCopyObject().(client.Object)) //nolint:forcetypeassert // it is one
 	}
-	return storageOn(newAPI(t, objects...))
+	if data != nil {
+		all = append(all, configMapOf(storageclass.Action, data))
+	}
+	return storageOn(newAPI(t, all...))
 }
 
 func storageOn(api client.Client) *storage {

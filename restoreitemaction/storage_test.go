@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	riav1 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -39,6 +40,8 @@ type kept struct {
 	// provisioner is noted on a claim.
 	provisioner string
 	labels      map[string]any
+	// snapshot is the data source of a claim.
+	snapshot map[string]any
 }
 
 const (
@@ -55,6 +58,9 @@ const (
 	ssdMissing  = "storageclass ssd not exists: create it in this cluster, or name another for it in the settings of storage-class-mapping"
 	ssdReplaced = "storageclass ssd not exists: another one takes its place"
 )
+
+// keptWarning is said of a volume that no rule reaches.
+const keptWarning = "Leaving the StorageClass as it is: the volume is restored as the one that it was, and nothing converts it"
 
 // volume returns the PersistentVolume of the disk id as Velero hands it to actions.
 func (k kept) volume(id string) *unstructured.Unstructured {
@@ -83,12 +89,23 @@ func flexVolume(id string) map[string]any {
 
 // claim returns the claim shop/data.
 func (k kept) claim() *unstructured.Unstructured {
-	return k.object("PersistentVolumeClaim", map[string]any{"name": "data", "namespace": "shop"}, map[string]any{
+	spec := map[string]any{
 		"accessModes":      k.modes,
 		"resources":        map[string]any{"requests": map[string]any{"storage": k.size}},
 		"volumeName":       volumeOf,
 		"aFieldOfTomorrow": "stays",
-	})
+	}
+	if k.snapshot != nil {
+		maps.Copy(spec, k.snapshot)
+		delete(spec, "volumeName")
+	}
+	return k.object("PersistentVolumeClaim", map[string]any{"name": "data", "namespace": "shop"}, spec)
+}
+
+// csiSnapshot returns the data source that Velero gives a claim with a CSI snapshot,
+// in one of the fields for it.
+func csiSnapshot(field string) map[string]any {
+	return map[string]any{field: map[string]any{"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "data"}}
 }
 
 func (k kept) object(kind string, metadata, spec map[string]any) *unstructured.Unstructured {
@@ -233,6 +250,12 @@ func TestStorageOfDisksMadeOfSnapshots(t *testing.T) {
 			wantClaim: new(ssd(func(k *kept) { k.class = "shared" })),
 		},
 		{
+			name:     "a disk that was attached to several nodes is attached to one where its class does not say so",
+			settings: map[string]string{"ssd": "essd"},
+			backedUp: ssd(func(k *kept) { k.modes, k.attributes = []any{readers}, map[string]any{"multiAttach": "true"} }),
+			want:     ssd(func(k *kept) { k.class, k.attributes = "essd", map[string]any{"multiAttach": "false"} }),
+		},
+		{
 			name:     "a disk that was attached to several nodes still is",
 			backedUp: ssd(func(k *kept) { k.modes, k.attributes = []any{readers}, map[string]any{"multiAttach": "enabled"} }),
 			want:     ssd(func(k *kept) { k.modes, k.attributes = []any{readers}, map[string]any{"multiAttach": "enabled"} }),
@@ -316,10 +339,10 @@ func TestStorageOfReattachedVolumes(t *testing.T) {
 	t.Parallel()
 	nas := map[string]any{"csi": map[string]any{"driver": "nasplugin.csi.alibabacloud.com", "volumeHandle": "nas"}}
 	bucket := map[string]any{"csi": map[string]any{"driver": "ossplugin.csi.alibabacloud.com", "volumeHandle": "oss"}}
-	const keptWarning = "Leaving the StorageClass as it is: the volume has no snapshot and is restored as the one that it was, so that nothing converts it"
 	tests := []struct {
 		name         string
 		settings     map[string]string
+		here         []client.Object
 		backedUp     kept
 		want         kept
 		wantClaim    *kept
@@ -368,6 +391,22 @@ func TestStorageOfReattachedVolumes(t *testing.T) {
 			backedUp: ssd(), want: ssd(),
 		},
 		{
+			name:     "a class that is missing converts nothing either",
+			settings: map[string]string{"ssd": "gone"},
+			backedUp: ssd(), want: ssd(), wantWarnings: []string{keptWarning},
+		},
+		{
+			name:     "a disk that is there need not wait for its Pod",
+			settings: map[string]string{"ssd": "immediate"},
+			here:     []client.Object{nodeIn("cn-hangzhou-h"), nodeIn("cn-hangzhou-k")},
+			backedUp: ssd(), want: ssd(), wantWarnings: []string{keptWarning},
+		},
+		{
+			name:     "a class in the old annotation stays there where no rule is about it",
+			settings: map[string]string{"missingClasses": "{disk: essd}"},
+			backedUp: ssd(func(k *kept) { k.legacy = true }), want: ssd(func(k *kept) { k.legacy = true }),
+		},
+		{
 			name:     "a volume of the class that a rule asks for is what it is to be",
 			settings: map[string]string{"essd": "essd"},
 			backedUp: ssd(func(k *kept) { k.class = "essd" }), want: ssd(func(k *kept) { k.class = "essd" }),
@@ -376,7 +415,7 @@ func TestStorageOfReattachedVolumes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newStorage(t, tt.settings)
+			s := newStorage(t, tt.settings, tt.here...)
 			volume := tt.backedUp.volume(oldDisk)
 			got, err := s.restoreItem(t, bound(volume, tt.backedUp.size), volume)
 			if err != nil {
@@ -404,9 +443,177 @@ func TestStorageOfReattachedVolumes(t *testing.T) {
 	}
 }
 
+// TestStorageOfDisksOfUnknownClaims: the snapshot did not tell of which claim it is.
+func TestStorageOfDisksOfUnknownClaims(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name         string
+		settings     map[string]string
+		backedUp     kept
+		want         kept
+		wantClaim    *kept
+		wantErr      string
+		wantWarnings []string
+	}{
+		{
+			name:     "nothing converts a disk that was made, and a larger capacity is asked for on the claim",
+			settings: map[string]string{"rules": "[{from: ssd, to: {class: essd, capacity: 60Gi}}]"},
+			backedUp: ssd(), want: ssd(), wantClaim: new(ssd(func(k *kept) { k.size = "60Gi" })),
+			wantWarnings: []string{keptWarning},
+		},
+		{
+			name:     "a class with multi-attach does not make it one that several nodes attach",
+			settings: map[string]string{"ssd": "shared"},
+			backedUp: ssd(func(k *kept) { k.modes = []any{readers} }), want: ssd(),
+			wantWarnings: []string{keptWarning},
+		},
+		{
+			name:     "it has 20 GiB at least",
+			backedUp: ssd(func(k *kept) { k.size = "5Gi" }), want: ssd(func(k *kept) { k.size = "20Gi" }),
+		},
+		{
+			name:     "a disk that was made comes with its volume, and its claim is refused another kind of storage",
+			settings: map[string]string{"ssd": "oss"},
+			backedUp: ssd(), want: ssd(),
+			wantErr: `ConfigMap velero/storage-class-mapping, key "ssd": converting the volume of the claim shop/data: ` +
+				"only support convert to storageclass with CSI diskplugin or nasplugin provisioner: the volume is restored as the disk that it was, " +
+				"and the provisioner of oss is ossplugin.csi.alibabacloud.com: back its data up with a file-system backup, or leave it out of the rule",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStorage(t, tt.settings)
+			s.targets.KeepAsItWas(s.restore, newDisk)
+			got, err := s.restoreItem(t, bound(tt.backedUp.volume(oldDisk), tt.backedUp.size), tt.backedUp.volume(newDisk))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want.volume(newDisk).Object, got.Object); diff != "" {
+				t.Errorf("volume (-want +got):\n%s", diff)
+			}
+			wantClaim := tt.want
+			if tt.wantClaim != nil {
+				wantClaim = *tt.wantClaim
+			}
+			claim := tt.backedUp.claim()
+			got, err = s.restoreItem(t, bound(claim, tt.backedUp.size), claim)
+			if diff := cmp.Diff(tt.wantErr, text(err)); diff != "" {
+				t.Fatalf("error for the claim (-want +got):\n%s", diff)
+			}
+			if err == nil {
+				if diff := cmp.Diff(wantClaim.claim().Object, got.Object); diff != "" {
+					t.Errorf("claim (-want +got):\n%s", diff)
+				}
+			}
+			if diff := cmp.Diff(tt.wantWarnings, s.warnings()); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestStorageOfVolumesThatAreHere: Velero restores nothing over a PersistentVolume.
+func TestStorageOfVolumesThatAreHere(t *testing.T) {
+	t.Parallel()
+	converted := ssd(func(k *kept) { k.class, k.size = "essd", "60Gi" })
+	rules := map[string]string{"rules": "[{from: ssd, to: {class: essd, accessModes: [ReadWriteOncePod], capacity: 60Gi}}]"}
+	everything := velerov1.RestoreSpec{}
+	claimsAlone := velerov1.RestoreSpec{IncludedResources: []string{"persistentvolumeclaims"}}
+	tests := []struct {
+		name     string
+		spec     velerov1.RestoreSpec
+		settings map[string]string
+		// here is the volume in the cluster, noVolume says that there is none.
+		here     kept
+		noVolume bool
+		// volumeToo says that Velero hands the volume to the actions.
+		volumeToo    bool
+		backedUp     kept
+		want         kept
+		wantWarnings []string
+	}{
+		{
+			name: "a restore after one that has converted the volume follows it", spec: everything, volumeToo: true,
+			settings: rules, here: converted, backedUp: ssd(),
+			want: ssd(func(k *kept) { k.class, k.size, k.modes = "essd", "60Gi", []any{"ReadWriteOncePod"} }),
+		},
+		{
+			name: "so it does without the rules of the one before", spec: everything, volumeToo: true,
+			here: converted, backedUp: ssd(), want: converted,
+		},
+		{
+			name: "a restore of claims alone leaves them as their volumes are", spec: claimsAlone,
+			settings: map[string]string{"rules": "[{from: ssd, to: {class: essd, capacity: 60Gi}}]"},
+			here:     ssd(func(k *kept) { k.size = "5Gi" }), backedUp: ssd(func(k *kept) { k.size = "5Gi" }),
+			want: ssd(func(k *kept) { k.size = "5Gi" }), wantWarnings: []string{keptWarning},
+		},
+		{
+			name: "a claim restored alone gets the class that its volume has got", spec: claimsAlone,
+			settings: rules, here: converted, backedUp: ssd(), want: converted,
+		},
+		{
+			name: "so it does where PersistentVolumes are excluded", spec: velerov1.RestoreSpec{ExcludedResources: []string{"pv"}},
+			settings: rules, here: converted, backedUp: ssd(), want: converted,
+		},
+		{
+			name: "so it does where what is in no namespace is excluded", spec: velerov1.RestoreSpec{IncludeClusterResources: new(false)},
+			settings: rules, here: converted, backedUp: ssd(), want: converted,
+		},
+		{
+			name: "a claim restored alone whose volume is not here is provisioned", spec: claimsAlone,
+			settings: rules, noVolume: true, backedUp: ssd(),
+			want: ssd(func(k *kept) { k.class, k.size, k.modes = "essd", "60Gi", []any{"ReadWriteOncePod"} }),
+		},
+		{
+			name: "a claim restored alone whose data comes from a CSI snapshot is provisioned", spec: claimsAlone,
+			settings: rules, here: ssd(), backedUp: ssd(func(k *kept) { k.snapshot = csiSnapshot("dataSource") }),
+			want: ssd(func(k *kept) {
+				k.class, k.size, k.modes, k.snapshot = "essd", "60Gi", []any{"ReadWriteOncePod"}, csiSnapshot("dataSource")
+			}),
+		},
+		{
+			name:     "a claim whose volume is not restored because it is provisioned does not follow the one that is here",
+			spec:     velerov1.RestoreSpec{IncludedResources: []string{"persistent*"}},
+			settings: rules, here: ssd(), backedUp: ssd(),
+			want: ssd(func(k *kept) { k.class, k.size, k.modes = "essd", "60Gi", []any{"ReadWriteOncePod"} }),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var objects []client.Object
+			if !tt.noVolume {
+				here := &corev1.PersistentVolume{}
+				asObject(t, tt.here.volume(newDisk), here)
+				objects = append(objects, here)
+			}
+			s := newStorage(t, tt.settings, objects...)
+			s.restore.Spec = tt.spec
+			if tt.volumeToo {
+				volume := tt.backedUp.volume(oldDisk)
+				if _, err := s.restoreItem(t, bound(volume, tt.backedUp.size), volume); err != nil {
+					t.Fatal(err)
+				}
+			}
+			claim := tt.backedUp.claim()
+			got, err := s.restoreItem(t, bound(claim, tt.backedUp.size), claim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want.claim().Object, got.Object); diff != "" {
+				t.Errorf("claim (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.wantWarnings, s.warnings()); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestStorageOfProvisionedClaims(t *testing.T) {
 	t.Parallel()
-	const shared = "Changing the access modes: the volume becomes a disk, which Pods on several nodes cannot share as they could before; " +
+	const shared = "Changed the access modes: the volume becomes a disk, which Pods on several nodes cannot share as they could before; " +
 		"for that, convert it to alibabacloud-cnfs-nas"
 	defaultClass := classHere("standard", diskDriver, map[string]string{"type": "cloud_essd_entry"})
 	defaultClass.Annotations = map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}
@@ -467,6 +674,12 @@ func TestStorageOfProvisionedClaims(t *testing.T) {
 			name:     "a disk becomes a file system",
 			settings: map[string]string{"rules": "[{from: ssd, to: {class: alibabacloud-cnfs-nas, accessModes: [ReadWriteMany]}}]"},
 			backedUp: ssd(), want: kept{class: "alibabacloud-cnfs-nas", modes: []any{writers}, size: "40Gi"},
+		},
+		{
+			name:     "a CSI snapshot of a disk becomes another disk",
+			settings: map[string]string{"ssd": "essd"},
+			backedUp: ssd(func(k *kept) { k.provisioner, k.snapshot = diskDriver, csiSnapshot("dataSource") }),
+			want:     ssd(func(k *kept) { k.class, k.provisioner, k.snapshot = "essd", diskDriver, csiSnapshot("dataSource") }),
 		},
 		{
 			name:     "a disk becomes a bucket",
@@ -597,6 +810,22 @@ func TestStorageAfterVelerosOwnMapping(t *testing.T) {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("a claim that names its class in the old annotation, which it does not read, follows its disk", func(t *testing.T) {
+		t.Parallel()
+		s := newStorage(t, nil, upstream)
+		want := ssd(func(k *kept) { k.class, k.size = "pl2", "461Gi" })
+		if _, err := s.restoreItem(t, ssd().volume(oldDisk), byVelero.volume(newDisk)); err != nil {
+			t.Fatal(err)
+		}
+		claim := ssd(func(k *kept) { k.legacy = true }).claim()
+		got, err := s.restoreItem(t, bound(claim, "40Gi"), claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.claim().Object, got.Object); diff != "" {
+			t.Errorf("claim (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("a claim that is provisioned keeps the class that it gave, unless a rule names one", func(t *testing.T) {
 		t.Parallel()
 		got, err := newStorage(t, nil, upstream).restoreItem(t, bound(ssd().claim(), "40Gi"), byVelero.claim())
@@ -654,6 +883,18 @@ func TestConversionsThatAreRefused(t *testing.T) {
 			want: provisioner + "a block device becomes a disk, and the provisioner of alibabacloud-cnfs-nas is nasplugin.csi.alibabacloud.com", is: storageclass.ErrProvisioner,
 		},
 		{
+			name: "of a CSI snapshot to a file system", settings: rule("{class: alibabacloud-cnfs-nas}"),
+			backedUp: ssd(func(k *kept) { k.provisioner, k.snapshot = diskDriver, csiSnapshot("dataSource") }),
+			want: provisioner + "a CSI snapshot of diskplugin.csi.alibabacloud.com becomes a volume of it, and the provisioner of alibabacloud-cnfs-nas " +
+				"is nasplugin.csi.alibabacloud.com", is: storageclass.ErrProvisioner,
+		},
+		{
+			name: "of a CSI snapshot by reference to another cloud's disk", settings: rule("{class: essd}"),
+			backedUp: ssd(func(k *kept) { k.provisioner, k.snapshot = "ebs.csi.aws.com", csiSnapshot("dataSourceRef") }),
+			want: provisioner + "a CSI snapshot of ebs.csi.aws.com becomes a volume of it, and the provisioner of essd " +
+				"is diskplugin.csi.alibabacloud.com", is: storageclass.ErrProvisioner,
+		},
+		{
 			name: "to disks that do not wait in a cluster of several zones", settings: rule("{class: immediate}"), backedUp: ssd(),
 			here: []client.Object{nodeIn("cn-hangzhou-h"), nodeIn("cn-hangzhou-k")},
 			want: converting + "current cluster is multi-zoned [cn-hangzhou-h cn-hangzhou-k], and the volumeBindingMode of immediate is Immediate: " +
@@ -703,18 +944,13 @@ func TestConversionsThatAreRefused(t *testing.T) {
 		},
 		{
 			name: "of a disk that is reattached to a file system", settings: rule("{class: alibabacloud-cnfs-nas}"), backedUp: ssd(), volume: oldDisk,
-			want: provisioner + "the volume is restored as the disk that it was, because it has no snapshot and its reclaim policy is not Delete, and the provisioner " +
-				"of alibabacloud-cnfs-nas is nasplugin.csi.alibabacloud.com: back it up with its data, or leave it out of the rule",
+			want: provisioner + "the volume is restored as the disk that it was, and the provisioner of alibabacloud-cnfs-nas is nasplugin.csi.alibabacloud.com: " +
+				"back its data up with a file-system backup, or leave it out of the rule",
 			is: storageclass.ErrProvisioner,
 		},
 		{
 			name: "of a disk that is reattached to a smaller one", settings: rule("{capacity: 39Gi}"), backedUp: ssd(), volume: oldDisk,
 			want: converting + "a volume does not become smaller than it was: capacity 39Gi is asked for and 40Gi were backed up", is: storageclass.ErrShrink,
-		},
-		{
-			name: "of a disk that is reattached to a class that is missing", settings: rule("{class: gone}"), backedUp: ssd(), volume: oldDisk,
-			want: converting + `storageclass gone not exists: create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
-			is:   storageclass.ErrMissing,
 		},
 		{
 			name: "by settings with a mistake", settings: rule("{class: ESSD}"), backedUp: ssd(), volume: newDisk,
@@ -918,7 +1154,7 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 	forbidden := func(resource string) error {
 		return apierrors.NewForbidden(storagev1.Resource(resource), "", errors.New("no permission"))
 	}
-	const warning = "Velero's service account may not read "
+	const unread = "Velero's service account may not read all that the conversion of volumes depends on: that is not checked"
 	tests := []struct {
 		name string
 		// forbid are the lists that may not be read.
@@ -935,27 +1171,27 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 			forbid:   []client.ObjectList{&storagev1.StorageClassList{}},
 			settings: map[string]string{"rules": "[{from: ssd, to: {class: gone, accessModes: [ReadWriteMany], capacity: 60Gi}}]"},
 			backedUp: ssd(), want: ssd(func(k *kept) { k.class, k.modes, k.size = "gone", []any{writers}, "60Gi" }),
-			wantWarnings: []string{warning + "StorageClasses: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 		{
 			name:     "classes, for a claim without a rule",
 			forbid:   []client.ObjectList{&storagev1.StorageClassList{}},
 			backedUp: ssd(func(k *kept) { k.size = "5Gi" }), want: ssd(func(k *kept) { k.size = "5Gi" }),
-			wantWarnings: []string{warning + "StorageClasses: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 		{
 			name:     "classes, for a disk made of a snapshot",
 			forbid:   []client.ObjectList{&storagev1.StorageClassList{}},
 			settings: map[string]string{"rules": "[{from: ssd, to: {class: pl2, capacity: 60Gi}}]"}, volume: newDisk,
 			backedUp: ssd(), want: ssd(func(k *kept) { k.class, k.size = "pl2", "60Gi" }),
-			wantWarnings: []string{warning + "StorageClasses: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 		{
 			name:     "classes, for a substitute",
 			forbid:   []client.ObjectList{&storagev1.StorageClassList{}},
 			settings: map[string]string{"missingClasses": "disk: essd"}, volume: newDisk,
 			backedUp: ssd(), want: ssd(),
-			wantWarnings: []string{warning + "StorageClasses: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 		{
 			name:     "classes, for a volume that is reattached",
@@ -963,8 +1199,8 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 			settings: map[string]string{"ssd": "alibabacloud-cnfs-nas"}, volume: oldDisk,
 			backedUp: ssd(), want: ssd(),
 			wantWarnings: []string{
-				warning + "StorageClasses: what depends on them is not checked",
-				"Leaving the StorageClass as it is: the volume has no snapshot and is restored as the one that it was, so that nothing converts it",
+				unread,
+				keptWarning,
 			},
 		},
 		{
@@ -972,14 +1208,14 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 			forbid:   []client.ObjectList{&corev1.NodeList{}},
 			settings: map[string]string{"ssd": "immediate"},
 			backedUp: ssd(), want: ssd(func(k *kept) { k.class = "immediate" }),
-			wantWarnings: []string{warning + "Nodes: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 		{
 			name:     "volumes",
 			forbid:   []client.ObjectList{&corev1.PersistentVolumeList{}},
 			settings: map[string]string{"ssd": "essd"},
 			backedUp: ssd(), want: ssd(func(k *kept) { k.class = "essd" }),
-			wantWarnings: []string{warning + "PersistentVolumes: what depends on them is not checked"},
+			wantWarnings: []string{unread},
 		},
 	}
 	for _, tt := range tests {
@@ -1093,6 +1329,31 @@ func TestStorageWhereTheClusterCannotBeReached(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStorageWhereNodesCannotBeReached: a check that cannot be made costs nobody a volume.
+func TestStorageWhereNodesCannotBeReached(t *testing.T) {
+	t.Parallel()
+	objects := append(classesHere(), configMapOf(storageclass.Action, map[string]string{"ssd": "immediate"}))
+	s := storageOn(interceptor.NewClient(newAPI(t, objects...), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if typeOf(list) == "NodeList" {
+				return apierrors.NewServiceUnavailable("down")
+			}
+			return c.List(ctx, list, options...)
+		},
+	}))
+	got, err := s.restoreItem(t, bound(ssd().claim(), "40Gi"), ssd().claim())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(ssd(func(k *kept) { k.class = "immediate" }).claim().Object, got.Object); diff != "" {
+		t.Errorf("claim (-want +got):\n%s", diff)
+	}
+	want := []string{"The zones of the cluster could not be read: whether a StorageClass suits them is not checked"}
+	if diff := cmp.Diff(want, s.warnings()); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 

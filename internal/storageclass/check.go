@@ -80,6 +80,9 @@ func checkZones(ctx context.Context, class *storagev1.StorageClass, classes Clas
 }
 
 // isDisk tells whether the volumes of a class are disks.
-func isDisk(class *storagev1.StorageClass) bool {
-	return class.Provisioner == volume.DriverDisk || class.Provisioner == volume.FlexDriverDisk
+func isDisk(class *storagev1.StorageClass) bool { return isDiskDriver(class.Provisioner) }
+
+// isDiskDriver tells whether a provisioner makes disks.
+func isDiskDriver(provisioner string) bool {
+	return provisioner == volume.DriverDisk || provisioner == volume.FlexDriverDisk
 }

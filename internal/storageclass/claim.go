@@ -37,8 +37,15 @@ func (p *Planner) Claim(ctx context.Context, restore *velerov1.Restore, fromBack
 	if err != nil {
 		return Plan{}, fmt.Errorf("finding the volume of the claim %s/%s: %w", had.Namespace, had.Name, err)
 	}
+	conversion, _ := mapping.FindByName(had.Claim)
 	if found {
-		return bound(&mapping, had, pv)
+		return bound(conversion, had, pv)
+	}
+	if pv, found, err = v.volumeHere(ctx, item); err != nil {
+		return Plan{}, fmt.Errorf("finding the volume of the claim %s/%s: %w", had.Namespace, had.Name, err)
+	}
+	if found {
+		return boundHere(conversion, had, pv)
 	}
 	return provisioned(ctx, v, &mapping, had)
 }
@@ -82,6 +89,8 @@ type claimed struct {
 	size resource.Quantity
 	// provisioner made its volume, "" where that is not known.
 	provisioner string
+	// ofSnapshot says that its volume is to be made of a CSI snapshot.
+	ofSnapshot bool
 	// ofOnePod says that no two Pods have the claim.
 	ofOnePod bool
 	// class is the one that the claim names by now, which Velero's change-storage-class
@@ -103,6 +112,8 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 		block:  isBlock(fromBackup.Spec.VolumeMode),
 		size:   fromBackup.Spec.Resources.Requests[corev1.ResourceStorage],
 		class:  item.Spec.StorageClassName,
+
+		ofSnapshot: isOfSnapshot(item),
 	}
 	if size, ok := fromBackup.Status.Capacity[corev1.ResourceStorage]; ok {
 		had.size = size
@@ -119,21 +130,31 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 	return had
 }
 
-// bound plans a claim whose PersistentVolume is restored. The two get the same class,
-// and the size that the PersistentVolume has got.
-func bound(mapping *Mapping, had claimed, pv restored) (Plan, error) {
-	conversion, _ := mapping.FindByName(had.Claim)
-	plan := Plan{At: conversion.At}
-	switch {
-	case conversion.Class != "":
+// isOfSnapshot tells whether the volume of a claim is to be made of a CSI snapshot.
+// Velero's own csi-pvc-restorer, which comes before the actions of plugins, says so.
+func isOfSnapshot(item *corev1.PersistentVolumeClaim) bool {
+	const group, kind = "snapshot.storage.k8s.io", "VolumeSnapshot"
+	if ref := item.Spec.DataSourceRef; ref != nil {
+		return ref.Kind == kind && ref.APIGroup != nil && *ref.APIGroup == group
+	}
+	source := item.Spec.DataSource
+	return source != nil && source.Kind == kind && source.APIGroup != nil && *source.APIGroup == group
+}
+
+// bound plans a claim whose PersistentVolume is restored: it gets the class that the
+// PersistentVolume has got, and the size.
+func bound(conversion Conversion, had claimed, pv restored) (Plan, error) {
+	plan := Plan{At: conversion.At, Capacity: conversion.size()}
+	if pv.class != "" && (had.class == nil || *had.class != pv.class) {
 		plan.Class = pv.class
-	case mapping.MissingClasses != nil:
-		plan.At, plan.Class = mapping.MissingClasses.At, pv.class
+		if conversion.Class == "" {
+			plan.At = pv.at
+		}
 	}
 	if err := plan.setModes(had.Claim, conversion, had.modes, pv.disk); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
-	if err := plan.setCapacity(conversion, had.size); err != nil {
+	if err := conversion.checkCapacity(had.size); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
 	if pv.disk != nil && pv.size.Cmp(had.size) > 0 {
@@ -142,44 +163,76 @@ func bound(mapping *Mapping, had claimed, pv restored) (Plan, error) {
 	return plan, nil
 }
 
-// provisioned plans a claim whose volume is provisioned.
-func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (Plan, error) {
-	conversion, _ := mapping.Find(had.Claim, had.labels)
-	plan := Plan{At: conversion.At}
-	if err := plan.setCapacity(conversion, had.size); err != nil {
-		return Plan{}, conversion.wrap(had.Claim, err)
+// boundHere plans a claim whose PersistentVolume is in the cluster and not restored.
+// That binds only a claim of its class that asks for no more than it has, so that no
+// rule holds.
+func boundHere(conversion Conversion, had claimed, pv restored) (Plan, error) {
+	plan, err := bound(Conversion{}, had, pv)
+	if err != nil {
+		return Plan{}, err
 	}
-	class, err := plan.setClass(ctx, v, mapping, &conversion, had)
-	if err == nil {
-		err = plan.setDisk(conversion, had, class)
+	plan.At = conversion.At
+	if string(conversion.Class) != pv.class {
+		plan.Kept = string(conversion.Class)
 	}
-	return plan, conversion.wrap(had.Claim, err)
+	return plan, nil
 }
 
-// setClass plans the class of a claim whose volume is provisioned, and returns the
-// class that it will have; nil where there is none, or it is not known.
-func (p *Plan) setClass(ctx context.Context, v *view, mapping *Mapping, conversion *Conversion, had claimed) (*storagev1.StorageClass, error) {
+// provisioned plans a claim whose volume is provisioned.
+func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (Plan, error) {
+	conversion, missing, class, err := conversionOf(ctx, v, mapping, had)
+	if err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	plan := Plan{At: conversion.At, Class: string(conversion.Class), Capacity: conversion.size(), Missing: missing}
+	if err := plan.setDisk(conversion, had, class); err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	return plan, nil
+}
+
+// conversionOf returns what becomes of a claim whose volume is provisioned, with the
+// class that it will have; nil where there is none, or it is not known. Missing is the
+// class that the cluster does not have, where no rule names another: the conversion is
+// then to one that takes its place, if the settings have any.
+func conversionOf(ctx context.Context, v *view, mapping *Mapping, had claimed) (conversion Conversion, missing string, class *storagev1.StorageClass, err error) {
+	conversion, _ = mapping.Find(had.Claim, had.labels)
+	if err := conversion.checkCapacity(had.size); err != nil {
+		return conversion, "", nil, err
+	}
 	if conversion.Class == "" {
 		class, err := classBy(ctx, v, had)
 		if !apierrors.IsNotFound(err) {
-			return readable(class, err)
+			class, err = readable(class, err)
+			return conversion, "", class, err
 		}
-		p.Missing = *had.class
+		missing = *had.class
 		conversion.Class = mapping.MissingClasses.of(had)
 		if conversion.Class == "" {
-			return nil, nil //nolint:nilnil // nothing takes its place
+			return conversion, missing, nil, nil
 		}
 		conversion.At = mapping.MissingClasses.At
 	}
-	p.At, p.Class = conversion.At, string(conversion.Class)
-	class, err := targetClass(ctx, conversion.Class, v)
-	if err != nil {
-		return readable(nil, err)
+	class, err = targetClass(ctx, conversion.Class, v)
+	if err == nil {
+		err = had.checkClass(class)
 	}
-	if had.block && class.Provisioner != volume.DriverDisk {
-		return nil, fmt.Errorf("%w: a block device becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
+	class, err = readable(class, err)
+	return conversion, missing, class, err
+}
+
+// checkClass refuses a class whose provisioner cannot make the volume.
+func (c *claimed) checkClass(class *storagev1.StorageClass) error {
+	switch {
+	case c.block && class.Provisioner != volume.DriverDisk:
+		return fmt.Errorf("%w: a block device becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
+	case c.ofSnapshot && c.provisioner != "" && class.Provisioner != c.provisioner:
+		// external-provisioner, getSnapshotSource: the driver of the snapshot and the
+		// provisioner of the class must be the same.
+		return fmt.Errorf("%w: a CSI snapshot of %s becomes a volume of it, and the provisioner of %s is %s", ErrProvisioner, c.provisioner, class.Name, class.Provisioner)
+	default:
+		return nil
 	}
-	return class, nil
 }
 
 // classBy returns the class that a claim has without a conversion, nil for none.
@@ -199,12 +252,12 @@ func (m *MissingClasses) of(had claimed) TargetClass {
 	if m == nil {
 		return ""
 	}
-	switch had.provisioner {
-	case volume.DriverDisk, volume.FlexDriverDisk:
+	switch {
+	case isDiskDriver(had.provisioner):
 		return m.Disk
-	case volume.DriverNAS, volume.FlexDriverNAS:
+	case had.provisioner == volume.DriverNAS || had.provisioner == volume.FlexDriverNAS:
 		return m.NAS
-	case volume.DriverOSS, volume.FlexDriverOSS:
+	case had.provisioner == volume.DriverOSS || had.provisioner == volume.FlexDriverOSS:
 		return "" // A bucket is neither.
 	}
 	// Another cloud's, or one that was not provisioned: who shares a volume needs a file system.
@@ -231,7 +284,6 @@ func (p *Plan) setDisk(conversion Conversion, had claimed, class *storagev1.Stor
 	if err := p.setModes(had.Claim, conversion, had.modes, disk); err != nil {
 		return err
 	}
-	wasDisk := had.provisioner == volume.DriverDisk || had.provisioner == volume.FlexDriverDisk
-	p.WasShared = p.OneNode && !had.ofOnePod && !wasDisk
+	p.WasShared = p.OneNode && !had.ofOnePod && !isDiskDriver(had.provisioner)
 	return nil
 }

@@ -33,8 +33,7 @@ type Plan struct {
 	// Missing is the class that the object had, where no rule names another and the
 	// cluster has none of that name. Class may have taken its place.
 	Missing string
-	// Kept is the class that a rule asks for in vain: the volume is neither made of a
-	// snapshot nor provisioned, but the one that was.
+	// Kept is the class that a rule asks for in vain: the volume is as it was.
 	Kept string
 
 	// OneNode says that the volume is a disk that cannot be mounted in one of the access
@@ -83,14 +82,12 @@ func (p *Plan) setModes(claim diskspec.Claim, conversion Conversion, had []corev
 	}
 }
 
-// setCapacity plans the size of a claim, of which one was backed up.
-func (p *Plan) setCapacity(conversion Conversion, backedUp resource.Quantity) error {
-	if err := conversion.checkCapacity(backedUp); err != nil || conversion.Capacity == nil {
-		return err
+// size returns the size that is asked for, nil for none.
+func (c *Conversion) size() *resource.Quantity {
+	if c.Capacity == nil {
+		return nil
 	}
-	asked := conversion.Capacity.Quantity
-	p.Capacity = &asked
-	return nil
+	return &c.Capacity.Quantity
 }
 
 // checkCapacity refuses a size below the one that was backed up.

@@ -27,10 +27,11 @@ import (
 //     and the driver grows the file system when it mounts it. Its claimRef would bind
 //     any claim: the claim takes class and size from the PersistentVolume.
 //   - Reattached. The PersistentVolume is restored with the disk or file system that
-//     was backed up, because it has no snapshot and its reclaim policy is Retain.
-//     Nothing of it is converted: class and size stay, and a rule for another kind of
-//     storage is refused. A larger capacity is asked for on the claim alone, and the
-//     resizer grows the disk.
+//     was backed up, because it has no snapshot and its reclaim policy is Retain, or it
+//     is in the cluster already. Nothing of it is converted: class and size stay, and a
+//     rule for another kind of storage is refused. A larger capacity is asked for on
+//     the claim alone, and the resizer grows the disk. The same holds for a disk of a
+//     snapshot that does not tell of which claim it is (Targets.KeepAsItWas).
 //   - Provisioned. No PersistentVolume is restored, and the claim is the order for a
 //     new one. Any rule is possible; the claim says it all.
 //

@@ -6,15 +6,21 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/label"
+	"github.com/vmware-tanzu/velero/pkg/util/boolptr"
+	"github.com/vmware-tanzu/velero/pkg/util/collections"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // Cluster is the cluster that is restored to.
@@ -25,6 +31,8 @@ type Cluster interface {
 	// Client returns a client that knows the types of storage/v1.
 	Client() (client.Client, error)
 }
+
+const resourceVolumes = "persistentvolumes"
 
 // annotationOriginalName is what Velero notes on a PersistentVolume that it has
 // renamed (pkg/restore/restore.go, handlePVHasNativeSnapshot).
@@ -46,6 +54,8 @@ type view struct {
 	zones   []string
 	// volumes are the PersistentVolumes that are restored, by the names that they had.
 	volumes map[string]restored
+	// here are the PersistentVolumes of the cluster, as they were when they were first asked for.
+	here []corev1.PersistentVolume
 	// done are the lists that were read, and what may not be read.
 	done map[string]error
 }
@@ -68,7 +78,7 @@ func (v *view) once(what string, read func() error) error {
 		v.done[what] = nil
 	case apierrors.IsForbidden(err):
 		v.done[what] = err
-		v.log.WithError(err).Warnf("Velero's service account may not read %s: what depends on them is not checked", what)
+		v.log.WithError(err).WithField("resources", what).Warn("Velero's service account may not read all that the conversion of volumes depends on: that is not checked")
 	}
 	return err
 }
@@ -84,6 +94,15 @@ func (v *view) StorageClass(ctx context.Context, name string) (*storagev1.Storag
 		}
 	}
 	return nil, apierrors.NewNotFound(storagev1.Resource("storageclasses"), name)
+}
+
+// lacks tells whether the cluster has no class of that name, as far as it may be read.
+func (v *view) lacks(ctx context.Context, name string) bool {
+	if name == "" {
+		return false
+	}
+	_, err := v.StorageClass(ctx, name)
+	return apierrors.IsNotFound(err)
 }
 
 // defaultClass returns the class that the API server gives claims that name none,
@@ -120,22 +139,34 @@ func (v *view) readClasses(ctx context.Context) error {
 	return nil
 }
 
-// Zones returns the zones of the cluster's nodes.
+// Zones returns the zones of the cluster's nodes. Nothing fails without them, so that
+// it warns of any error.
 func (v *view) Zones(ctx context.Context) ([]string, error) {
 	err := v.once("Nodes", func() error {
 		zones, err := v.cluster.Zones(ctx)
 		v.zones = zones
 		return err
 	})
+	if err != nil && !apierrors.IsForbidden(err) {
+		v.log.WithError(err).Warn("The zones of the cluster could not be read: whether a StorageClass suits them is not checked")
+	}
 	return v.zones, err
 }
 
-// restored is what a PersistentVolume is to be where it is restored.
+// restored is what a PersistentVolume is where its claim is restored.
 type restored struct {
+	// class is the one that its claim is to have, and at where that is asked for; "" where
+	// the PersistentVolume keeps the one that it had, as the claim does.
 	class string
+	at    settings.Position
 	size  resource.Quantity
 	// disk is nil for what is no disk.
 	disk *sharing
+}
+
+// restoredOf returns what a PersistentVolume says.
+func restoredOf(pv *corev1.PersistentVolume) restored {
+	return restored{class: volume.ClassOf(pv), size: pv.Spec.Capacity[corev1.ResourceStorage], disk: diskOf(pv)}
 }
 
 // volumeOf returns the PersistentVolume that is restored for a claim of the backup,
@@ -154,18 +185,79 @@ func (v *view) volumeOf(ctx context.Context, claim *corev1.PersistentVolumeClaim
 		return pv, true, nil
 	}
 	// Another process of this restore may have planned it, and been killed.
+	if err := v.readVolumes(ctx); err != nil {
+		return restored{}, false, err
+	}
+	pv, found := v.volumes[name]
+	return pv, found, nil
+}
+
+// volumeHere returns the PersistentVolume of the cluster that a claim names where the
+// restore leaves PersistentVolumes out, and whether there is one: Velero then leaves
+// the name in the claim.
+func (v *view) volumeHere(ctx context.Context, claim *corev1.PersistentVolumeClaim) (restored, bool, error) {
+	if claim.Spec.VolumeName == "" || includesVolumes(&v.restore.Spec) {
+		return restored{}, false, nil
+	}
+	pv, err := v.volumeNamed(ctx, claim.Spec.VolumeName)
+	if pv == nil || err != nil {
+		return restored{}, false, err
+	}
+	return restoredOf(pv), true, nil
+}
+
+// includesVolumes reports whether a restore has PersistentVolumes in it. Velero takes
+// resources by their names, by what kubectl calls them, and by patterns.
+func includesVolumes(spec *velerov1.RestoreSpec) bool {
+	if boolptr.IsSetToFalse(spec.IncludeClusterResources) {
+		return false
+	}
+	filter := collections.NewIncludesExcludes()
+	filter.Includes(byName(spec.IncludedResources)...)
+	filter.Excludes(byName(spec.ExcludedResources)...)
+	return filter.ShouldInclude(resourceVolumes)
+}
+
+// byName returns resources with what else PersistentVolumes are called replaced by
+// their name.
+func byName(resources []string) []string {
+	names := slices.Clone(resources)
+	for i, name := range names {
+		if slices.Contains([]string{resourceVolumes, "persistentvolume", "pv"}, strings.ToLower(name)) {
+			names[i] = resourceVolumes
+		}
+	}
+	return names
+}
+
+// volumeNamed returns the PersistentVolume of that name in the cluster, nil if there
+// is none or it may not be read.
+func (v *view) volumeNamed(ctx context.Context, name string) (*corev1.PersistentVolume, error) {
+	if err := v.readVolumes(ctx); err != nil {
+		return nil, err
+	}
+	for i := range v.here {
+		if v.here[i].Name == name {
+			return &v.here[i], nil
+		}
+	}
+	return nil, nil //nolint:nilnil // there is none
+}
+
+// readVolumes reads the PersistentVolumes of the cluster, if they may be read.
+func (v *view) readVolumes(ctx context.Context) error {
 	err := v.once("PersistentVolumes", func() error {
 		all, err := v.cluster.Volumes(ctx)
+		v.here = all
 		for i := range all {
 			v.addRestored(&all[i])
 		}
 		return err
 	})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return restored{}, false, err
+	if apierrors.IsForbidden(err) {
+		return nil
 	}
-	pv, found := v.volumes[name]
-	return pv, found, nil
+	return err
 }
 
 // addRestored adds a PersistentVolume of the cluster if this restore has made it.
@@ -178,8 +270,6 @@ func (v *view) addRestored(pv *corev1.PersistentVolume) {
 		name = original
 	}
 	if _, known := v.volumes[name]; !known {
-		v.volumes[name] = restored{
-			class: className(pv.Annotations, pv.Spec.StorageClassName), size: pv.Spec.Capacity[corev1.ResourceStorage], disk: diskOf(pv),
-		}
+		v.volumes[name] = restoredOf(pv)
 	}
 }

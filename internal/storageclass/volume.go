@@ -22,29 +22,37 @@ import (
 func (p *Planner) Volume(ctx context.Context, restore *velerov1.Restore, fromBackup, item *corev1.PersistentVolume) (Plan, error) {
 	v, done := p.look(restore)
 	defer done()
-	claim := diskspec.Claim{StorageClass: className(fromBackup.Annotations, fromBackup.Spec.StorageClassName)}
+	claim := diskspec.Claim{StorageClass: volume.ClassOf(fromBackup)}
 	if ref := fromBackup.Spec.ClaimRef; ref != nil {
 		claim.Namespace, claim.Name = ref.Namespace, ref.Name
 	}
-	plan := p.reattached
-	if isNewDisk(fromBackup, item) {
-		plan = p.newDisk
+	there := item
+	var plan Plan
+	var err error
+	switch {
+	case !isNewDisk(fromBackup, item):
+		plan, there, err = p.reattached(ctx, v, claim, fromBackup, item)
+	case p.targets.keptAsItWas(restore, volume.DiskID(item)):
+		plan, err = p.madeAsItWas(ctx, v, claim, fromBackup)
+	default:
+		plan, err = p.newDisk(ctx, v, claim, fromBackup)
 	}
-	planned, err := plan(ctx, v, claim, fromBackup)
 	if err != nil {
 		return Plan{}, err
 	}
-	v.volumes[fromBackup.Name] = planned.on(item)
-	return planned, nil
+	v.volumes[fromBackup.Name] = plan.on(fromBackup, there)
+	return plan, nil
 }
 
 // on returns what becomes of a PersistentVolume by the plan.
-func (p *Plan) on(pv *corev1.PersistentVolume) restored {
-	planned := restored{
-		class: className(pv.Annotations, pv.Spec.StorageClassName), size: pv.Spec.Capacity[corev1.ResourceStorage], disk: diskOf(pv),
-	}
+func (p *Plan) on(fromBackup, pv *corev1.PersistentVolume) restored {
+	planned := restoredOf(pv)
+	planned.at = p.At
 	if p.Class != "" {
 		planned.class = p.Class
+	}
+	if planned.class == volume.ClassOf(fromBackup) {
+		planned.class = ""
 	}
 	for _, size := range []*resource.Quantity{p.Capacity, p.LeastSize} {
 		if size != nil && size.Cmp(planned.size) > 0 {
@@ -76,11 +84,8 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
 	}
 	plan := Plan{
-		At: conversion.At, Class: string(conversion.Class), Modes: conversion.Modes(),
+		At: conversion.At, Class: string(conversion.Class), Modes: conversion.Modes(), Capacity: conversion.size(),
 		MultiAttach: target.MultiAttach, LeastSize: leastSize(target.Types),
-	}
-	if conversion.Capacity != nil {
-		plan.Capacity = &conversion.Capacity.Quantity
 	}
 	if volume.FormOf(pv) == volume.FormFlexVolume {
 		plan.MultiAttach = nil // It would be an attribute that FlexVolumes do not have.
@@ -98,21 +103,51 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 	return plan, nil
 }
 
-// reattached plans the PersistentVolume of a volume that is the one that was backed up.
-func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim, pv *corev1.PersistentVolume) (Plan, error) {
+// reattached plans the PersistentVolume of a volume that is the one that was backed
+// up, and returns the one that its claim will find. Velero restores none over another
+// of that name in the cluster: a restore before this one may have made that, and a
+// new disk for it.
+func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim, fromBackup, item *corev1.PersistentVolume) (Plan, *corev1.PersistentVolume, error) {
+	here, err := v.volumeNamed(ctx, item.Name)
+	switch {
+	case err != nil:
+		return Plan{}, nil, fmt.Errorf("looking for the PersistentVolume %s in the cluster: %w", item.Name, err)
+	case here != nil:
+		plan, err := p.asItWas(ctx, v, claim, fromBackup, here)
+		return plan, here, err
+	default:
+		plan, err := p.asItWas(ctx, v, claim, fromBackup, fromBackup)
+		return plan, item, err
+	}
+}
+
+// madeAsItWas plans the PersistentVolume of a disk that was made of a snapshot when
+// nothing told of which claim it is. The disk is there, and is not to be left without
+// its PersistentVolume: what is refused is refused for the claim alone.
+func (p *Planner) madeAsItWas(ctx context.Context, v *view, claim diskspec.Claim, pv *corev1.PersistentVolume) (Plan, error) {
+	plan, err := p.asItWas(ctx, v, claim, pv, pv)
+	if err != nil && p.targets.refused.find(v.restore, claim) == nil {
+		return Plan{}, err
+	}
+	plan.LeastSize = leastSize(nil)
+	return plan, nil
+}
+
+// asItWas plans the PersistentVolume of a volume that no conversion reaches: that of pv.
+func (p *Planner) asItWas(ctx context.Context, v *view, claim diskspec.Claim, fromBackup, pv *corev1.PersistentVolume) (Plan, error) {
 	mapping, err := p.mapping(ctx, v.restore)
 	if err != nil {
 		return Plan{}, err
 	}
 	conversion, _ := mapping.FindByName(claim)
 	plan := Plan{At: conversion.At}
-	if err := checkReattached(ctx, conversion.Class, pv, v); err != nil && !mayNotRead(err) {
+	if err := checkKind(ctx, conversion.Class, pv, v); err != nil && !mayNotRead(err) {
 		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
 	}
-	if string(conversion.Class) != claim.StorageClass {
+	if string(conversion.Class) != volume.ClassOf(pv) {
 		plan.Kept = string(conversion.Class)
 	}
-	if err := plan.setModes(claim, conversion, pv.Spec.AccessModes, diskOf(pv)); err != nil {
+	if err := plan.setModes(claim, conversion, fromBackup.Spec.AccessModes, diskOf(pv)); err != nil {
 		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
 	}
 	if err := conversion.checkCapacity(pv.Spec.Capacity[corev1.ResourceStorage]); err != nil {
@@ -121,12 +156,16 @@ func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim,
 	return plan, nil
 }
 
-// checkReattached refuses a class of another storage than that of pv.
-func checkReattached(ctx context.Context, name TargetClass, pv *corev1.PersistentVolume, classes Classes) error {
+// checkKind refuses a class of another storage than that of pv. Nothing is made of the
+// class: it may be missing, and its disks need not wait for their Pods.
+func checkKind(ctx context.Context, name TargetClass, pv *corev1.PersistentVolume, classes Classes) error {
 	if name == "" {
 		return nil
 	}
-	class, err := targetClass(ctx, name, classes)
+	class, err := classes.StorageClass(ctx, string(name))
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -145,8 +184,8 @@ func checkReattached(ctx context.Context, name TargetClass, pv *corev1.Persisten
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: the volume is restored as the %s that it was, because it has no snapshot and its reclaim policy is not Delete, and the provisioner of %s is %s: "+
-		"back it up with its data, or leave it out of the rule", ErrProvisioner, kind, class.Name, class.Provisioner)
+	return fmt.Errorf("%w: the volume is restored as the %s that it was, and the provisioner of %s is %s: "+
+		"back its data up with a file-system backup, or leave it out of the rule", ErrProvisioner, kind, class.Name, class.Provisioner)
 }
 
 // diskOf returns by how many nodes the disk of pv can be mounted, nil if it is none.
@@ -166,13 +205,4 @@ func sharingOf(pv *corev1.PersistentVolume) sharing {
 		disk.multiAttach = isTrue(multiAttach(pv.Spec.CSI.VolumeAttributes))
 	}
 	return disk
-}
-
-// lacks tells whether the cluster has no class of that name, as far as it may be read.
-func (v *view) lacks(ctx context.Context, name string) bool {
-	if name == "" {
-		return false
-	}
-	_, err := v.StorageClass(ctx, name)
-	return apierrors.IsNotFound(err)
 }
