@@ -99,27 +99,21 @@ type claimed struct {
 }
 
 func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
-	field := ""
-	if fromBackup.Spec.StorageClassName != nil {
-		field = *fromBackup.Spec.StorageClassName
-	}
 	had := claimed{
-		Claim: diskspec.Claim{
-			Namespace: fromBackup.Namespace, Name: fromBackup.Name, StorageClass: className(fromBackup.Annotations, field),
-		},
+		Claim:  diskspec.Claim{Namespace: fromBackup.Namespace, Name: fromBackup.Name},
 		labels: fromBackup.Labels,
 		modes:  fromBackup.Spec.AccessModes,
 		block:  isBlock(fromBackup.Spec.VolumeMode),
 		size:   fromBackup.Spec.Resources.Requests[corev1.ResourceStorage],
-		class:  item.Spec.StorageClassName,
+		class:  classNamed(item),
 
 		ofSnapshot: isOfSnapshot(item),
 	}
+	if class := classNamed(fromBackup); class != nil {
+		had.StorageClass = *class
+	}
 	if size, ok := fromBackup.Status.Capacity[corev1.ResourceStorage]; ok {
 		had.size = size
-	}
-	if name, ok := item.Annotations[corev1.BetaStorageClassAnnotation]; ok {
-		had.class = &name
 	}
 	for _, key := range []string{"volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"} {
 		if name := fromBackup.Annotations[key]; name != "" {
@@ -128,6 +122,15 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 		}
 	}
 	return had
+}
+
+// classNamed returns the class that a claim names: in the annotation, which comes first
+// where it is, or in the field; nil for none.
+func classNamed(claim *corev1.PersistentVolumeClaim) *string {
+	if name, ok := claim.Annotations[corev1.BetaStorageClassAnnotation]; ok {
+		return &name
+	}
+	return claim.Spec.StorageClassName
 }
 
 // isOfSnapshot tells whether the volume of a claim is to be made of a CSI snapshot.

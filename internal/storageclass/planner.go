@@ -9,7 +9,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -72,15 +71,6 @@ func (p *Planner) mapping(ctx context.Context, restore *velerov1.Restore) (Mappi
 func mayNotRead(err error) bool {
 	var unread *readError
 	return errors.As(err, &unread) && apierrors.IsForbidden(err)
-}
-
-// className returns the class that the annotation, which comes first where it is,
-// or the field names; "" for none.
-func className(annotations map[string]string, field string) string {
-	if name, ok := annotations[corev1.BetaStorageClassAnnotation]; ok {
-		return name
-	}
-	return field
 }
 
 // readable returns class and err as they are, and neither where the cluster may not
