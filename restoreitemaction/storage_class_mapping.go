@@ -15,7 +15,7 @@ import (
 
 // StorageClassMappingName is the name that NewStorageClassMapping's action is
 // registered by.
-const StorageClassMappingName = "alibabacloud.com/" + storageclass.Action
+const StorageClassMappingName = storageclass.Action
 
 // StorageClassMapping is the RestoreItemAction that gives PersistentVolumes, claims
 // and the templates of claims of StatefulSets the StorageClass, access modes and

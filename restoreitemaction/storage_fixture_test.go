@@ -51,7 +51,7 @@ func newStorage(t *testing.T, data map[string]string, objects ...client.Object) 
 		all = append(all, object.DeepCopyObject().(client.Object)) //nolint:forcetypeassert // it is one
 	}
 	if data != nil {
-		all = append(all, configMapOf(storageclass.Action, data))
+		all = append(all, configMapOf("storage-class-mapping", data))
 	}
 	return storageOn(newAPI(t, all...))
 }

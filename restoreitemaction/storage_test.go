@@ -55,7 +55,7 @@ const (
 
 // What is said of the class ssd, which is not in the cluster.
 const (
-	ssdMissing  = "storageclass ssd not exists: create it in this cluster, or name another for it in the settings of storage-class-mapping"
+	ssdMissing  = "storageclass ssd not exists: create it in this cluster, or name another for it in the settings of alibabacloud.com/storage-class-mapping"
 	ssdReplaced = "storageclass ssd not exists: another one takes its place"
 )
 
@@ -475,7 +475,7 @@ func TestStorageOfDisksOfUnknownClaims(t *testing.T) {
 			name:     "a disk that was made comes with its volume, and its claim is refused another kind of storage",
 			settings: map[string]string{"ssd": "oss"},
 			backedUp: ssd(), want: ssd(),
-			wantErr: `ConfigMap velero/storage-class-mapping, key "ssd": converting the volume of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/storage-class-mapping, key "ssd", line 1: converting the volume of the claim shop/data: ` +
 				"only support convert to storageclass with CSI diskplugin or nasplugin provisioner: the volume is restored as the disk that it was, " +
 				"and the provisioner of oss is ossplugin.csi.alibabacloud.com: back its data up with a file-system backup, or leave it out of the rule",
 		},
@@ -788,7 +788,7 @@ func TestStorageOfProvisionedClaims(t *testing.T) {
 
 func TestStorageAfterVelerosOwnMapping(t *testing.T) {
 	t.Parallel()
-	upstream := configMapOf(storageclass.Action, map[string]string{"ssd": "pl2"})
+	upstream := configMapOf("storage-class-mapping", map[string]string{"ssd": "pl2"})
 	upstream.Name = "upstream"
 	upstream.Labels = map[string]string{"velero.io/plugin-config": "", "velero.io/change-storage-class": "RestoreItemAction"}
 	byVelero := ssd(func(k *kept) { k.class = "pl2" })
@@ -1079,7 +1079,7 @@ func TestTemplatesOfClaims(t *testing.T) {
 			name:     "a conversion that cannot be carried out is refused",
 			settings: map[string]string{"ssd": "gone"},
 			backedUp: []kept{ssd()},
-			wantErr: `ConfigMap velero/storage-class-mapping, key "ssd": converting the volume of the claim shop/t0-mysql-0: ` +
+			wantErr: `ConfigMap velero/storage-class-mapping, key "ssd", line 1: converting the volume of the claim shop/t0-mysql-0: ` +
 				`storageclass gone not exists: create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
 		},
 	}
@@ -1223,7 +1223,7 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 			t.Parallel()
 			objects := slices.Concat(classesHere(), []client.Object{nodeIn("cn-hangzhou-h"), nodeIn("cn-hangzhou-k")})
 			if tt.settings != nil {
-				objects = append(objects, configMapOf(storageclass.Action, tt.settings))
+				objects = append(objects, configMapOf("storage-class-mapping", tt.settings))
 			}
 			s := storageOn(interceptor.NewClient(newAPI(t, objects...), interceptor.Funcs{
 				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
@@ -1263,7 +1263,7 @@ func TestStorageWhereTheClusterMayNotBeRead(t *testing.T) {
 func TestStorageReadsEachListOnce(t *testing.T) {
 	t.Parallel()
 	lists := make(map[string]int)
-	objects := append(classesHere(), configMapOf(storageclass.Action, map[string]string{"ssd": "immediate"}))
+	objects := append(classesHere(), configMapOf("storage-class-mapping", map[string]string{"ssd": "immediate"}))
 	s := storageOn(interceptor.NewClient(newAPI(t, objects...), interceptor.Funcs{
 		Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 			t.Errorf("%s is read by itself", key)
@@ -1296,7 +1296,7 @@ func TestStorageWhereTheClusterCannotBeReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			isDown := true
-			objects := append(classesHere(), configMapOf(storageclass.Action, map[string]string{"missingClasses": "disk: essd"}))
+			objects := append(classesHere(), configMapOf("storage-class-mapping", map[string]string{"missingClasses": "disk: essd"}))
 			s := storageOn(interceptor.NewClient(newAPI(t, objects...), interceptor.Funcs{
 				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 					if isDown && typeOf(list) == typeOf(down) {
@@ -1335,7 +1335,7 @@ func TestStorageWhereTheClusterCannotBeReached(t *testing.T) {
 // TestStorageWhereNodesCannotBeReached: a check that cannot be made costs nobody a volume.
 func TestStorageWhereNodesCannotBeReached(t *testing.T) {
 	t.Parallel()
-	objects := append(classesHere(), configMapOf(storageclass.Action, map[string]string{"ssd": "immediate"}))
+	objects := append(classesHere(), configMapOf("storage-class-mapping", map[string]string{"ssd": "immediate"}))
 	s := storageOn(interceptor.NewClient(newAPI(t, objects...), interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			if typeOf(list) == "NodeList" {

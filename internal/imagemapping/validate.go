@@ -26,7 +26,7 @@ func (m *Mapping) Validate() error {
 	for _, key := range slices.Sorted(maps.Keys(m.Rows)) {
 		if !isRow.MatchString(key) {
 			err := fmt.Errorf("unknown: allowed are %s, and %s1, %s2 and so on", registriesKey, rowPrefix, rowPrefix)
-			problems = append(problems, &settings.Error{Position: m.position(key), Err: err})
+			problems = append(problems, &settings.Error{Position: m.At.Under(key), Err: err})
 		}
 	}
 	return errors.Join(problems...)
@@ -53,10 +53,4 @@ func (m *Mapping) validateRegistries() []error {
 		seen[prefix.canonical()] = prefix
 	}
 	return problems
-}
-
-func (m *Mapping) position(key string) settings.Position {
-	at := m.At
-	at.Key = key
-	return at
 }

@@ -31,7 +31,7 @@ func Decode[T any](configMap *corev1.ConfigMap) (T, error) {
 	d := &decoder{}
 	at := Position{ConfigMap: nameOf(configMap)}
 	for _, key := range slices.Sorted(maps.Keys(configMap.BinaryData)) {
-		d.fail(at.key(key), errors.New("binaryData is not read: write it as data"))
+		d.fail(at.Under(key), errors.New("binaryData is not read: write it as data"))
 	}
 	d.data(reflect.ValueOf(&value).Elem(), configMap.Data, at)
 	if err := errors.Join(d.problems...); err != nil {
@@ -57,7 +57,7 @@ func (d *decoder) data(v reflect.Value, data map[string]string, at Position) {
 	fields := fieldsOf(v.Type())
 	fields.locate(v, at)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		at := at.key(key)
+		at := at.Under(key)
 		if index, ok := fields.named[key]; ok {
 			d.value(v.Field(index), data[key], at)
 			continue

@@ -28,9 +28,15 @@ func (p Position) String() string {
 	}
 }
 
-// key is the position of a key of the same ConfigMap.
-func (p Position) key(key string) Position {
+// Under is the position of a key of the same ConfigMap.
+func (p Position) Under(key string) Position {
 	return Position{ConfigMap: p.ConfigMap, Key: key}
+}
+
+// ValueUnder is the position of the value under a key of the same ConfigMap, which
+// begins in line 1.
+func (p Position) ValueUnder(key string) Position {
+	return Position{ConfigMap: p.ConfigMap, Key: key, Line: 1}
 }
 
 // Error is a mistake in the settings.

@@ -22,7 +22,7 @@ import (
 )
 
 // Action is the name of the restore item action whose settings these are.
-const Action = "storage-class-mapping"
+const Action = "alibabacloud.com/storage-class-mapping"
 
 // Mapping is what a ConfigMap of the action says.
 type Mapping struct {
@@ -144,9 +144,7 @@ func (m *Mapping) best(holds func(*Rule) bool, class string) (Conversion, bool) 
 
 // row returns what the short form says about a class.
 func (m *Mapping) row(class string) Conversion {
-	at := m.At
-	at.Key = class
-	return Conversion{At: at, Class: m.Classes[class]}
+	return Conversion{At: m.At.ValueUnder(class), Class: m.Classes[class]}
 }
 
 // covers reports whether the rule is about claim as far as its labels do not matter.

@@ -22,8 +22,8 @@ func configMap(data map[string]string) *corev1.ConfigMap {
 			Namespace: "velero",
 			Name:      "rules",
 			Labels: map[string]string{
-				settings.LabelPluginConfig:                "",
-				"alibabacloud.com/" + storageclass.Action: "RestoreItemAction",
+				settings.LabelPluginConfig: "",
+				storageclass.Action:        "RestoreItemAction",
 			},
 		},
 		Data: data,
@@ -175,7 +175,7 @@ func TestAConversionKnowsWhereItIsWritten(t *testing.T) {
 	ofRow, _ := mapping.FindByName(diskspec.Claim{StorageClass: "gp2"})
 	ofRule, _ := mapping.FindByName(diskspec.Claim{StorageClass: "ssd"})
 	want := []settings.Position{
-		{ConfigMap: "velero/rules", Key: "gp2"},
+		{ConfigMap: "velero/rules", Key: "gp2", Line: 1},
 		{ConfigMap: "velero/rules", Key: "rules", Line: 3},
 	}
 	if diff := cmp.Diff(want, []settings.Position{ofRow.At, ofRule.At}); diff != "" {
@@ -289,7 +289,7 @@ func TestMappingRefuses(t *testing.T) {
 		},
 		"a rule about the claims of a row": {
 			data: map[string]string{"ssd": "essd", "rules": "- from: ssd\n  to: {class: nas}"},
-			want: `key "rules", line 1: this is about the same claims as ConfigMap velero/rules, key "ssd": keep one of them`,
+			want: `key "rules", line 1: this is about the same claims as ConfigMap velero/rules, key "ssd", line 1: keep one of them`,
 		},
 	}
 	for name, test := range cases {

@@ -48,7 +48,7 @@ type Targets struct {
 // NewTargets returns targets from the settings that reader reads. It reads nothing yet.
 func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 	return &Targets{
-		mapping:  settings.Of[Mapping](reader, "alibabacloud.com/"+Action),
+		mapping:  settings.Of[Mapping](reader, Action),
 		upstream: settings.OfUpstream[upstreamMapping](reader, upstreamAction),
 		classes:  classes,
 		refused:  newRefusals(),
@@ -123,8 +123,7 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 		return Conversion{}, false, err
 	}
 	if name, ok := upstream.Classes[claim.StorageClass]; ok {
-		conversion.At = upstream.At
-		conversion.At.Key = claim.StorageClass
+		conversion.At = upstream.At.ValueUnder(claim.StorageClass)
 		conversion.Class = TargetClass(name)
 		return conversion, false, nil
 	}

@@ -173,7 +173,7 @@ func TestDiskTarget(t *testing.T) {
 		"a class that is missing": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "gone"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: storageclass gone not exists: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd", line 1: converting the volume of the claim shop/data: storageclass gone not exists: ` +
 				`create it in this cluster, or name another: storageclasses.storage.k8s.io "gone" not found`,
 		},
 		"the class that takes the place of a missing one": {
@@ -256,7 +256,7 @@ func TestDiskTarget(t *testing.T) {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "immediate"})},
 			claim:      ssd,
 			zones:      []string{"cn-hangzhou-h", "cn-hangzhou-k"},
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: current cluster is multi-zoned ` +
+			wantErr: `ConfigMap velero/rules, key "ssd", line 1: converting the volume of the claim shop/data: current cluster is multi-zoned ` +
 				`[cn-hangzhou-h cn-hangzhou-k], and the volumeBindingMode of immediate is Immediate: ` +
 				`name a class with WaitForFirstConsumer such as alicloud-disk-topology-alltype`,
 			wantIs: storageclass.ErrMultiZoned,
@@ -291,7 +291,7 @@ func TestDiskTarget(t *testing.T) {
 		"upstream's row names a class of file systems": {
 			configMaps: []corev1.ConfigMap{upstream(map[string]string{"ssd": "nas"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/upstream, key "ssd": converting the volume of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/upstream, key "ssd", line 1: converting the volume of the claim shop/data: ` +
 				`only support convert to storageclass with CSI diskplugin or nasplugin provisioner: ` +
 				`the snapshot of a disk becomes a disk, and the provisioner of nas is nasplugin.csi.alibabacloud.com`,
 			wantIs: storageclass.ErrProvisioner,
@@ -299,19 +299,19 @@ func TestDiskTarget(t *testing.T) {
 		"upstream knows nothing of the console's name": {
 			configMaps: []corev1.ConfigMap{upstream(map[string]string{"ssd": "alicloud-disk"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/upstream, key "ssd": converting the volume of the claim shop/data: storageclass alicloud-disk not exists: ` +
+			wantErr: `ConfigMap velero/upstream, key "ssd", line 1: converting the volume of the claim shop/data: storageclass alicloud-disk not exists: ` +
 				`create it in this cluster, or name another: storageclasses.storage.k8s.io "alicloud-disk" not found`,
 		},
 		"a class whose parameters the driver refuses": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "broken"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: StorageClass broken: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd", line 1: converting the volume of the claim shop/data: StorageClass broken: ` +
 				`parameter performanceLevel: "PL9": allowed are PL0, PL1, PL2 and PL3, separated by commas`,
 		},
 		"a class that cannot be read": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "unread"})},
 			claim:      ssd,
-			wantErr: `ConfigMap velero/rules, key "ssd": converting the volume of the claim shop/data: ` +
+			wantErr: `ConfigMap velero/rules, key "ssd", line 1: converting the volume of the claim shop/data: ` +
 				`reading the StorageClass unread: the API server is down`,
 			wantIs: errDown,
 		},

@@ -24,11 +24,10 @@ func (m *Mapping) Validate() error {
 	var problems []error
 	about := make(map[string]settings.Position)
 	for _, class := range slices.Sorted(maps.Keys(m.Classes)) {
-		at := m.row(class).At
 		if err := dnsName(class); err != nil {
-			problems = append(problems, &settings.Error{Position: at, Err: err})
+			problems = append(problems, &settings.Error{Position: m.At.Under(class), Err: err})
 		}
-		about[(&Rule{From: SourceClass(class)}).conditions()] = at
+		about[(&Rule{From: SourceClass(class)}).conditions()] = m.row(class).At
 	}
 	for i := range m.Rules {
 		rule := &m.Rules[i]
