@@ -54,9 +54,7 @@ func targetClass(ctx context.Context, name TargetClass, classes Classes) (*stora
 		return nil, &readError{fmt.Errorf("reading the StorageClass %s: %w", name, err)}
 	}
 	switch class.Provisioner {
-	case volume.DriverDisk:
-		return class, checkZones(ctx, class, classes)
-	case volume.DriverNAS, volume.DriverOSS:
+	case volume.DriverDisk, volume.DriverNAS, volume.DriverOSS:
 		return class, nil
 	default:
 		return nil, fmt.Errorf("%w: the provisioner of %s is %s", ErrProvisioner, name, class.Provisioner)
@@ -68,7 +66,7 @@ func targetClass(ctx context.Context, name TargetClass, classes Classes) (*stora
 // cannot be made costs nobody a volume.
 func checkZones(ctx context.Context, class *storagev1.StorageClass, classes Classes) error {
 	// The API server leaves the mode of no class open.
-	if class.VolumeBindingMode == nil || *class.VolumeBindingMode != storagev1.VolumeBindingImmediate {
+	if !isDisk(class) || class.VolumeBindingMode == nil || *class.VolumeBindingMode != storagev1.VolumeBindingImmediate {
 		return nil
 	}
 	zones, err := classes.Zones(ctx)

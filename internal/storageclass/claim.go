@@ -218,6 +218,9 @@ func conversionOf(ctx context.Context, v *view, mapping *Mapping, had claimed) (
 	}
 	class, err = targetClass(ctx, conversion.Class, v)
 	if err == nil {
+		err = checkZones(ctx, class, v)
+	}
+	if err == nil {
 		err = had.checkClass(class)
 	}
 	class, err = readable(class, err)

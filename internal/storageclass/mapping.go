@@ -61,6 +61,10 @@ type Conversion struct {
 	// At is where it is written, for messages.
 	At    settings.Position
 	Class TargetClass `json:"class,omitempty"`
+	// ClassAt is where Class is written if not there: for missing classes, or, with
+	// Upstream, in the settings of Velero's own action.
+	ClassAt  *settings.Position `json:"-"`
+	Upstream bool               `json:"-"`
 	// AccessModes replace those of the claim.
 	AccessModes []AccessMode `json:"accessModes,omitempty"`
 	// ConvertToAccessModes is the backup center's name for AccessModes. Modes returns either.

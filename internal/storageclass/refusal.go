@@ -16,13 +16,30 @@ import (
 
 // wrap says of which claim a conversion failed, and where it is asked for, if it is.
 func (c *Conversion) wrap(claim diskspec.Claim, err error) error {
+	return wrapAt(c.At, claim, err)
+}
+
+// wrapClass is wrap for what is wrong with the class.
+func (c *Conversion) wrapClass(claim diskspec.Claim, err error) error {
+	return wrapAt(c.classAt(), claim, err)
+}
+
+// classAt returns where the class is written, that of the rule if there is none.
+func (c *Conversion) classAt() settings.Position {
+	if c.ClassAt != nil {
+		return *c.ClassAt
+	}
+	return c.At
+}
+
+func wrapAt(at settings.Position, claim diskspec.Claim, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case c.At == settings.Position{}:
+	case at == settings.Position{}:
 		return fmt.Errorf("planning the volume of the claim %s/%s: %w", claim.Namespace, claim.Name, err)
 	}
-	return fmt.Errorf("%s: converting the volume of the claim %s/%s: %w", c.At, claim.Namespace, claim.Name, err)
+	return fmt.Errorf("%s: converting the volume of the claim %s/%s: %w", at, claim.Namespace, claim.Name, err)
 }
 
 // refusals are the claims whose volumes were not made because a conversion cannot

@@ -80,12 +80,13 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 	if err != nil {
 		return diskspec.Target{}, err
 	}
-	target, err := diskTarget(ctx, conversion, claim, t.classes)
-	if err == nil {
-		err = conversion.check(claim, *resource.NewQuantity(had.SizeGiB*gibibyte, resource.BinarySI),
-			sharing{multiAttach: target.Apply(had).MultiAttach, block: claim.Block})
-	}
+	target, err := diskTarget(ctx, conversion, t.classes)
 	if err != nil {
+		return diskspec.Target{}, t.refused.note(restore, claim, conversion.wrapClass(claim, err))
+	}
+	backedUp := resource.NewQuantity(had.SizeGiB*gibibyte, resource.BinarySI)
+	disk := sharing{multiAttach: target.Apply(had).MultiAttach, block: claim.Block}
+	if err := conversion.check(claim, *backedUp, disk); err != nil {
 		return diskspec.Target{}, t.refused.note(restore, claim, conversion.wrap(claim, err))
 	}
 	return target, nil
@@ -123,8 +124,8 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 		return Conversion{}, false, err
 	}
 	if name, ok := upstream.Classes[claim.StorageClass]; ok {
-		conversion.At = upstream.At.ValueUnder(claim.StorageClass)
-		conversion.Class = TargetClass(name)
+		at := upstream.At.ValueUnder(claim.StorageClass)
+		conversion.Class, conversion.ClassAt, conversion.Upstream = TargetClass(name), &at, true
 		return conversion, false, nil
 	}
 	if mapping.MissingClasses == nil || mapping.MissingClasses.Disk == "" {
@@ -132,7 +133,7 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 	}
 	switch _, err := class(ctx, claim.StorageClass); {
 	case apierrors.IsNotFound(err):
-		conversion.At, conversion.Class = mapping.MissingClasses.At, mapping.MissingClasses.Disk
+		conversion.Class, conversion.ClassAt = mapping.MissingClasses.Disk, &mapping.MissingClasses.At
 		return conversion, true, nil
 	case apierrors.IsForbidden(err):
 		return conversion, false, nil // A class that may not be read is not known to be missing.
@@ -142,11 +143,16 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 	return conversion, false, nil
 }
 
-// diskTarget returns what a conversion asks of a disk that is made of a snapshot.
-func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim, classes Classes) (diskspec.Target, error) {
+// diskTarget returns what a conversion asks of a disk that is made of a snapshot. The
+// disk is made where its Pods can be, so that a class of Velero's own action, which
+// knows no such check, need not wait for them.
+func diskTarget(ctx context.Context, conversion Conversion, classes Classes) (diskspec.Target, error) {
 	var target diskspec.Target
 	if conversion.Class != "" {
 		class, err := targetClass(ctx, conversion.Class, classes)
+		if err == nil && !conversion.Upstream {
+			err = checkZones(ctx, class, classes)
+		}
 		if err != nil {
 			return diskspec.Target{}, err
 		}
@@ -154,9 +160,6 @@ func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim
 			return diskspec.Target{}, fmt.Errorf("%w: the snapshot of a disk becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
 		}
 		if target, err = TargetOf(class); err != nil {
-			return diskspec.Target{}, err
-		}
-		if err := (sharing{multiAttach: isTrue(target.MultiAttach), block: true}).check(claim, conversion.Modes()); err != nil {
 			return diskspec.Target{}, err
 		}
 	}
@@ -167,7 +170,7 @@ func diskTarget(ctx context.Context, conversion Conversion, claim diskspec.Claim
 }
 
 // check refuses what a conversion asks of a disk that is made of a snapshot and cannot
-// have: a size below the one that was backed up, and modes that disk does not allow.
+// have: a size below the one that was backed up, and modes that the disk does not allow.
 func (c *Conversion) check(claim diskspec.Claim, backedUp resource.Quantity, disk sharing) error {
 	if err := c.checkCapacity(backedUp); err != nil {
 		return err

@@ -181,6 +181,16 @@ func TestDiskTarget(t *testing.T) {
 			claim:      ssd,
 			want:       auto,
 		},
+		"a capacity that is too small, with the class for missing ones": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{
+				"missingClasses": "disk: auto", "rules": "- from: ssd\n  to: {capacity: 10Gi}",
+			})},
+			claim: ssd,
+			had:   diskspec.Spec{SizeGiB: 40},
+			wantErr: `ConfigMap velero/rules, key "rules", line 2: converting the volume of the claim shop/data: ` +
+				`a volume does not become smaller than it was: capacity 10Gi is asked for and 40Gi were backed up`,
+			wantIs: storageclass.ErrShrink,
+		},
 		"a class that is here is not replaced": {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"missingClasses": "disk: auto"})},
 			claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "essd"},
@@ -265,6 +275,12 @@ func TestDiskTarget(t *testing.T) {
 			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"ssd": "immediate"})},
 			claim:      ssd,
 			zonesErr:   errForbidden,
+			want:       diskspec.Target{StorageClass: "immediate", Types: auto.Types, MultiAttach: new(bool)},
+		},
+		"disks that do not wait, where Velero's own action names the class": {
+			configMaps: []corev1.ConfigMap{upstream(map[string]string{"ssd": "immediate"})},
+			claim:      ssd,
+			zones:      []string{"cn-hangzhou-h", "cn-hangzhou-k"},
 			want:       diskspec.Target{StorageClass: "immediate", Types: auto.Types, MultiAttach: new(bool)},
 		},
 		"disks that wait in a cluster of several zones": {

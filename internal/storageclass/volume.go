@@ -79,23 +79,25 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 	if err != nil && !mayNotRead(err) {
 		return Plan{}, err
 	}
-	target, err := diskTarget(ctx, conversion, claim, v)
-	if err != nil && !mayNotRead(err) {
+	target, err := diskTarget(ctx, conversion, v)
+	known := err == nil
+	if !known && !mayNotRead(err) {
+		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrapClass(claim, err))
+	}
+	if volume.FormOf(pv) == volume.FormFlexVolume {
+		target.MultiAttach = nil // It would be an attribute that FlexVolumes do not have.
+	}
+	disk := sharingOf(pv)
+	if target.MultiAttach != nil {
+		disk.multiAttach = *target.MultiAttach
+	}
+	if err := conversion.check(claim, pv.Spec.Capacity[corev1.ResourceStorage], disk); known && err != nil {
 		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
 	}
 	plan := Plan{
-		At: conversion.At, Class: string(conversion.Class), Modes: conversion.Modes(), Capacity: conversion.size(),
+		At: conversion.classAt(), Class: string(conversion.Class), Modes: conversion.Modes(), Capacity: conversion.size(),
 		MultiAttach: target.MultiAttach, LeastSize: leastSize(target.Types),
 	}
-	if volume.FormOf(pv) == volume.FormFlexVolume {
-		plan.MultiAttach = nil // It would be an attribute that FlexVolumes do not have.
-	}
-	disk := sharingOf(pv)
-	if plan.MultiAttach != nil {
-		disk.multiAttach = *plan.MultiAttach
-	}
-	// Modes that a rule asks for and that the disk cannot have are refused for the claim:
-	// the disk is made, and is not to be left without its PersistentVolume.
 	plan.OneNode = plan.Modes == nil && !disk.allowsAll(pv.Spec.AccessModes)
 	if substitute || conversion.Class == "" && v.lacks(ctx, claim.StorageClass) {
 		plan.Missing = claim.StorageClass

@@ -69,8 +69,6 @@ type refusal struct {
 	rule  string
 	// message is a part of what the restore says of it.
 	message string
-	// made says that it is found out when the volume has been made.
-	made bool
 }
 
 // createConversionClasses creates the classes of the cluster that is restored to. Those of the claims are not there.
@@ -268,7 +266,7 @@ func refusedConversions() []refusal {
 		{
 			name: "the disk of a snapshot is not shared with its file system, whatever its class", claim: "refused-snapshot-writers", from: snapshot,
 			rule:    "class: conversion-shared, accessModes: [ReadWriteMany]",
-			message: "accessMode of PVC conversion/refused-snapshot-writers is ReadWriteMany", made: true,
+			message: "accessMode of PVC conversion/refused-snapshot-writers is ReadWriteMany",
 		},
 		{
 			name: "a volume does not shrink", claim: "refused-smaller", from: source{comes: provisioned, driver: ebsDriver, class: "gp2", size: "50Gi"},
@@ -282,7 +280,7 @@ func refusedConversions() []refusal {
 		{
 			name: "the disk of a snapshot does not shrink", claim: "refused-snapshot-smaller",
 			from: source{comes: ofSnapshot, driver: diskDriver, class: "ssd-there", size: "50Gi"},
-			rule: "capacity: 40Gi", message: "a volume does not become smaller than it was", made: true,
+			rule: "capacity: 40Gi", message: "a volume does not become smaller than it was",
 		},
 	}
 }
