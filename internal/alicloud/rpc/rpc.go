@@ -5,8 +5,11 @@
 package rpc
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -63,5 +66,30 @@ func (r requester) Call(request *http.Request, _ *http.Transport) (*http.Respons
 	if r.bind != nil {
 		request = r.bind(request)
 	}
-	return r.client.Do(request)
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return withContent(response)
+}
+
+// withContent refuses a success without content, which a proxy or a server that ends
+// can leave: the SDK takes it for an answer whose body is nil.
+func withContent(response *http.Response) (*http.Response, error) {
+	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
+		return response, nil
+	}
+	content := bufio.NewReader(response.Body)
+	if _, err := content.Peek(1); err != nil {
+		_ = response.Body.Close()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%s answered %s without content: %w", response.Request.URL.Host, response.Status, err)
+	}
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{content, response.Body}
+	return response, nil
 }

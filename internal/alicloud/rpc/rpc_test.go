@@ -5,6 +5,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -49,6 +50,7 @@ func TestTheServiceDoesNotSeeTheProxysPassword(t *testing.T) {
 		if r.Header.Get("Proxy-Authorization") != "" || r.Header.Get("X-Kept") != "yes" {
 			w.WriteHeader(http.StatusTeapot)
 		}
+		_, _ = w.Write([]byte("{}"))
 	}))
 	t.Cleanup(server.Close)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
@@ -63,6 +65,45 @@ func TestTheServiceDoesNotSeeTheProxysPassword(t *testing.T) {
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		t.Error("the header reached the service")
+	}
+}
+
+func TestASuccessWithoutContentIsAnError(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		status        int
+		wantErr       error
+	}{
+		{name: "a success with content", status: http.StatusOK, content: `{"RequestId": "1"}`},
+		{name: "a success without content", status: http.StatusOK, wantErr: io.ErrUnexpectedEOF},
+		{name: "a failure without content", status: http.StatusBadGateway},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.content))
+			}))
+			t.Cleanup(server.Close)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := requester{client: server.Client()}.Call(request, nil)
+			if !errors.Is(err, tt.wantErr) {
+				t.Fatalf("error = %v, want %v", err, tt.wantErr)
+			}
+			if err != nil {
+				return
+			}
+			content, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err != nil || string(content) != tt.content || response.StatusCode != tt.status {
+				t.Errorf("%d %q, %v, want %d %q", response.StatusCode, content, err, tt.status, tt.content)
+			}
+		})
 	}
 }
 
