@@ -84,34 +84,13 @@ func serve() {
 
 // restoreItemActions returns what makes each of the restore item actions of version 1.
 func restoreItemActions(made *lazyBundle) map[string]common.HandlerInitializer {
-	return map[string]common.HandlerInitializer{
-		restoreitemaction.ImageMappingName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewImageMapping(log, made.of(log).settings), nil
-		},
-		restoreitemaction.StorageClassMappingName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewStorageClassMapping(log, made.of(log).planner), nil
-		},
-		restoreitemaction.AccessModesName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewAccessModes(log, made.of(log).planner), nil
-		},
-		restoreitemaction.DiskSizeName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewDiskSize(log, made.of(log).planner), nil
-		},
-		restoreitemaction.LoadBalancerName: func(log logrus.FieldLogger) (any, error) {
-			b := made.of(log)
-			return restoreitemaction.NewLoadBalancer(log, b.settings, b.cluster), nil
-		},
-		restoreitemaction.AnnotationsName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewAnnotations(log, made.of(log).settings), nil
-		},
-		restoreitemaction.FlexVolumeToCSIName: func(log logrus.FieldLogger) (any, error) {
-			b := made.of(log)
-			return restoreitemaction.NewFlexVolumeToCSI(log, b.settings, b.cluster), nil
-		},
-		restoreitemaction.APIVersionName: func(log logrus.FieldLogger) (any, error) {
-			return restoreitemaction.NewAPIVersion(log, made.of(log).cluster), nil
-		},
+	initializers := make(map[string]common.HandlerInitializer)
+	for name, construct := range restoreitemaction.Constructors() {
+		initializers[name] = func(log logrus.FieldLogger) (any, error) {
+			return construct(log, made.of(log).actions), nil
+		}
 	}
+	return initializers
 }
 
 // provider is the name of the object store and of the snapshotter of disks: `velero
@@ -120,12 +99,10 @@ const provider = "velero.io/alibabacloud"
 
 // bundle is what the plugins of a process share.
 type bundle struct {
-	cloud    *alicloud.Cloud
-	cluster  *cluster.Cluster
-	settings *settings.Reader
-	planner  *storageclass.Planner
-	disks    *ecs.Snapshotter
-	ready    *restoreitemaction.VolumeReady
+	cloud   *alicloud.Cloud
+	disks   *ecs.Snapshotter
+	ready   *restoreitemaction.VolumeReady
+	actions restoreitemaction.Dependencies
 }
 
 // lazyBundle is made when it is first asked for, because the framework hands out its
@@ -152,12 +129,12 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 		targets := storageclass.NewTargets(reader, here)
 		disks := ecs.New(log, cloud, here, targets, os.Getenv)
 		l.made = &bundle{
-			cloud:    cloud,
-			cluster:  here,
-			settings: reader,
-			planner:  storageclass.NewPlanner(log, targets, here),
-			disks:    disks,
-			ready:    restoreitemaction.NewVolumeReady(log, here, disks, provider),
+			cloud: cloud,
+			disks: disks,
+			ready: restoreitemaction.NewVolumeReady(log, here, disks, provider),
+			actions: restoreitemaction.Dependencies{
+				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,
+			},
 		}
 	})
 	return l.made

@@ -39,20 +39,16 @@ func (a *AccessModes) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	return changeStorage(a.log, a.planner, input, oneNode)
 }
 
-func oneNode(o *storageObject) bool {
+func oneNode(o *storageObject) {
 	if !o.plan.OneNode {
-		return false
+		return
 	}
 	old, set := o.setModes([]corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce})
-	if !set {
-		return false
-	}
-	log := o.changed(old, corev1.ReadWriteOnce)
-	if o.plan.WasShared {
+	switch log := o.changed(old, corev1.ReadWriteOnce); {
+	case set && o.plan.WasShared:
 		log.Warn("Changed the access modes: the volume becomes a disk, which Pods on several nodes cannot share as they could before; " +
 			"for that, convert it to " + storageclass.SharedClass)
-		return true
+	case set:
+		log.Info("Changed the access modes to what a disk can be mounted with")
 	}
-	log.Info("Changed the access modes to what a disk can be mounted with")
-	return true
 }

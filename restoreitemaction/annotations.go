@@ -32,7 +32,7 @@ func NewAnnotations(log logrus.FieldLogger, reader *settings.Reader) *Annotation
 // AppliesTo returns Services, and the Ingresses of all groups that have had them.
 func (a *Annotations) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: []string{"services", "ingresses.networking.k8s.io", "ingresses.extensions"},
+		IncludedResources: []string{resourceServices, "ingresses.networking.k8s.io", "ingresses.extensions"},
 	}, nil
 }
 
@@ -40,23 +40,23 @@ func (a *Annotations) AppliesTo() (velero.ResourceSelector, error) {
 // very item that came. The error is that of reading the settings; no Service and
 // no Ingress is restored then, for any of them could be meant.
 func (a *Annotations) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	set, _, err := a.settings.Read(ctx, settings.ForRestore(input.Restore))
+	return execute(input, a.annotate)
+}
+
+func (a *Annotations) annotate(ctx context.Context, o object) (*unstructured.Unstructured, error) {
+	set, _, err := a.settings.Read(ctx, settings.ForRestore(o.restore))
 	if err != nil {
 		return nil, err
 	}
-	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	changes := set.changes(fromBackup)
+	changes := set.changes(o.fromBackup)
 	if len(changes) == 0 {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+		return nil, nil //nolint:nilnil // nothing is to do
 	}
-	changed := item.DeepCopy()
-	changes.applyTo(changed, fromBackup)
-	if equality.Semantic.DeepEqual(item.Object, changed.Object) {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	changed := o.item.DeepCopy()
+	changes.applyTo(changed, o.fromBackup)
+	if equality.Semantic.DeepEqual(o.item.Object, changed.Object) {
+		return nil, nil //nolint:nilnil // it has them already
 	}
-	changes.log(a.log.WithFields(fieldsOf(item)), item)
-	return velero.NewRestoreItemActionExecuteOutput(changed), nil
+	changes.log(a.log.WithFields(fieldsOf(o.item)), o.item)
+	return changed, nil
 }

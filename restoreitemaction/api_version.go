@@ -58,36 +58,35 @@ func (a *APIVersion) AppliesTo() (velero.ResourceSelector, error) {
 // very item that came. Where the cluster does not tell what it serves, the items
 // pass through, with one warning in a restore. It returns no error.
 func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	unchanged := velero.NewRestoreItemActionExecuteOutput(input.Item)
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	kind := item.GroupVersionKind()
+	return execute(input, a.convert)
+}
+
+func (a *APIVersion) convert(ctx context.Context, o object) (*unstructured.Unstructured, error) {
+	kind := o.item.GroupVersionKind()
 	conversion, ok := a.table.Find(kind)
 	if !ok {
-		return unchanged, nil
+		return nil, nil //nolint:nilnil // nothing is to do
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	log := a.log.WithFields(fieldsOf(item)).WithFields(logrus.Fields{
+	log := a.log.WithFields(fieldsOf(o.item)).WithFields(logrus.Fields{
 		"old": kind.GroupVersion().String(), "new": conversion.To.String(),
 	})
-	needed, err := a.served.needs(ctx, input.Restore, kind, conversion.To)
+	needed, err := a.served.needs(ctx, o.restore, kind, conversion.To)
 	if err != nil {
 		const unknown = "Cannot find out which API versions this cluster serves: objects of old ones are restored as they are"
-		if a.warned.first(input.Restore, unknown) {
+		if a.warned.first(o.restore, unknown) {
 			log.WithError(err).Warn(unknown)
 		}
-		return unchanged, nil
 	}
-	if !needed {
-		return unchanged, nil
+	if err != nil || !needed {
+		return nil, nil //nolint:nilerr,nilnil // it stays
 	}
-	converted := item.DeepCopy()
+	converted := o.item.DeepCopy()
 	if err := conversion.Apply(converted.Object); err != nil {
 		log.WithError(err).Warn("Leaving an object in its API version, which this cluster does not serve")
-		return unchanged, nil
+		return nil, nil //nolint:nilnil // it stays
 	}
 	log.Info("Converted an object to an API version that this cluster serves")
-	return velero.NewRestoreItemActionExecuteOutput(converted), nil
+	return converted, nil
 }
 
 // servedKinds keeps what discovery tells for the life of a restore, as Velero's

@@ -37,18 +37,16 @@ func (a *DiskSize) Execute(input *velero.RestoreItemActionExecuteInput) (*velero
 	return changeStorage(a.log, a.planner, input, leastSize)
 }
 
-func leastSize(o *storageObject) bool {
+func leastSize(o *storageObject) {
 	if o.plan.LeastSize == nil {
-		return false
+		return
 	}
 	least := *o.plan.LeastSize
 	if asked := o.plan.Capacity; asked != nil && asked.Cmp(least) == 0 {
 		// It is written as in the rule, whichever action comes first.
 		least = *asked
 	}
-	old, set := o.raiseSize(least)
-	if set {
+	if old, set := o.raiseSize(least); set {
 		o.changed(old, least.String()).Info("Raised the size to the least of a disk")
 	}
-	return set
 }

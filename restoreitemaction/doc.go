@@ -11,7 +11,7 @@
 //     another action has written. So the order does not matter, and an action that
 //     runs twice changes nothing the second time.
 //   - It never changes its input. It returns the very item that came if there is
-//     nothing to do, else a copy, with the fields that it does not know.
+//     nothing to do, else a copy, with the fields that it does not know (execute).
 //   - Rules are about the cluster that was backed up: its namespaces, names, labels.
 //   - Settings that cannot be read are an error, for the objects that they are about:
 //     such an object is not restored. So is a conversion that was asked for and cannot

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/flexvolume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -25,14 +24,6 @@ const FlexVolumeToCSIName = "alibabacloud.com/flexvolume-to-csi"
 // annotationProvisionedBy names the provisioner that deletes the volume of a
 // PersistentVolume.
 const annotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
-
-// Creator is the cluster that is restored to, for what an action adds to it.
-type Creator interface {
-	// Namespace returns the namespace that Velero is installed in.
-	Namespace() string
-	// Client returns a client that knows the types of core/v1.
-	Client() (client.Client, error)
-}
 
 // FlexVolumeSettings are the settings of flexvolume-to-csi.
 type FlexVolumeSettings struct {
@@ -56,13 +47,13 @@ type FlexVolumeSettings struct {
 type FlexVolumeToCSI struct {
 	log      logrus.FieldLogger
 	settings *settings.Settings[FlexVolumeSettings]
-	cluster  Creator
+	cluster  Clients
 	waiting  waitingSecrets
 }
 
 // NewFlexVolumeToCSI returns the action with the settings that reader reads. It
 // contacts nothing.
-func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster Creator) *FlexVolumeToCSI {
+func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster Clients) *FlexVolumeToCSI {
 	return &FlexVolumeToCSI{
 		log:      log,
 		settings: settings.Of[FlexVolumeSettings](reader, FlexVolumeToCSIName),
@@ -75,56 +66,54 @@ func NewFlexVolumeToCSI(log logrus.FieldLogger, reader *settings.Reader, cluster
 // with them comes what had to wait for their namespace.
 func (a *FlexVolumeToCSI) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: append(podSpecResources(), controllerRevisions, "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"),
+		IncludedResources: append(podSpecResources(), controllerRevisions, resourceClaims, resourceVolumes, resourceStorageClasses),
 	}, nil
 }
 
 // Execute returns the item with CSI volumes in place of Alibaba Cloud's
 // FlexVolumes, or the very item that came. Its error is that of the settings.
 func (a *FlexVolumeToCSI) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	if resourceOf(item) == "persistentvolumeclaims" {
-		a.createWaiting(input.Restore, item)
+	return execute(input, a.convert)
+}
+
+func (a *FlexVolumeToCSI) convert(ctx context.Context, o object) (*unstructured.Unstructured, error) {
+	if resourceOf(o.item) == resourceClaims {
+		a.createWaiting(ctx, o.restore, o.item)
 	}
-	convert := conversionOf(item)
+	convert := conversionOf(o.item)
 	if convert == nil {
 		// The settings are not read, so that a mistake in them concerns FlexVolumes alone.
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+		return nil, nil //nolint:nilnil // nothing is to do
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	set, _, err := a.settings.Read(ctx, settings.ForRestore(input.Restore))
-	if err != nil {
+	set, _, err := a.settings.Read(ctx, settings.ForRestore(o.restore))
+	if err != nil || set.Enabled != nil && !*set.Enabled {
 		return nil, err
 	}
-	if set.Enabled != nil && !*set.Enabled {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
-	}
 	c := &flexVolumeConversion{
-		log:        a.log.WithFields(fieldsOf(item)),
+		log:        a.log.WithFields(fieldsOf(o.item)),
 		cluster:    a.cluster,
 		waiting:    &a.waiting,
-		restore:    input.Restore,
-		item:       item.DeepCopy(),
-		fromBackup: &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()},
+		restore:    o.restore,
+		item:       o.item.DeepCopy(),
+		fromBackup: o.fromBackup,
 	}
 	if err := convert(c, ctx); err != nil {
 		// An object that cannot be mounted here is worth more than none.
 		c.log.WithError(err).Warn("Leaving a FlexVolume as it is")
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+		return nil, nil //nolint:nilnil // it stays
 	}
-	return velero.NewRestoreItemActionExecuteOutput(c.item), nil
+	return c.item, nil
 }
 
 // conversionOf returns the method that converts the item, nil if there is nothing
 // to convert.
 func conversionOf(item *unstructured.Unstructured) func(*flexVolumeConversion, context.Context) error {
 	switch resourceOf(item) {
-	case "persistentvolumes":
+	case resourceVolumes:
 		if driver, _, _ := unstructured.NestedString(item.Object, "spec", "flexVolume", "driver"); flexvolume.IsDriver(driver) {
 			return (*flexVolumeConversion).persistentVolume
 		}
-	case "storageclasses.storage.k8s.io":
+	case resourceStorageClasses:
 		if _, ok := flexvolume.ClassToCSI(flexvolume.Class{Provisioner: provisionerOf(item)}); ok {
 			return (*flexVolumeConversion).storageClass
 		}
@@ -139,7 +128,7 @@ func conversionOf(item *unstructured.Unstructured) func(*flexVolumeConversion, c
 // flexVolumeConversion is that of one item.
 type flexVolumeConversion struct {
 	log     logrus.FieldLogger
-	cluster Creator
+	cluster Clients
 	waiting *waitingSecrets
 	restore *velerov1.Restore
 	// item is changed in place.
@@ -255,7 +244,7 @@ func (c *flexVolumeConversion) secretReference(backedUp *corev1.PersistentVolume
 	if reference.Namespace == "" {
 		reference.Namespace = c.claimNamespace(backedUp)
 	} else {
-		reference.Namespace = c.targetNamespace(reference.Namespace)
+		reference.Namespace = targetNamespace(c.restore, reference.Namespace)
 	}
 	return &reference
 }
@@ -266,15 +255,7 @@ func (c *flexVolumeConversion) claimNamespace(backedUp *corev1.PersistentVolume)
 	if backedUp.Spec.ClaimRef == nil {
 		return c.cluster.Namespace()
 	}
-	return c.targetNamespace(backedUp.Spec.ClaimRef.Namespace)
-}
-
-// targetNamespace returns the namespace that takes the place of one in the backup.
-func (c *flexVolumeConversion) targetNamespace(namespace string) string {
-	if target, ok := c.restore.Spec.NamespaceMapping[namespace]; ok {
-		return target
-	}
-	return namespace
+	return targetNamespace(c.restore, backedUp.Spec.ClaimRef.Namespace)
 }
 
 func provisionerOf(class *unstructured.Unstructured) string {
@@ -306,18 +287,4 @@ func (c *flexVolumeConversion) storageClass(context.Context) error {
 	}
 	c.log.WithFields(logrus.Fields{"old": old, "new": class.Provisioner}).Info("Converted a StorageClass of FlexVolume to CSI")
 	return nil
-}
-
-// mapsIn returns the maps in the list that parent has under the key. They are the
-// parent's own.
-func mapsIn(parent any, key string) []map[string]any {
-	object, _ := parent.(map[string]any)
-	list, _ := object[key].([]any)
-	found := make([]map[string]any, 0, len(list))
-	for _, element := range list {
-		if element, ok := element.(map[string]any); ok {
-			found = append(found, element)
-		}
-	}
-	return found
 }

@@ -98,7 +98,7 @@ func (c *flexVolumeConversion) inlineVolumeOf(podVolume map[string]any) (*inline
 		return nil, fmt.Errorf("the volume %s: %w", typed.Name, err)
 	}
 	inline := &inlineVolume{
-		namespace: c.targetNamespace(c.item.GetNamespace()),
+		namespace: targetNamespace(c.restore, c.item.GetNamespace()),
 		driver:    flex.Driver,
 		readOnly:  flex.ReadOnly,
 		converted: converted,

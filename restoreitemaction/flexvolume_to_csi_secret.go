@@ -31,13 +31,11 @@ func (c *flexVolumeConversion) moveAccessKey(ctx context.Context, backedUp *core
 }
 
 // createWaiting creates the Secret that waits for a claim, if any does.
-func (a *FlexVolumeToCSI) createWaiting(restore *velerov1.Restore, claim *unstructured.Unstructured) {
+func (a *FlexVolumeToCSI) createWaiting(ctx context.Context, restore *velerov1.Restore, claim *unstructured.Unstructured) {
 	secret := a.waiting.take(restore, types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()})
 	if secret == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
 	c := &flexVolumeConversion{log: a.log.WithFields(fieldsOf(claim)), cluster: a.cluster}
 	c.create(ctx, "Secret", secret)
 }

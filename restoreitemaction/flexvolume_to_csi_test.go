@@ -36,7 +36,7 @@ func newFlexVolumes(t *testing.T, api client.Client) *flexVolumes {
 }
 
 // newFlexVolumesIn is newFlexVolumes with another cluster than that of the settings.
-func newFlexVolumesIn(t *testing.T, here restoreitemaction.Creator, api client.Client) *flexVolumes {
+func newFlexVolumesIn(t *testing.T, here restoreitemaction.Clients, api client.Client) *flexVolumes {
 	t.Helper()
 	log, hook := logrustest.NewNullLogger()
 	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true})

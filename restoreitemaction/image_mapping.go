@@ -52,40 +52,33 @@ func (a *ImageMapping) AppliesTo() (velero.ResourceSelector, error) {
 // containers and ephemeral containers. Its error is that of the settings. An image
 // that is none stays as it is.
 func (a *ImageMapping) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	unchanged := velero.NewRestoreItemActionExecuteOutput(input.Item)
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
-	path := podSpecPath(item)
-	images := imagesOf(fromBackup, path)
+	return execute(input, a.mapImages)
+}
+
+func (a *ImageMapping) mapImages(ctx context.Context, o object) (*unstructured.Unstructured, error) {
+	path := podSpecPath(o.item)
+	images := imagesOf(o.fromBackup, path)
 	if len(images) == 0 {
-		return unchanged, nil
+		return nil, nil //nolint:nilnil // nothing is to do
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	a.upstream.warn(ctx, input.Restore)
-	mapping, found, err := a.settings.Read(ctx, settings.ForRestore(input.Restore))
-	if err != nil {
+	a.upstream.warn(ctx, o.restore)
+	mapping, found, err := a.settings.Read(ctx, settings.ForRestore(o.restore))
+	if err != nil || !found {
 		return nil, err
 	}
-	if !found {
-		return unchanged, nil
-	}
-	log := a.log.WithFields(fieldsOf(item))
+	log := a.log.WithFields(fieldsOf(o.item))
 	changes, err := changesOf(log, &mapping, images)
 	if err != nil {
-		return nil, fmt.Errorf("mapping the images of %s %s/%s: %w", resourceOf(item), item.GetNamespace(), item.GetName(), err)
+		return nil, fmt.Errorf("mapping the images of %s %s/%s: %w", resourceOf(o.item), o.item.GetNamespace(), o.item.GetName(), err)
 	}
-	if !concerns(changes, item, path) {
-		return unchanged, nil
-	}
-	mapped := item.DeepCopy()
+	mapped := o.item.DeepCopy()
 	for _, container := range containersOf(mapped, path) {
 		if change, ok := changes[nameOf(container)]; ok && container["image"] != change.Image {
 			logChange(log, container, change)
 			container["image"] = change.Image
 		}
 	}
-	return velero.NewRestoreItemActionExecuteOutput(mapped), nil
+	return mapped, nil
 }
 
 // imagesOf returns the image of each container by the container's name, which is one
@@ -126,16 +119,6 @@ func changesOf(log logrus.FieldLogger, mapping *imagemapping.Mapping, images map
 		}
 	}
 	return changes, nil
-}
-
-// concerns reports whether a container of item has another image than changes asks.
-func concerns(changes map[string]imagemapping.Change, item *unstructured.Unstructured, path []string) bool {
-	for _, container := range containersOf(item, path) {
-		if change, ok := changes[nameOf(container)]; ok && container["image"] != change.Image {
-			return true
-		}
-	}
-	return false
 }
 
 // logChange tells what becomes of the image of container.

@@ -8,11 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
@@ -22,10 +20,7 @@ import (
 type changeImageName struct {
 	log      logrus.FieldLogger
 	settings *settings.Settings[changeImageNameRows]
-
-	mu sync.Mutex
-	// seen has the restores whose ConfigMap was looked at.
-	seen map[types.UID]bool
+	warned   onceInRestore
 }
 
 // changeImageNameAction is the name of Velero's own action.
@@ -41,30 +36,23 @@ func newChangeImageName(log logrus.FieldLogger, reader *settings.Reader) *change
 	return &changeImageName{
 		log:      log,
 		settings: settings.OfUpstream[changeImageNameRows](reader, changeImageNameAction),
-		seen:     make(map[types.UID]bool),
 	}
 }
 
 // warn logs the rows without a comma, once for a restore, and the label with which
 // this plugin reads the ConfigMap. What else is wrong with it, Velero's action says.
 func (c *changeImageName) warn(ctx context.Context, restore *velerov1.Restore) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen[restore.UID] {
-		return
-	}
 	rows, _, err := c.settings.Read(ctx, settings.ForRestore(restore))
 	if err != nil {
 		return
 	}
-	c.seen[restore.UID] = true
 	var ignored []string
 	for _, key := range slices.Sorted(maps.Keys(rows.Rows)) {
 		if row := rows.Rows[key]; !strings.Contains(row, ",") {
 			ignored = append(ignored, fmt.Sprintf("%s: %q", key, row))
 		}
 	}
-	if len(ignored) > 0 {
+	if len(ignored) > 0 && c.warned.first(restore, changeImageNameAction) {
 		c.log.WithField("rows", strings.Join(ignored, "; ")).
 			Warnf("%s: rows without a comma are ignored by Velero's action %s. In place of this label give the ConfigMap the label %s: RestoreItemAction, which reads them, or write \"old,new\"",
 				rows.At, changeImageNameAction, ImageMappingName)

@@ -9,21 +9,13 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
 // LoadBalancerName is the name that NewLoadBalancer's action is registered by.
 const LoadBalancerName = "alibabacloud.com/load-balancer"
-
-// NodePorts is the cluster that is restored to, whose node ports may be taken.
-type NodePorts interface {
-	// Client returns a client that knows the types of core/v1.
-	Client() (client.Client, error)
-}
 
 // LoadBalancer is the RestoreItemAction that prepares Services for the load
 // balancers and node ports of the cluster that is restored to:
@@ -38,7 +30,7 @@ type LoadBalancer struct {
 	log         logrus.FieldLogger
 	settings    *settings.Settings[LoadBalancerSettings]
 	annotations *settings.Settings[AnnotationsSettings]
-	cluster     NodePorts
+	cluster     Clients
 
 	// warned has the warning that node ports cannot be checked.
 	warned onceInRestore
@@ -46,7 +38,7 @@ type LoadBalancer struct {
 
 // NewLoadBalancer returns the action with the settings that reader reads. It
 // contacts nothing.
-func NewLoadBalancer(log logrus.FieldLogger, reader *settings.Reader, cluster NodePorts) *LoadBalancer {
+func NewLoadBalancer(log logrus.FieldLogger, reader *settings.Reader, cluster Clients) *LoadBalancer {
 	return &LoadBalancer{
 		log:         log,
 		settings:    settings.Of[LoadBalancerSettings](reader, LoadBalancerName),
@@ -57,38 +49,31 @@ func NewLoadBalancer(log logrus.FieldLogger, reader *settings.Reader, cluster No
 
 // AppliesTo returns Services.
 func (a *LoadBalancer) AppliesTo() (velero.ResourceSelector, error) {
-	return velero.ResourceSelector{IncludedResources: []string{"services"}}, nil
+	return velero.ResourceSelector{IncludedResources: []string{resourceServices}}, nil
 }
 
 // Execute returns the Service as it can live here, or the very item that came where
 // nothing is to do. The error is that of reading the settings.
 func (a *LoadBalancer) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	fromBackup := &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()}
+	return execute(input, a.prepare)
+}
+
+func (a *LoadBalancer) prepare(ctx context.Context, o object) (*unstructured.Unstructured, error) {
 	s := &serviceRestore{
 		action:     a,
-		restore:    input.Restore,
-		fromBackup: fromBackup,
-		service:    item.DeepCopy(),
-		log:        a.log.WithFields(fieldsOf(item)),
+		restore:    o.restore,
+		fromBackup: o.fromBackup,
+		service:    o.item.DeepCopy(),
+		log:        a.log.WithFields(fieldsOf(o.item)),
 	}
-	var err error
-	switch serviceType(fromBackup) {
+	switch serviceType(o.fromBackup) {
 	case corev1.ServiceTypeLoadBalancer:
-		err = s.renewLoadBalancer(ctx)
+		return s.service, s.renewLoadBalancer(ctx)
 	case corev1.ServiceTypeNodePort:
-		err = s.keepNodePorts(ctx)
-	default: // It has neither.
+		return s.service, s.keepNodePorts(ctx)
+	default:
+		return nil, nil //nolint:nilnil // nothing is to do
 	}
-	if err != nil {
-		return nil, err
-	}
-	if equality.Semantic.DeepEqual(item.Object, s.service.Object) {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
-	}
-	return velero.NewRestoreItemActionExecuteOutput(s.service), nil
 }
 
 // serviceRestore is the restore of one Service.

@@ -30,7 +30,7 @@ type network struct {
 
 // newNetwork returns one in the cluster, with the actions' settings: data of
 // ConfigMaps by action.
-func newNetwork(t *testing.T, here restoreitemaction.NodePorts, data map[string]map[string]string) *network {
+func newNetwork(t *testing.T, here restoreitemaction.Clients, data map[string]map[string]string) *network {
 	t.Helper()
 	log, hook := logrustest.NewNullLogger()
 	configMaps := make([]client.Object, 0, len(data))

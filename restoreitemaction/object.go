@@ -9,6 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
+// Resources that several actions are for.
+const (
+	resourceVolumes        = "persistentvolumes"
+	resourceClaims         = "persistentvolumeclaims"
+	resourceStatefulSets   = "statefulsets.apps"
+	resourceStorageClasses = "storageclasses.storage.k8s.io"
+	resourceServices       = "services"
+)
+
 // resourceOf returns an object's resource as Velero writes it, such as
 // deployments.apps.
 func resourceOf(object *unstructured.Unstructured) string {
@@ -29,4 +38,18 @@ func targetNamespace(restore *velerov1.Restore, namespace string) string {
 		return target
 	}
 	return namespace
+}
+
+// mapsIn returns the maps in the list that parent has under the key. They are the
+// parent's own.
+func mapsIn(parent any, key string) []map[string]any {
+	object, _ := parent.(map[string]any)
+	list, _ := object[key].([]any)
+	found := make([]map[string]any, 0, len(list))
+	for _, element := range list {
+		if element, ok := element.(map[string]any); ok {
+			found = append(found, element)
+		}
+	}
+	return found
 }

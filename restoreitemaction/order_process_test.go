@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
@@ -16,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
@@ -38,32 +36,15 @@ func newProcess(t *testing.T, s *scenario) *process {
 	api := newAPI(t, s.clusterObjects()...)
 	here := clusterOf(api)
 	reader := settings.NewReader(here)
-	planner := storageclass.NewPlanner(log, storageclass.NewTargets(reader, here), here)
-	p := &process{
-		api: api, actions: actionsOf(log, reader, planner, here, s.served),
-		resources: make(map[string][]string),
-		restore:   s.restore,
+	with := restoreitemaction.Dependencies{
+		Settings: reader, Planner: storageclass.NewPlanner(log, storageclass.NewTargets(reader, here), here), Clients: here, Discovery: s.served,
 	}
-	for name, action := range p.actions {
-		p.resources[name] = resourcesOf(t, action)
+	p := &process{api: api, actions: make(map[string]riav1.RestoreItemAction), resources: make(map[string][]string), restore: s.restore}
+	for name, construct := range restoreitemaction.Constructors() {
+		p.actions[name] = construct(log, with)
+		p.resources[name] = resourcesOf(t, p.actions[name])
 	}
 	return p
-}
-
-// actionsOf are the actions of version 1 by name, as main registers them.
-func actionsOf(
-	log logrus.FieldLogger, reader *settings.Reader, planner *storageclass.Planner, here *cluster.Cluster, discovery restoreitemaction.Discovery,
-) map[string]riav1.RestoreItemAction {
-	return map[string]riav1.RestoreItemAction{
-		restoreitemaction.AccessModesName:         restoreitemaction.NewAccessModes(log, planner),
-		restoreitemaction.AnnotationsName:         restoreitemaction.NewAnnotations(log, reader),
-		restoreitemaction.APIVersionName:          restoreitemaction.NewAPIVersion(log, discovery),
-		restoreitemaction.DiskSizeName:            restoreitemaction.NewDiskSize(log, planner),
-		restoreitemaction.FlexVolumeToCSIName:     restoreitemaction.NewFlexVolumeToCSI(log, reader, here),
-		restoreitemaction.ImageMappingName:        restoreitemaction.NewImageMapping(log, reader),
-		restoreitemaction.LoadBalancerName:        restoreitemaction.NewLoadBalancer(log, reader, here),
-		restoreitemaction.StorageClassMappingName: restoreitemaction.NewStorageClassMapping(log, planner),
-	}
 }
 
 // appliedTo returns those of the actions that are for an object. Velero goes by what

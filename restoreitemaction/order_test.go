@@ -16,6 +16,8 @@ import (
 	riav1 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
 const (
@@ -154,7 +156,7 @@ func TestForeignObjectsStay(t *testing.T) {
 }
 
 // actionNames are those of the actions of version 1, in Velero's order.
-func actionNames() []string { return slices.Sorted(maps.Keys(actionsOf(nil, nil, nil, nil, nil))) }
+func actionNames() []string { return slices.Sorted(maps.Keys(restoreitemaction.Constructors())) }
 
 // outcome is what a restore has made of the objects of a scenario.
 type outcome struct {

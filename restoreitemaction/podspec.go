@@ -44,18 +44,6 @@ func podSpecPath(object *unstructured.Unstructured) []string {
 // every kind, as they are in the object. What has not the form of a container is
 // left out: the API server refuses it.
 func containersOf(object *unstructured.Unstructured, path []string) []map[string]any {
-	var containers []map[string]any
-	for _, kind := range []string{"initContainers", "containers", "ephemeralContainers"} {
-		field, _, err := unstructured.NestedFieldNoCopy(object.Object, slices.Concat(path, []string{kind})...)
-		if err != nil {
-			continue
-		}
-		list, _ := field.([]any)
-		for _, element := range list {
-			if container, ok := element.(map[string]any); ok {
-				containers = append(containers, container)
-			}
-		}
-	}
-	return containers
+	spec, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+	return slices.Concat(mapsIn(spec, "initContainers"), mapsIn(spec, "containers"), mapsIn(spec, "ephemeralContainers"))
 }

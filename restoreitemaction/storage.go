@@ -4,6 +4,7 @@ package restoreitemaction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,13 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
-)
-
-// Resources that say what a volume is.
-const (
-	resourceVolumes      = "persistentvolumes"
-	resourceClaims       = "persistentvolumeclaims"
-	resourceStatefulSets = "statefulsets.apps"
 )
 
 // storageResources selects the resources that say what a volume is.
@@ -43,60 +37,48 @@ type storageObject struct {
 	size []string
 }
 
-// changeStorage plans the volumes of an item and lets change do its part of the
-// plans. It returns the very item that came if there is nothing to change.
+// changeStorage plans the volumes of an object and lets change do its part of each plan.
 func changeStorage(
-	log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, change func(*storageObject) bool,
+	log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, change func(*storageObject),
 ) (*velero.RestoreItemActionExecuteOutput, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
-	defer cancel()
-	item := &unstructured.Unstructured{Object: input.Item.UnstructuredContent()}
-	log = log.WithFields(fieldsOf(item))
-	changedItem := item.DeepCopy()
-	objects, err := planStorage(ctx, log, planner, input, changedItem)
-	if err != nil {
-		return nil, err
-	}
-	changed := false
-	for _, object := range objects {
-		if change(object) {
-			changed = true
+	return execute(input, func(ctx context.Context, o object) (*unstructured.Unstructured, error) {
+		changed := o.item.DeepCopy()
+		planned, err := planStorage(ctx, log.WithFields(fieldsOf(o.item)), planner, o, changed)
+		for _, part := range planned {
+			change(part)
 		}
-	}
-	if !changed {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
-	}
-	return velero.NewRestoreItemActionExecuteOutput(changedItem), nil
+		return changed, err
+	})
 }
 
-// planStorage returns what is to become of the volumes of item, which is a copy of
-// the input's.
+// planStorage returns what is to become of the volumes that an object tells of. The
+// outcome is for changed, a copy of the item.
 func planStorage(
-	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, item *unstructured.Unstructured,
+	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, o object, changed *unstructured.Unstructured,
 ) ([]*storageObject, error) {
-	switch resourceOf(item) {
+	switch resourceOf(changed) {
 	case resourceVolumes:
 		fromBackup, present := &corev1.PersistentVolume{}, &corev1.PersistentVolume{}
-		if err := readBoth(input, fromBackup, present); err != nil {
+		if err := readBoth(o, fromBackup, present); err != nil {
 			return nil, err
 		}
-		plan, err := planner.Volume(ctx, input.Restore, fromBackup, present)
+		plan, err := planner.Volume(ctx, o.restore, fromBackup, present)
 		if err != nil {
 			return nil, err
 		}
-		return []*storageObject{{log: log, plan: plan, content: item.Object, size: []string{"spec", "capacity", "storage"}}}, nil
+		return []*storageObject{{log: log, plan: plan, content: changed.Object, size: []string{"spec", "capacity", "storage"}}}, nil
 	case resourceClaims:
 		fromBackup, present := &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaim{}
-		if err := readBoth(input, fromBackup, present); err != nil {
+		if err := readBoth(o, fromBackup, present); err != nil {
 			return nil, err
 		}
-		plan, err := planner.Claim(ctx, input.Restore, fromBackup, present)
+		plan, err := planner.Claim(ctx, o.restore, fromBackup, present)
 		if err != nil {
 			return nil, err
 		}
-		return []*storageObject{claimObject(log, plan, item.Object)}, nil
+		return []*storageObject{claimObject(log, plan, changed.Object)}, nil
 	case resourceStatefulSets:
-		return planTemplates(ctx, log, planner, input, item)
+		return planTemplates(ctx, log, planner, o, changed)
 	default:
 		return nil, nil
 	}
@@ -109,41 +91,37 @@ func claimObject(log logrus.FieldLogger, plan storageclass.Plan, content map[str
 // planTemplates returns what is to become of the templates of claims of a
 // StatefulSet. A template that the backup does not have is another action's.
 func planTemplates(
-	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, input *velero.RestoreItemActionExecuteInput, item *unstructured.Unstructured,
+	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, o object, changed *unstructured.Unstructured,
 ) ([]*storageObject, error) {
-	contents := mapsIn(item.Object["spec"], "volumeClaimTemplates")
+	contents := mapsIn(changed.Object["spec"], "volumeClaimTemplates")
 	if len(contents) == 0 {
 		return nil, nil
 	}
 	fromBackup, present := &appsv1.StatefulSet{}, &appsv1.StatefulSet{}
-	if err := readBoth(input, fromBackup, present); err != nil {
+	if err := readBoth(o, fromBackup, present); err != nil {
 		return nil, err
 	}
-	var objects []*storageObject
+	var planned []*storageObject
 	for i := range present.Spec.VolumeClaimTemplates {
 		template := &present.Spec.VolumeClaimTemplates[i]
 		at := slices.IndexFunc(fromBackup.Spec.VolumeClaimTemplates, func(old corev1.PersistentVolumeClaim) bool { return old.Name == template.Name })
 		if at < 0 {
 			continue
 		}
-		plan, err := planner.Template(ctx, input.Restore, fromBackup, &fromBackup.Spec.VolumeClaimTemplates[at], template)
+		plan, err := planner.Template(ctx, o.restore, fromBackup, &fromBackup.Spec.VolumeClaimTemplates[at], template)
 		if err != nil {
 			return nil, err
 		}
-		objects = append(objects, claimObject(log.WithField("template", template.Name), plan, contents[i]))
+		planned = append(planned, claimObject(log.WithField("template", template.Name), plan, contents[i]))
 	}
-	return objects, nil
+	return planned, nil
 }
 
-// readBoth reads the item as it was backed up and as it is by now.
-func readBoth(input *velero.RestoreItemActionExecuteInput, fromBackup, present any) error {
-	for _, read := range []struct {
-		from runtime.Unstructured
-		to   any
-	}{{input.ItemFromBackup, fromBackup}, {input.Item, present}} {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(read.from.UnstructuredContent(), read.to); err != nil {
-			return fmt.Errorf("reading the object to restore: %w", err)
-		}
+// readBoth reads an object as it was backed up and as it is by now.
+func readBoth(o object, fromBackup, present any) error {
+	convert := runtime.DefaultUnstructuredConverter.FromUnstructured
+	if err := errors.Join(convert(o.fromBackup.Object, fromBackup), convert(o.item.Object, present)); err != nil {
+		return fmt.Errorf("reading the object to restore: %w", err)
 	}
 	return nil
 }

@@ -3,11 +3,9 @@
 package restoreitemaction
 
 import (
-	"sync"
-
 	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
@@ -24,20 +22,13 @@ const StorageClassMappingName = storageclass.Action
 type StorageClassMapping struct {
 	log     logrus.FieldLogger
 	planner *storageclass.Planner
-
-	mu sync.Mutex
-	// missing are the classes of which a restore was warned.
-	missing map[missingClass]bool
-}
-
-type missingClass struct {
-	restore types.UID
-	name    string
+	// warned has the classes that are missing.
+	warned onceInRestore
 }
 
 // NewStorageClassMapping returns the action. It contacts nothing.
 func NewStorageClassMapping(log logrus.FieldLogger, planner *storageclass.Planner) *StorageClassMapping {
-	return &StorageClassMapping{log: log, planner: planner, missing: make(map[missingClass]bool)}
+	return &StorageClassMapping{log: log, planner: planner}
 }
 
 // AppliesTo returns PersistentVolumes, claims and StatefulSets.
@@ -49,62 +40,49 @@ func (a *StorageClassMapping) AppliesTo() (velero.ResourceSelector, error) {
 // settings or of the API server, or says in the words of the backup center why a
 // conversion cannot be carried out.
 func (a *StorageClassMapping) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	return changeStorage(a.log, a.planner, input, func(o *storageObject) bool {
-		a.warn(o, input.Restore.UID)
-		return a.change(o)
+	return changeStorage(a.log, a.planner, input, func(o *storageObject) {
+		a.warn(o, input.Restore)
+		a.change(o)
 	})
 }
 
-func (a *StorageClassMapping) change(o *storageObject) bool {
+func (a *StorageClassMapping) change(o *storageObject) {
 	plan := o.plan
 	if plan.At != (settings.Position{}) {
 		o.log = o.log.WithField("rule", plan.At.String())
 	}
-	changed := false
 	if plan.Class != "" {
 		if old, set := o.setClass(plan.Class); set {
 			o.changed(old, plan.Class).Info("Changed the StorageClass")
-			changed = true
 		}
 	}
 	if plan.Modes != nil {
 		if old, set := o.setModes(plan.Modes); set {
 			o.changed(old, plan.Modes).Info("Changed the access modes")
-			changed = true
 		}
 	}
 	if plan.Capacity != nil {
 		if old, set := o.raiseSize(*plan.Capacity); set {
 			o.changed(old, plan.Capacity.String()).Info("Changed the capacity")
-			changed = true
 		}
 	}
 	if plan.MultiAttach != nil {
 		if old, set := o.setFlag(storageclass.MultiAttachParameter, *plan.MultiAttach); set {
 			o.changed(old, *plan.MultiAttach).Info("Changed whether several nodes may attach the disk")
-			changed = true
 		}
 	}
-	return changed
 }
 
 // warn tells what the user must look at: of each missing class once in a restore.
-func (a *StorageClassMapping) warn(o *storageObject, restore types.UID) {
+func (a *StorageClassMapping) warn(o *storageObject, restore *velerov1.Restore) {
 	plan := o.plan
 	if plan.Kept != "" {
 		o.log.WithFields(logrus.Fields{"storageClass": plan.Kept, "rule": plan.At.String()}).
 			Warn("Leaving the StorageClass as it is: the volume is restored as the one that it was, and nothing converts it")
 	}
-	if plan.Missing == "" {
+	if plan.Missing == "" || !a.warned.first(restore, plan.Missing) {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	key := missingClass{restore: restore, name: plan.Missing}
-	if a.missing[key] {
-		return
-	}
-	a.missing[key] = true
 	log := o.log.WithField("storageClass", plan.Missing)
 	if plan.Class != "" {
 		log.WithField("substitute", plan.Class).Warn("storageclass " + plan.Missing + " not exists: another one takes its place")

@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 )
@@ -23,10 +22,8 @@ import (
 // VolumeReadyName is the name that NewVolumeReady's action is registered by.
 const VolumeReadyName = "alibabacloud.com/volume-ready"
 
-// Velero's calls have no deadline, and a call that hangs stops every other
-// restore: what a call cannot do in its time, the next poll does.
+// What a call cannot do in its time, the next poll does.
 const (
-	executeTimeout   = 2 * time.Minute
 	progressTimeout  = 2 * time.Minute
 	leftoversTimeout = 5 * time.Minute
 )
@@ -47,10 +44,7 @@ type Volumes interface {
 
 // Cluster is the cluster that is restored to.
 type Cluster interface {
-	// Namespace returns the namespace that Velero is installed in.
-	Namespace() string
-	// Client returns a client that knows the types of core/v1.
-	Client() (client.Client, error)
+	Clients
 	// Restores returns all Restores of this Velero.
 	Restores(ctx context.Context) ([]velerov1.Restore, error)
 	// SnapshotLocation returns the configuration of the VolumeSnapshotLocation of
@@ -131,7 +125,7 @@ func (a *VolumeReady) AppliesTo() (velero.ResourceSelector, error) {
 			}
 		}()
 	})
-	return velero.ResourceSelector{IncludedResources: []string{"persistentvolumes"}}, nil
+	return velero.ResourceSelector{IncludedResources: []string{resourceVolumes}}, nil
 }
 
 // Execute holds a PersistentVolume whose volume is still being made and returns
