@@ -4,11 +4,9 @@ package restoreitemaction_test
 
 import (
 	"reflect"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
@@ -39,6 +37,8 @@ type storage struct {
 	targets *storageclass.Targets
 	logged  *logrustest.Hook
 	restore *velerov1.Restore
+	// warned is what was warned of while each item ran through the actions for the first time.
+	warned []line
 }
 
 // newStorage returns one in a cluster with the StorageClasses of classesHere and the
@@ -126,9 +126,11 @@ func (s *storage) restoreItem(t *testing.T, fromBackup, item *unstructured.Unstr
 	var first *unstructured.Unstructured
 	var firstErr error
 	for i, order := range s.all() {
+		s.logged.Reset()
 		got, err := s.restoreIn(t, order, fromBackup, item)
 		if i == 0 {
 			first, firstErr = got, err
+			s.warned = append(s.warned, warningsOf(s.logged)...)
 			continue
 		}
 		if diff := cmp.Diff(text(firstErr), text(err)); diff != "" {
@@ -170,13 +172,11 @@ func (s *storage) restoreIn(t *testing.T, order []riav1.RestoreItemAction, fromB
 	return present, nil
 }
 
-// warnings returns what was said at the level of warnings or above, once each.
+// warnings returns the messages of warned.
 func (s *storage) warnings() []string {
 	var said []string
-	for _, entry := range s.logged.AllEntries() {
-		if entry.Level <= logrus.WarnLevel && !slices.Contains(said, entry.Message) {
-			said = append(said, entry.Message)
-		}
+	for _, l := range s.warned {
+		said = append(said, l.Message)
 	}
 	return said
 }

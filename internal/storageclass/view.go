@@ -140,14 +140,17 @@ func (v *view) readClasses(ctx context.Context) error {
 }
 
 // Zones returns the zones of the cluster's nodes. Nothing fails without them, so that
-// it warns of any error.
+// it asks for them once, and warns of any error.
 func (v *view) Zones(ctx context.Context) ([]string, error) {
-	err := v.once("Nodes", func() error {
+	const nodes = "Nodes"
+	_, asked := v.done[nodes]
+	err := v.once(nodes, func() error {
 		zones, err := v.cluster.Zones(ctx)
 		v.zones = zones
 		return err
 	})
-	if err != nil && !apierrors.IsForbidden(err) {
+	if err != nil && !asked && !apierrors.IsForbidden(err) {
+		v.done[nodes] = err
 		v.log.WithError(err).Warn("The zones of the cluster could not be read: whether a StorageClass suits them is not checked")
 	}
 	return v.zones, err
