@@ -6,12 +6,9 @@ import (
 	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/validation"
-)
 
-// annotationIngressClass names the class of an Ingress in the API versions before
-// networking.k8s.io/v1, which has the field ingressClassName.
-const annotationIngressClass = "kubernetes.io/ingress.class"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
+)
 
 // applyTo changes item, of which fromBackup is what was backed up.
 //
@@ -19,16 +16,16 @@ const annotationIngressClass = "kubernetes.io/ingress.class"
 // field. Where it came first, a change of the annotation is one of the field: the API
 // server refuses an Ingress that has both, and the order of actions must not matter.
 func (c annotationChanges) applyTo(item, fromBackup *unstructured.Unstructured) {
-	class, asked := c[annotationIngressClass]
+	class, asked := c[apiversion.AnnotationIngressClass]
 	if item.GetKind() != "Ingress" || item.GetAPIVersion() == fromBackup.GetAPIVersion() || !asked {
 		c.apply(item)
 		return
 	}
 	changes := maps.Clone(c)
-	moved := !class.removed && len(validation.IsDNS1123Subdomain(class.value)) == 0
+	moved := !class.removed && apiversion.IsIngressClass(class.value)
 	name, named, _ := unstructured.NestedString(fromBackup.Object, "spec", "ingressClassName")
 	if moved {
-		changes.remove(annotationIngressClass)
+		changes.remove(apiversion.AnnotationIngressClass)
 		name, named = class.value, true
 	}
 	changes.apply(item)

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// annotationIngressClass named the class of an Ingress before v1 had a field for it.
+// AnnotationIngressClass named the class of an Ingress before v1 had a field for it.
 // v1 refuses a new Ingress that has both.
-const annotationIngressClass = "kubernetes.io/ingress.class"
+const AnnotationIngressClass = "kubernetes.io/ingress.class"
 
 func ingress(object map[string]any) error {
 	if err := ingressClass(object); err != nil {
@@ -77,19 +77,25 @@ func isNumber(port string) bool {
 // was what controllers went by where there were both. One that is no name of an
 // IngressClass stays, for the field cannot hold it.
 func ingressClass(object map[string]any) error {
-	class, found, err := unstructured.NestedString(object, "metadata", "annotations", annotationIngressClass)
+	class, found, err := unstructured.NestedString(object, "metadata", "annotations", AnnotationIngressClass)
 	if err != nil {
 		return fmt.Errorf("reading the annotations: %w", err)
 	}
-	if !found || len(validation.IsDNS1123Subdomain(class)) > 0 {
+	if !found || !IsIngressClass(class) {
 		return nil
 	}
 	if err := unstructured.SetNestedField(object, class, "spec", "ingressClassName"); err != nil {
 		return fmt.Errorf("writing the class: %w", err)
 	}
-	unstructured.RemoveNestedField(object, "metadata", "annotations", annotationIngressClass)
+	unstructured.RemoveNestedField(object, "metadata", "annotations", AnnotationIngressClass)
 	dropEmptyAnnotations(object)
 	return nil
+}
+
+// IsIngressClass reports whether a class that the annotation names can be in the
+// field: whether it could be the name of an IngressClass.
+func IsIngressClass(name string) bool {
+	return len(validation.IsDNS1123Subdomain(name)) == 0
 }
 
 // dropEmptyAnnotations removes the annotations after the last one is gone.
