@@ -9,6 +9,7 @@ replace github.com/kopia/kopia => github.com/project-velero/kopia v0.0.0-2025123
 require (
 	github.com/alibabacloud-go/darabonba-openapi/v2 v2.1.13
 	github.com/alibabacloud-go/ecs-20140526/v4 v4.26.10
+	github.com/alibabacloud-go/hbr-20170908/v2 v2.0.1
 	github.com/alibabacloud-go/tea v1.5.3
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1
 	github.com/distribution/reference v0.6.0

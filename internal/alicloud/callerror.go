@@ -21,11 +21,20 @@ type CallError struct {
 	Region string
 	// Err is what failed.
 	Err error
+	// MayBeDone says that the cloud may have done what it was asked although the call
+	// failed, and that the call must not be made again before one has looked: the API has
+	// no ClientToken, and no answer says that the call was refused. It is false for the
+	// APIs that may be repeated.
+	MayBeDone bool
 }
 
 // Error names the call and what the cloud said with its request id, without secrets.
 func (e *CallError) Error() string {
-	return Redact(fmt.Sprintf("calling %s in %s: %s", e.Action, e.Region, said(e.Err)))
+	text := fmt.Sprintf("calling %s in %s: %s", e.Action, e.Region, said(e.Err))
+	if e.MayBeDone {
+		text += "; it may have been done all the same"
+	}
+	return Redact(text)
 }
 
 // Unwrap returns Err.

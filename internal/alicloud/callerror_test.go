@@ -48,6 +48,9 @@ func TestCallError(t *testing.T) {
 			if want := "calling ecs:CreateSnapshot in cn-hangzhou: " + tt.want; err.Error() != want {
 				t.Errorf("got  %q\nwant %q", err, want)
 			}
+			if open := (&CallError{Action: "a", Region: "r", Err: tt.err, MayBeDone: true}).Error(); open != "calling a in r: "+tt.want+"; it may have been done all the same" {
+				t.Errorf("where it may have been done: %q", open)
+			}
 			if !errors.Is(err, tt.err) {
 				t.Error("it does not wrap the error")
 			}

@@ -34,7 +34,7 @@ type Environment struct {
 	// Sleep passes time until the duration is over or the context ends, whose error
 	// it then returns; nil means retry.Sleep.
 	Sleep func(context.Context, time.Duration) error
-	// RPC carries the calls to ECS and STS; nil means connections that go through
+	// RPC carries the calls to ECS, HBR, NAS and STS; nil means connections that go through
 	// the proxies of the environment.
 	RPC *http.Client
 	// Retry is the delay between attempts of every client; the zero value means retry.Default.
@@ -52,6 +52,8 @@ type Cloud struct {
 
 	oss      perKey[OSSConfig, *OSS]
 	ecs      perKey[ECSConfig, *ECS]
+	hbr      perKey[HBRConfig, *HBR]
+	nas      perKey[NASConfig, *NAS]
 	limiters perKey[limitedAPI, *throttle.Limiter]
 }
 

@@ -495,7 +495,9 @@ func (w *world) addDisk(t *testing.T, id string) string {
 func (w *world) eat(ctx context.Context, perMinute int) {
 	client, err := w.ECS(ctx, ECSConfig{Endpoint: w.sim.RPCURL()})
 	for err == nil {
-		_, _ = attempt(ctx, client, (*ecs.Client).CreateSnapshotWithOptions, &ecs.CreateSnapshotRequest{DiskId: new("d-data")})
+		_, _ = call[ecs.Client, ecs.CreateSnapshotRequest, ecs.CreateSnapshotResponse]{
+			service: client.service, do: (*ecs.Client).CreateSnapshotWithOptions, request: &ecs.CreateSnapshotRequest{DiskId: new("d-data")},
+		}.attempt(ctx)
 		err = w.time.Sleep(ctx, time.Minute/time.Duration(perMinute))
 	}
 }

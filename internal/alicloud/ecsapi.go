@@ -15,7 +15,7 @@ import (
 
 // CreateSnapshot begins a snapshot of a disk. The cut is made when it returns.
 func (e *ECS) CreateSnapshot(ctx context.Context, request *ecs.CreateSnapshotRequest) (*ecs.CreateSnapshotResponseBody, error) {
-	answer, err := send(ctx, e, "CreateSnapshot", (*ecs.Client).CreateSnapshotWithOptions, request)
+	answer, err := send(ctx, e.service, "CreateSnapshot", repeatable, (*ecs.Client).CreateSnapshotWithOptions, request)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (e *ECS) CreateSnapshot(ctx context.Context, request *ecs.CreateSnapshotReq
 func (e *ECS) DescribeSnapshots(ctx context.Context, request *ecs.DescribeSnapshotsRequest) (*ecs.DescribeSnapshotsResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "DescribeSnapshots", (*ecs.Client).DescribeSnapshotsWithOptions, &filled)
+	answer, err := send(ctx, e.service, "DescribeSnapshots", repeatable, (*ecs.Client).DescribeSnapshotsWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (e *ECS) DescribeSnapshots(ctx context.Context, request *ecs.DescribeSnapsh
 
 // DeleteSnapshot deletes a snapshot, or ends one that is being made.
 func (e *ECS) DeleteSnapshot(ctx context.Context, request *ecs.DeleteSnapshotRequest) (*ecs.DeleteSnapshotResponseBody, error) {
-	answer, err := send(ctx, e, "DeleteSnapshot", (*ecs.Client).DeleteSnapshotWithOptions, request)
+	answer, err := send(ctx, e.service, "DeleteSnapshot", repeatable, (*ecs.Client).DeleteSnapshotWithOptions, request)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (e *ECS) DeleteSnapshot(ctx context.Context, request *ecs.DeleteSnapshotReq
 func (e *ECS) CopySnapshot(ctx context.Context, request *ecs.CopySnapshotRequest) (*ecs.CopySnapshotResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "CopySnapshot", (*ecs.Client).CopySnapshotWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CopySnapshot", repeatable, (*ecs.Client).CopySnapshotWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (e *ECS) CopySnapshot(ctx context.Context, request *ecs.CopySnapshotRequest
 func (e *ECS) CreateSnapshotGroup(ctx context.Context, request *ecs.CreateSnapshotGroupRequest) (*ecs.CreateSnapshotGroupResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "CreateSnapshotGroup", (*ecs.Client).CreateSnapshotGroupWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CreateSnapshotGroup", repeatable, (*ecs.Client).CreateSnapshotGroupWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (e *ECS) CreateSnapshotGroup(ctx context.Context, request *ecs.CreateSnapsh
 func (e *ECS) DescribeSnapshotGroups(ctx context.Context, request *ecs.DescribeSnapshotGroupsRequest) (*ecs.DescribeSnapshotGroupsResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "DescribeSnapshotGroups", (*ecs.Client).DescribeSnapshotGroupsWithOptions, &filled)
+	answer, err := send(ctx, e.service, "DescribeSnapshotGroups", repeatable, (*ecs.Client).DescribeSnapshotGroupsWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (e *ECS) DescribeSnapshotGroups(ctx context.Context, request *ecs.DescribeS
 func (e *ECS) DeleteSnapshotGroup(ctx context.Context, request *ecs.DeleteSnapshotGroupRequest) (*ecs.DeleteSnapshotGroupResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "DeleteSnapshotGroup", (*ecs.Client).DeleteSnapshotGroupWithOptions, &filled)
+	answer, err := send(ctx, e.service, "DeleteSnapshotGroup", repeatable, (*ecs.Client).DeleteSnapshotGroupWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (e *ECS) DeleteSnapshotGroup(ctx context.Context, request *ecs.DeleteSnapsh
 func (e *ECS) CreateDisk(ctx context.Context, request *ecs.CreateDiskRequest) (*ecs.CreateDiskResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "CreateDisk", (*ecs.Client).CreateDiskWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CreateDisk", repeatable, (*ecs.Client).CreateDiskWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (e *ECS) CreateDisk(ctx context.Context, request *ecs.CreateDiskRequest) (*
 func (e *ECS) DescribeDisks(ctx context.Context, request *ecs.DescribeDisksRequest) (*ecs.DescribeDisksResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "DescribeDisks", (*ecs.Client).DescribeDisksWithOptions, &filled)
+	answer, err := send(ctx, e.service, "DescribeDisks", repeatable, (*ecs.Client).DescribeDisksWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (e *ECS) DescribeDisks(ctx context.Context, request *ecs.DescribeDisksReque
 
 // DeleteDisk deletes a disk that is attached to nothing.
 func (e *ECS) DeleteDisk(ctx context.Context, request *ecs.DeleteDiskRequest) (*ecs.DeleteDiskResponseBody, error) {
-	answer, err := send(ctx, e, "DeleteDisk", (*ecs.Client).DeleteDiskWithOptions, request)
+	answer, err := send(ctx, e.service, "DeleteDisk", repeatable, (*ecs.Client).DeleteDiskWithOptions, request)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (e *ECS) DeleteDisk(ctx context.Context, request *ecs.DeleteDiskRequest) (*
 func (e *ECS) TagResources(ctx context.Context, request *ecs.TagResourcesRequest) (*ecs.TagResourcesResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e, "TagResources", (*ecs.Client).TagResourcesWithOptions, &filled)
+	answer, err := send(ctx, e.service, "TagResources", repeatable, (*ecs.Client).TagResourcesWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}

@@ -67,28 +67,42 @@ func RegionOfOSS(endpoint *url.URL) (region string, internal bool) {
 	return match[1], match[2] != ""
 }
 
-// ecsHost matches the regional endpoints of ECS.
-var ecsHost = regexp.MustCompile(`^ecs(-vpc)?\.([a-z0-9-]+)\.aliyuncs\.com$`)
+// Product is an RPC service, by its name in endpoints and in RAM's actions.
+type Product string
 
-// ECS returns the endpoint of a region's ECS: the one inside its VPCs for VPC, the
-// public one for any other network.
-// Source: ECS API reference, "Endpoints".
-func ECS(region string, network Network) *url.URL {
-	service := "ecs"
+// The RPC services of the plugin.
+const (
+	// ECS has the disks and their snapshots.
+	ECS Product = "ecs"
+	// HBR is Cloud Backup.
+	HBR Product = "hbr"
+	// NAS has the file systems.
+	NAS Product = "nas"
+)
+
+// rpcHost matches the regional endpoints of RPC services.
+var rpcHost = regexp.MustCompile(`^([a-z]+)(-vpc)?\.([a-z0-9-]+)\.aliyuncs\.com$`)
+
+// RPC returns the endpoint of an RPC service in a region: the one inside its VPCs for
+// VPC, the public one for any other network.
+// Source: API references of ECS, Cloud Backup and NAS, "Endpoints". Regions that have no
+// endpoint of that form need the key "endpoint".
+func RPC(product Product, region string, network Network) *url.URL {
+	host := string(product)
 	if network == VPC {
-		service = "ecs-vpc"
+		host += "-vpc"
 	}
-	return &url.URL{Scheme: "https", Host: fmt.Sprintf("%s.%s.aliyuncs.com", service, region)}
+	return &url.URL{Scheme: "https", Host: fmt.Sprintf("%s.%s.aliyuncs.com", host, region)}
 }
 
-// RegionOfECS returns the region that the host of an ECS endpoint names, and
+// RegionOfRPC returns the region that the host of an endpoint of the product names, and
 // whether it is the one inside VPCs. The region is "" for any other host.
-func RegionOfECS(endpoint *url.URL) (region string, vpc bool) {
-	match := ecsHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
-	if match == nil {
+func RegionOfRPC(product Product, endpoint *url.URL) (region string, vpc bool) {
+	match := rpcHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
+	if match == nil || match[1] != string(product) {
 		return "", false
 	}
-	return match[2], match[1] != ""
+	return match[3], match[2] != ""
 }
 
 // Parse parses an endpoint as users write it, with or without a scheme.

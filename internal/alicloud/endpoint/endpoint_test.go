@@ -59,33 +59,41 @@ func TestRegionOfOSS(t *testing.T) {
 	}
 }
 
-func TestECS(t *testing.T) {
+func TestRPC(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
+		product Product
 		network Network
 		want    string
 		vpc     bool
 	}{
-		{"the Internet", Public, "https://ecs.cn-hangzhou.aliyuncs.com", false},
-		{"inside VPCs", VPC, "https://ecs-vpc.cn-hangzhou.aliyuncs.com", true},
-		{"the Internet where nothing is said", "", "https://ecs.cn-hangzhou.aliyuncs.com", false},
+		{"the Internet", ECS, Public, "https://ecs.cn-hangzhou.aliyuncs.com", false},
+		{"inside VPCs", ECS, VPC, "https://ecs-vpc.cn-hangzhou.aliyuncs.com", true},
+		{"the Internet where nothing is said", ECS, "", "https://ecs.cn-hangzhou.aliyuncs.com", false},
+		{"Cloud Backup on the Internet", HBR, Public, "https://hbr.cn-hangzhou.aliyuncs.com", false},
+		{"Cloud Backup inside VPCs", HBR, VPC, "https://hbr-vpc.cn-hangzhou.aliyuncs.com", true},
+		{"NAS on the Internet", NAS, Public, "https://nas.cn-hangzhou.aliyuncs.com", false},
+		{"NAS inside VPCs", NAS, VPC, "https://nas-vpc.cn-hangzhou.aliyuncs.com", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := ECS("cn-hangzhou", tt.network)
+			got := RPC(tt.product, "cn-hangzhou", tt.network)
 			if got.String() != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if region, vpc := RegionOfECS(got); region != "cn-hangzhou" || vpc != tt.vpc {
+			if region, vpc := RegionOfRPC(tt.product, got); region != "cn-hangzhou" || vpc != tt.vpc {
 				t.Errorf("its region is %q, inside VPCs: %v", region, vpc)
 			}
 		})
 	}
-	for _, other := range []string{"ecs.aliyuncs.com", "ecs-cn-hangzhou.aliyuncs.com", "ecs.example.com", "127.0.0.1"} {
-		if region, _ := RegionOfECS(&url.URL{Host: other}); region != "" {
-			t.Errorf("%s is taken for the endpoint of %s", other, region)
+	for _, other := range []string{
+		"ecs.aliyuncs.com", "ecs-cn-hangzhou.aliyuncs.com", "ecs.example.com", "127.0.0.1",
+		"hbr.cn-hangzhou.aliyuncs.com", "sts-vpc.cn-hangzhou.aliyuncs.com", "my.ecs.cn-hangzhou.aliyuncs.com",
+	} {
+		if region, vpc := RegionOfRPC(ECS, &url.URL{Host: other}); region != "" || vpc {
+			t.Errorf("%s is taken for the endpoint of ECS in %s", other, region)
 		}
 	}
 }

@@ -60,6 +60,9 @@ const (
 	SoldOut
 	// KeyUnusable: the KMS key is not there or disabled, or the service may not use it.
 	KeyUnusable
+	// NotActivated: the account has not activated the service, or has not granted it the
+	// role that it needs.
+	NotActivated
 )
 
 // String returns the name of the class, for logs.
@@ -67,7 +70,7 @@ func (c Class) String() string {
 	names := [...]string{
 		"unknown", "not found", "denied", "unauthenticated", "expired credentials", "throttled", "transient",
 		"unreachable", "clock skew", "conflict", "quota", "invalid", "canceled",
-		"in progress", "sold out", "unusable key",
+		"in progress", "sold out", "unusable key", "not activated",
 	}
 	if c < 0 || int(c) >= len(names) {
 		return fmt.Sprintf("Class(%d)", int(c))
@@ -181,7 +184,7 @@ func classOfCode(code string) (Class, bool) {
 		return Unauthenticated, true
 	case "RequestTimeTooSkewed", "InvalidTimeStamp.Expired":
 		return Skewed, true
-	case "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "VaultNotExist", "ResourceNotFound":
+	case "NoSuchKey", "NoSuchBucket", "NoSuchUpload":
 		return NotFound, true
 	case "FileAlreadyExists", "InvalidObjectState", "PreconditionFailed", "RestoreAlreadyInProgress",
 		"DISK_HAS_CREATING_SNAPSHOT", "DiskCreatingSnapshot", "SnapshotCreatedDisk",
@@ -200,14 +203,38 @@ func classOfCode(code string) (Class, bool) {
 		return Transient, true
 	case "QpsLimitExceeded", "DownloadTrafficRateLimitExceeded", "UploadTrafficRateLimitExceeded", "TotalQpsLimitExceeded":
 		return Throttled, true
-	case "UserDisable", "InDebt", "DiskInArrears", "InvalidAccountStatus.NotEnoughBalance", "OperationDenied.QuotaExceed":
+	case "UserDisable", "DiskInArrears", "InvalidAccountStatus.NotEnoughBalance", "OperationDenied.QuotaExceed":
 		return Quota, true
 	case "BadErrorResponse":
 		// The SDK's own code for an answer that is not OSS's: a proxy or a load
 		// balancer in between answered. The HTTP status decides.
 		return Unknown, false
 	}
+	if class, ok := classOfHBR(code); ok {
+		return class, true
+	}
 	return classOfPrefix(code)
+}
+
+// classOfHBR knows the codes of Cloud Backup, which come with HTTP status 200 too.
+// Source: Cloud Backup API reference, "Error codes".
+func classOfHBR(code string) (Class, bool) {
+	switch code {
+	case "VaultNotExist", "ResourceNotFound", "TaskNotFound", "ObjectNotExist":
+		return NotFound, true
+	case "ServiceNotActivated", "AssumeRoleFail", "RoleNotExist", "MagpieBridgeSlrNotExist":
+		// A role that is not there is no reason to take what was asked for as deleted.
+		return NotActivated, true
+	case "RiskControlProhibited":
+		return Denied, true
+	case "InDebt", "InDebtOverdue":
+		return Quota, true
+	case "BadRequest", "TaskTypeNotSupported":
+		return Invalid, true
+	case "InitVaultError", "AccessVaultFail", "EcsClientError":
+		return Transient, true
+	}
+	return Unknown, false
 }
 
 // classOfPrefix knows the families of codes. The first prefix that fits decides.
@@ -323,6 +350,21 @@ func classifyNetwork(err error) Class {
 		}
 	}
 	return Unknown
+}
+
+// Refused tells whether a request that failed with err was certainly not carried out:
+// the cloud refused it, or was not reached. After any other failure, such as an answer
+// that was lost, it may have been.
+func Refused(err error) bool {
+	switch Classify(err) {
+	case Unreachable:
+		return true
+	case Transient, InProgress, Canceled:
+		return false
+	default:
+		_, answered := Of(err)
+		return answered
+	}
 }
 
 // Attempts is how often a request is sent in all when it fails with an error of the class.

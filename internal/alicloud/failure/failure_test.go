@@ -79,6 +79,23 @@ func TestClassify(t *testing.T) {
 		{"a KMS key that is disabled", rpcError(403, "InvalidParameter.KMSKeyId.CMKNotEnabled"), KeyUnusable},
 		{"a KMS key that ECS may not use", rpcError(403, "InvalidParameter.KMSKeyId.KMSUnauthorized"), KeyUnusable},
 
+		{"a vault that is gone", rpcError(404, "VaultNotExist"), NotFound},
+		{"a vault that is gone, with the status of a success", rpcError(200, "VaultNotExist"), NotFound},
+		{"a job that is gone", rpcError(404, "ResourceNotFound"), NotFound},
+		{"Cloud Backup that is not activated", rpcError(403, "ServiceNotActivated"), NotActivated},
+		{"a role that Cloud Backup may not take", rpcError(403, "AssumeRoleFail"), NotActivated},
+		{"a role that is not there is no missing vault", rpcError(404, "RoleNotExist"), NotActivated},
+		{"no role for the API gateway", rpcError(403, "MagpieBridgeSlrNotExist"), NotActivated},
+		{"an account that is prohibited", rpcError(403, "RiskControlProhibited"), Denied},
+		{"an account in debt", rpcError(403, "InDebt"), Quota},
+		{"an account long in debt, with the status of a success", rpcError(200, "InDebtOverdue"), Quota},
+		{"a request that Cloud Backup does not understand", rpcError(400, "BadRequest"), Invalid},
+		{"a task that Cloud Backup does not know, with a server's status", rpcError(500, "TaskTypeNotSupported"), Invalid},
+		{"a vault that could not be initialised, with the status of a success", rpcError(200, "InitVaultError"), Transient},
+		{"an internal error, with the status of a success", rpcError(200, "InternalError"), Transient},
+		{"an unknown code with the status of a success", rpcError(200, "Whatever"), Unknown},
+		{"a file system that is not there", rpcError(404, "InvalidFileSystem.NotFound"), NotFound},
+
 		{"the caller gave up", fmt.Errorf("sending: %w", context.Canceled), Canceled},
 		{"the time is over", &url.Error{Op: "Put", Err: context.DeadlineExceeded}, Canceled},
 		{"a host that has no address", &url.Error{Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host"}}}, Unreachable},
@@ -118,6 +135,37 @@ type timeout struct{}
 func (timeout) Error() string   { return "i/o timeout" }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"a denial", rpcError(403, "NoPermission"), true},
+		{"throttling", rpcError(403, "Throttling.User"), true},
+		{"an expired token", rpcError(403, "InvalidSecurityToken.Expired"), true},
+		{"an unknown code with the status of a success", rpcError(200, "Whatever"), true},
+		{"a port that refuses", &url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, true},
+		{"a service that failed", rpcError(500, "InternalError"), false},
+		{"a service that failed with the status of a success", rpcError(200, "InternalError"), false},
+		{"a request that is being worked on", rpcError(403, "IdempotentProcessing"), false},
+		{"a connection that was reset", &url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, false},
+		{"an answer that ended early", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), false},
+		{"an answer of a load balancer", fmt.Errorf("calling: %w", new(json.SyntaxError)), false},
+		{"the time is over", &url.Error{Op: "Post", Err: context.DeadlineExceeded}, false},
+		{"an error of our own", errors.New("odd"), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := Refused(tt.err); got != tt.want {
+				t.Errorf("Refused(%v) = %v, want %v", tt.err, got, tt.want)
+			}
+		})
+	}
+}
 
 func TestOf(t *testing.T) {
 	t.Parallel()
@@ -190,7 +238,7 @@ func TestOf(t *testing.T) {
 func TestClassNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for class := Unknown; class <= KeyUnusable; class++ {
+	for class := Unknown; class <= NotActivated; class++ {
 		if name := class.String(); name == "" || seen[name] {
 			t.Errorf("class %d has no name of its own: %q", class, name)
 		}
