@@ -63,8 +63,8 @@ func (h *HBR) UpdateContainerCluster(ctx context.Context, request *UpdateContain
 }
 
 // CreateBackupPlan makes a plan, which runs by its schedule until it is deleted. It is not
-// repeated when it may have been done: DescribeBackupPlans tells, by the name, of which a
-// vault has one for each type of source.
+// repeated when it may have been done: DescribeBackupPlans tells, with the filters vaultId
+// and planName. A name is that of one plan for each vault and type of source.
 func (h *HBR) CreateBackupPlan(ctx context.Context, request *hbr.CreateBackupPlanRequest) (*hbr.CreateBackupPlanResponseBody, error) {
 	answer, err := send(ctx, h.service, "CreateBackupPlan", once, judged((*hbr.Client).CreateBackupPlanWithOptions), request)
 	if err != nil {
@@ -73,7 +73,8 @@ func (h *HBR) CreateBackupPlan(ctx context.Context, request *hbr.CreateBackupPla
 	return answer.Body, nil
 }
 
-// DescribeBackupPlans lists plans, up to 99 for each call.
+// DescribeBackupPlans lists plans, up to 99 for each call. The keys of its filters are
+// regionId, planId, sourceType, vaultId, instanceName, instanceId and planName.
 func (h *HBR) DescribeBackupPlans(ctx context.Context, request *hbr.DescribeBackupPlansRequest) (*hbr.DescribeBackupPlansResponseBody, error) {
 	answer, err := send(ctx, h.service, "DescribeBackupPlans", repeatable, judged((*hbr.Client).DescribeBackupPlansWithOptions), request)
 	if err != nil {

@@ -31,8 +31,8 @@ func (n *NAS) DescribeMountTargets(ctx context.Context, request *DescribeMountTa
 	return &answer.Body, nil
 }
 
-// CreateDir makes a directory with those above it. One that is there is a success, and stays
-// as it is. Only General-purpose NAS with NFS has this API.
+// CreateDir makes a directory. One that is there is a success, and stays as it is. Only
+// General-purpose NAS with NFS has this API.
 func (n *NAS) CreateDir(ctx context.Context, request *CreateDirRequest) (*CreateDirResponseBody, error) {
 	answer, err := send(ctx, n.service, "CreateDir", repeatable, nasAPI[CreateDirRequest, CreateDirResponseBody]("CreateDir"), request)
 	if err != nil {

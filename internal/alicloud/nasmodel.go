@@ -80,6 +80,8 @@ type CreateDirRequest struct {
 	OwnerGroupID  uint32 `json:"OwnerGroupId"`
 	// Permission is the mode in octal, such as 0755.
 	Permission string `json:"Permission"`
+	// Recursion makes the directories above it too.
+	Recursion bool `json:"Recursion"`
 }
 
 // CreateDirResponseBody is the answer of CreateDir.
