@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cloudsim is what an Alibaba Cloud account looks like to a client: OSS, ECS, STS and the instance
-// metadata service, on loopback addresses and, through a proxy, under their real names. See README.md.
+// Package cloudsim is what an Alibaba Cloud account looks like to a client: OSS, ECS, NAS, Cloud Backup (HBR), STS and
+// the instance metadata service, on loopback addresses and, through a proxy, under their real names. See README.md.
 package cloudsim
 
 import (
@@ -18,8 +18,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/front"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/imds"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/proxy"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/rpc"
@@ -39,11 +41,13 @@ type Cloud struct {
 	faults    *fault.Injector
 	oss       *oss.Service
 	ecs       *ecs.Service
+	nas       *nas.Service
+	hbr       *hbr.Service
 	authority *ca.Authority
 	issuers   map[string]*sts.Issuer
 	servers   *servers
 	addresses Addresses
-	// stateDir holds the bytes of objects and disks. It is removed by Close when the simulator has made it.
+	// stateDir holds the bytes of objects, disks, file systems and snapshots. It is removed by Close when the simulator has made it.
 	stateDir       string
 	removeStateDir bool
 }
@@ -53,13 +57,13 @@ type Addresses struct {
 	// OSS and OSSTLS take both addressing styles; on an address it is path style.
 	OSS    string `json:"oss"`
 	OSSTLS string `json:"ossTLS"`
-	// RPC is STS and ECS. Calls are told apart by their version.
+	// RPC is STS, ECS, NAS and HBR. Calls are told apart by their version.
 	RPC string `json:"rpc"`
 	// Metadata is the instance metadata service. It is empty when there is no instance.
 	Metadata string `json:"metadata,omitempty"`
 	// Proxy is for HTTP_PROXY and HTTPS_PROXY. Behind it the services have their real names.
 	Proxy string `json:"proxy"`
-	// Admin serves /journal, /faults, /healthz, and below /ecs/ what ecs.Service.Admin says.
+	// Admin serves /journal, /faults, /healthz, and below /ecs/ and /hbr/ what Service.Admin of those packages says.
 	Admin string `json:"admin"`
 	// CAFile is for SSL_CERT_FILE.
 	CAFile string `json:"caFile"`
@@ -127,6 +131,15 @@ func (c *Cloud) start(config Config, o options) (err error) {
 	if c.ecs, err = ecs.New(config.ECS, c.stateDir, c.now); err != nil {
 		return err
 	}
+	if c.nas, err = nas.New(config.NAS, c.stateDir, c.now); err != nil {
+		return err
+	}
+	c.hbr, err = hbr.New(config.HBR, c.stateDir, hbr.Cloud{
+		FileSystems: c.nas, Buckets: c.oss, Faults: c.faults, Now: c.now,
+	})
+	if err != nil {
+		return err
+	}
 	gateway, err := c.newGateway(config)
 	if err != nil {
 		return err
@@ -172,6 +185,8 @@ func (c *Cloud) newGateway(config Config) (http.Handler, error) {
 	}{
 		{sts.Product, rpc.NoPermission, sts.Operations(c.accounts, providers, c.now)},
 		{ecs.Product, cmp.Or(config.ECS.DenialCode, rpc.ForbiddenRAM), c.ecs.Operations()},
+		{nas.Product, cmp.Or(config.NAS.DenialCode, rpc.ForbiddenRAM), c.nas.Operations()},
+		{hbr.Product, cmp.Or(config.HBR.DenialCode, rpc.NoPermission), c.hbr.Operations()},
 	} {
 		service, err := rpc.NewService(rpc.Config{
 			Product: product.name, Region: config.Region, Verifier: verifier, Authorizer: c.accounts,
@@ -251,6 +266,7 @@ func (c *Cloud) admin() http.Handler {
 	mux.Handle("/journal", c.journal)
 	mux.Handle("/faults", c.faults)
 	mux.Handle("/ecs/", c.ecs.Admin())
+	mux.Handle("/hbr/", c.hbr.Admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
@@ -296,6 +312,13 @@ func (c *Cloud) OSS() *oss.Service { return c.oss }
 // ECS returns the ECS service, for looking at disks and snapshots and changing them by hand.
 func (c *Cloud) ECS() *ecs.Service { return c.ecs }
 
+// NAS returns the NAS service, for looking at file systems and changing them by hand.
+func (c *Cloud) NAS() *nas.Service { return c.nas }
+
+// HBR returns the Cloud Backup service, for looking at vaults, jobs and snapshots and changing them by hand, and for the
+// agents of container clusters.
+func (c *Cloud) HBR() *hbr.Service { return c.hbr }
+
 // MintToken returns an OIDC token of a provider whose key the simulator has.
 func (c *Cloud) MintToken(providerARN, subject, audience string, lifetime time.Duration) (string, error) {
 	issuer, ok := c.issuers[providerARN]
@@ -305,7 +328,7 @@ func (c *Cloud) MintToken(providerARN, subject, audience string, lifetime time.D
 	return issuer.Mint(subject, audience, c.now(), lifetime)
 }
 
-// Close ends all connections and removes the bytes of objects and disks.
+// Close ends all connections and removes the bytes of objects, disks, file systems and snapshots.
 func (c *Cloud) Close() error {
 	err := c.servers.close()
 	if c.oss != nil {
@@ -313,6 +336,12 @@ func (c *Cloud) Close() error {
 	}
 	if c.ecs != nil {
 		err = errors.Join(err, c.ecs.Close())
+	}
+	if c.nas != nil {
+		err = errors.Join(err, c.nas.Close())
+	}
+	if c.hbr != nil {
+		err = errors.Join(err, c.hbr.Close())
 	}
 	if c.removeStateDir {
 		err = errors.Join(err, os.RemoveAll(c.stateDir))

@@ -12,6 +12,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/proxy"
 )
@@ -26,6 +28,10 @@ type Config struct {
 	RestoreDelay metav1.Duration `json:"restoreDelay,omitzero"`
 	// ECS is regions with their zones, disks, and how the service behaves. Without regions it has none.
 	ECS ecs.Config `json:"ecs,omitzero"`
+	// NAS is file systems.
+	NAS nas.Config `json:"nas,omitzero"`
+	// HBR is vaults and container clusters of Cloud Backup, and how the service behaves.
+	HBR hbr.Config `json:"hbr,omitzero"`
 	// Instance is the ECS instance on which the clients run. Nil means that they run outside of the cloud, where
 	// there is no metadata service.
 	Instance *Instance    `json:"instance,omitempty"`
