@@ -133,6 +133,15 @@ func isCPFS(server string) bool {
 	return strings.HasSuffix(server, domainCPFS) || strings.HasSuffix(server, domainCPFSLustre)
 }
 
+// NASFileSystemID returns the id of the NAS file system that server is a mount target
+// of, and "" for any other server, those of CPFS among them.
+func NASFileSystemID(server string) string {
+	if isCPFS(server) {
+		return ""
+	}
+	return fileSystemID(server)
+}
+
 // fileSystemID returns the id of the file system that server is a mount target of,
 // and "" if server is not Alibaba Cloud's. Mount targets are <id>-<suffix>.<domain>;
 // the id of CPFS begins with cpfs-, that of Extreme NAS with an extreme- that its

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// snapshotID names what a backup job has made, or is making. Velero keeps it as
+//
+//	<region>/<vault>/<kind>/<method>/<job>?<source>
+//
+// such as cn-hangzhou/v-0001abc/nas/agentless/job-0002def?fileSystem=31a8e4&path=/data.
+// The id and the hash of the snapshot itself exist only when the job has ended, and
+// are found by it. What a restore needs to make a volume is in here, for Velero shows
+// no PersistentVolume to CreateVolumeFromSnapshot.
+type snapshotID struct {
+	// region is that of the vault.
+	region, vault string
+	kind          volume.Kind
+	// method is agentless or onNode.
+	method method
+	job    string
+	// source is what the snapshot is of.
+	source source
+}
+
+// refusedPrefix begins the id that stands for a job that could not be begun, before
+// the reason. An error in its place would cost the backup the volume's PV, claim and
+// Pod: Velero drops the whole chain of items (velero-facts, experiments).
+const refusedPrefix = "failed:"
+
+// maxReason is how much of a reason an id keeps, in bytes.
+const maxReason = 2048
+
+// idOfRefused returns the id that stands for a job that could not be begun.
+func idOfRefused(reason error) string {
+	text := strings.Join(strings.Fields(reason.Error()), " ")
+	if len(text) > maxReason {
+		const cut = "…"
+		end := maxReason - len(cut)
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		text = text[:end] + cut
+	}
+	return refusedPrefix + text
+}
+
+var (
+	errNoSnapshot = errors.New("the backup names no snapshot for this volume: its data was not backed up")
+	errRefused    = errors.New("the data of this volume was not backed up, so that there is none to restore; restore this volume from another backup. The reason was")
+	errNotOurs    = errors.New("is not the id of a Cloud Backup snapshot: expected the form cn-hangzhou/v-…/nas/agentless/job-…; was the backup made by another plugin, or by a newer version of this one?")
+)
+
+var snapshotIDForm = regexp.MustCompile(`^([a-z]+(?:-[a-z0-9]+)+)/(v-[A-Za-z0-9]{1,128})/([A-Za-z]+)/([a-z]+)/([A-Za-z0-9][A-Za-z0-9._-]{0,127})$`)
+
+// String returns what Velero keeps.
+func (s snapshotID) String() string {
+	text := strings.Join([]string{s.region, s.vault, string(s.kind), string(s.method), s.job}, "/")
+	if encoded := s.source.encode(); encoded != "" {
+		text += "?" + encoded
+	}
+	return text
+}
+
+// check returns an error where String writes what parseSnapshotID does not read.
+func (s snapshotID) check() error {
+	again, err := parseSnapshotID(s.String())
+	if err == nil && again != s {
+		err = fmt.Errorf("%q reads as another one", s.String())
+	}
+	return err
+}
+
+// parseSnapshotID reads what Velero kept. It takes what String writes and nothing else.
+func parseSnapshotID(text string) (snapshotID, error) {
+	if text == "" {
+		return snapshotID{}, errNoSnapshot
+	}
+	if reason, refused := strings.CutPrefix(text, refusedPrefix); refused {
+		return snapshotID{}, fmt.Errorf("%w: %s", errRefused, reason)
+	}
+	name, rawQuery, _ := strings.Cut(text, "?")
+	match := snapshotIDForm.FindStringSubmatch(name)
+	if match == nil {
+		return snapshotID{}, fmt.Errorf("%q %w", text, errNotOurs)
+	}
+	read := snapshotID{region: match[1], vault: match[2], kind: volume.Kind(match[3]), method: method(match[4]), job: match[5]}
+	if query, err := url.ParseQuery(rawQuery); err == nil {
+		read.source.take(query)
+	}
+	if read.String() != text || !slices.Contains(kinds(), read.kind) || read.method != agentless && read.method != onNode {
+		return snapshotID{}, fmt.Errorf("%q %w", text, errNotOurs)
+	}
+	if err := read.source.check(); err != nil {
+		return snapshotID{}, fmt.Errorf("the id of a Cloud Backup snapshot: %w", err)
+	}
+	return read, nil
+}
+
+// errOtherRegion is the backup center's own sentence.
+var errOtherRegion = errors.New("only disk type PVs support cross-region restore in current version")
+
+// in returns an error unless the snapshot can be restored in region: a vault is of one.
+func (s snapshotID) in(region string) error {
+	if s.region == region {
+		return nil
+	}
+	return fmt.Errorf("%w: the snapshot is in %s, this cluster in %s", errOtherRegion, s.region, region)
+}
+
+// volumeID names a volume by its storage, as <kind>:<source>, such as
+// nas:fileSystem=31a8e4&path=/data&server=….
+type volumeID struct {
+	kind   volume.Kind
+	source source
+}
+
+// String writes the id as parseVolumeID reads it.
+func (v volumeID) String() string { return string(v.kind) + ":" + v.source.encode() }
+
+// parseVolumeID reads the id of a volume, and tells whether it is one. It takes what
+// String writes and nothing else.
+func parseVolumeID(id string) (volumeID, bool) {
+	kind, rawQuery, _ := strings.Cut(id, ":")
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return volumeID{}, false
+	}
+	read := volumeID{kind: volume.Kind(kind)}
+	read.source.take(query)
+	if read.String() != id || !slices.Contains(kinds(), read.kind) || read.source.check() != nil {
+		return volumeID{}, false
+	}
+	return read, true
+}
+
+// order is a volume that a restore wants to have filled.
+type order struct {
+	snapshot snapshotID
+	// job is the restore job; empty where it is yet to be begun.
+	job string
+	// target is where the data goes; what is empty is yet to be found out.
+	target source
+}
+
+// pendingPrefix begins the id of a volume that is not whole yet.
+const pendingPrefix = "pending:"
+
+// restoreJobKey is job's name among the fields of target.
+const restoreJobKey = "restoreJob"
+
+// pendingID returns the id of the volume until it is whole. It holds all of the order,
+// for it is carried out by a process that knows nothing else of it.
+func (o order) pendingID() string {
+	id := pendingPrefix + o.snapshot.String()
+	query, _ := url.ParseQuery(o.target.encode()) // It was written here.
+	if o.job != "" {
+		query.Set(restoreJobKey, o.job)
+	}
+	if len(query) > 0 {
+		id += "#" + readable(query)
+	}
+	return id
+}
+
+// parsePendingID returns the order in a volume's id, and whether it is one. It takes
+// what pendingID writes and nothing else.
+func parsePendingID(id string) (order, bool) {
+	text, ok := strings.CutPrefix(id, pendingPrefix)
+	if !ok {
+		return order{}, false
+	}
+	name, rawQuery, _ := strings.Cut(text, "#")
+	snapshot, err := parseSnapshotID(name)
+	if err != nil {
+		return order{}, false
+	}
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return order{}, false
+	}
+	read := order{snapshot: snapshot, job: query.Get(restoreJobKey)}
+	read.target.take(query)
+	if read.pendingID() != id || len(read.job) > maxNameText || read.target.check() != nil {
+		return order{}, false
+	}
+	return read, true
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+const (
+	// podsDirectory is where the kubelet keeps what it mounts, below its root.
+	podsDirectory = "pods"
+	// clientPods is what the client takes the hostPrefix of a backup to be relative to.
+	clientPods = defaultKubeletRoot + "/" + podsDirectory
+	// wholeVolume is the pvPath of all of a volume, whatever its hostPrefix.
+	wholeVolume = "/"
+)
+
+// mounted is a volume on a node, as a job of the client is told it.
+type mounted struct {
+	// node is the job's host.
+	node string
+	// directory is where the volume's files are on the node, clean.
+	directory string
+}
+
+// backupPrefix is the hostPrefix of a backup job: relative to the directory of the pods.
+func (m mounted) backupPrefix() string {
+	if below, ok := strings.CutPrefix(m.directory, clientPods+"/"); ok {
+		return below
+	}
+	return strings.Repeat("../", strings.Count(clientPods, "/")) + strings.TrimPrefix(m.directory, "/")
+}
+
+// restorePrefix is the hostPrefix of a restore job: absolute.
+func (m mounted) restorePrefix() string { return m.directory }
+
+// Reasons why a Pod does not mount a volume.
+var (
+	errNotRunning  = errors.New("it is not running")
+	errNotMounting = errors.New("none of its containers mounts the volume")
+	errNoDirectory = errors.New("its plug-in has no directory that is known")
+)
+
+// mountIn returns where the kubelet has mounted pv for pod.
+func (l *location) mountIn(pod *corev1.Pod, pv *corev1.PersistentVolume) (mounted, error) {
+	directory, err := l.directoryIn(pod, pv)
+	if err != nil {
+		return mounted{}, fmt.Errorf("the pod %s/%s gives no way to the volume %s: %w", pod.Namespace, pod.Name, pv.Name, err)
+	}
+	return mounted{node: pod.Spec.NodeName, directory: directory}, nil
+}
+
+func (l *location) directoryIn(pod *corev1.Pod, pv *corev1.PersistentVolume) (string, error) {
+	if pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil {
+		return "", errNotRunning
+	}
+	if !mounts(pod, pv) {
+		return "", errNotMounting
+	}
+	if volume.KindOf(pv) == volume.KindHostPath {
+		return hostPathOf(pv), nil // The kubelet mounts nothing of its own.
+	}
+	plugin := pluginDirectory(pv)
+	if plugin == "" {
+		return "", errNoDirectory
+	}
+	return path.Join(l.kubeletRoot, podsDirectory, string(pod.UID), "volumes", plugin), nil
+}
+
+// mounts tells whether a container of pod mounts pv, all of it or a subPath: the
+// kubelet mounts all of it either way, and nothing of a volume that no container mounts.
+func mounts(pod *corev1.Pod, pv *corev1.PersistentVolume) bool {
+	claim := pv.Spec.ClaimRef
+	if claim == nil || claim.Namespace != pod.Namespace {
+		return false
+	}
+	var containers []corev1.Container
+	containers = append(append(containers, pod.Spec.InitContainers...), pod.Spec.Containers...)
+	for _, v := range pod.Spec.Volumes {
+		if claimOf(pod, v) != claim.Name {
+			continue
+		}
+		if slices.ContainsFunc(containers, func(c corev1.Container) bool {
+			return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == v.Name })
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// claimOf returns the claim of a Pod's volume, "" if it has none.
+func claimOf(pod *corev1.Pod, v corev1.Volume) string {
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return v.PersistentVolumeClaim.ClaimName
+	case v.Ephemeral != nil:
+		return pod.Name + "-" + v.Name
+	default:
+		return ""
+	}
+}
+
+// pluginDirectory returns where the kubelet mounts pv below a Pod's volumes, "" for
+// plug-ins that it is not known of.
+// Source: Kubernetes, GetPodVolumeDir and the plug-ins in pkg/volume.
+func pluginDirectory(pv *corev1.PersistentVolume) string {
+	switch {
+	case pv.Spec.CSI != nil:
+		return path.Join("kubernetes.io~csi", pv.Name, "mount")
+	case pv.Spec.FlexVolume != nil:
+		return path.Join(strings.ReplaceAll(pv.Spec.FlexVolume.Driver, "/", "~"), pv.Name)
+	case pv.Spec.NFS != nil:
+		return path.Join("kubernetes.io~nfs", pv.Name)
+	case pv.Spec.Local != nil:
+		return path.Join("kubernetes.io~local-volume", pv.Name)
+	default:
+		return ""
+	}
+}
+
+// hostPathOf returns the directory of a hostPath volume, clean.
+func hostPathOf(pv *corev1.PersistentVolume) string {
+	return path.Clean("/" + volume.LocalPath(pv))
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// Limits of what a source may hold, in bytes.
+const (
+	maxPath     = 4096 // PATH_MAX of Linux.
+	maxPrefix   = 1023 // Of an OSS object's key.
+	maxNameText = 1024 // Of anything that is a name.
+)
+
+// source is the storage of a volume, as far as its PersistentVolume tells it and a
+// restore needs it. A field is empty where the volume has no such thing.
+type source struct {
+	// fileSystem is the id of a NAS or CPFS file system, server the mount target, or
+	// another NFS server.
+	fileSystem, server string
+	// path is a directory of the file system, or of node.
+	path string
+	// bucket and prefix are of OSS. The prefix of a directory ends in a slash, that of
+	// the whole bucket is empty.
+	bucket, prefix string
+	// node is the one that has the volume.
+	node string
+	// handle is what the driver knows the volume by, where nothing else tells: a disk's id,
+	// or the volume handle of CSI.
+	handle string
+}
+
+// sourceOf returns the storage of pv.
+func sourceOf(pv *corev1.PersistentVolume) source {
+	if fs, ok := volume.FileSystemOf(pv); ok && fs.Server != "" {
+		return source{fileSystem: fs.ID, server: fs.Server, path: fs.Path}
+	}
+	if bucket, ok := volume.BucketOf(pv); ok && bucket.Name != "" {
+		return source{bucket: bucket.Name, prefix: prefixOf(bucket.Path)}
+	}
+	if directory := volume.LocalPath(pv); directory != "" {
+		return source{path: directory, node: volume.OnlyNode(pv)}
+	}
+	if id := volume.DiskID(pv); id != "" {
+		return source{handle: id}
+	}
+	if volume.FormOf(pv) == volume.FormCSI {
+		return source{handle: pv.Spec.CSI.VolumeHandle}
+	}
+	return source{}
+}
+
+// prefixOf returns the prefix of the keys in a directory of a bucket.
+func prefixOf(directory string) string {
+	trimmed := strings.Trim(directory, "/")
+	if trimmed == "" {
+		return ""
+	}
+	return trimmed + "/"
+}
+
+// fields are those of the source by the names that ids have for them.
+func (s *source) fields() map[string]*string {
+	return map[string]*string{
+		"fileSystem": &s.fileSystem, "server": &s.server, "path": &s.path,
+		"bucket": &s.bucket, "prefix": &s.prefix, "node": &s.node, "handle": &s.handle,
+	}
+}
+
+// encode writes what is there as a query, sorted. Slashes stay, for people read ids.
+func (s source) encode() string {
+	query := url.Values{}
+	for name, value := range s.fields() {
+		if *value != "" {
+			query.Set(name, *value)
+		}
+	}
+	return readable(query)
+}
+
+func readable(query url.Values) string {
+	return strings.ReplaceAll(query.Encode(), "%2F", "/")
+}
+
+// take moves the source's fields out of a query.
+func (s *source) take(query url.Values) {
+	for name, field := range s.fields() {
+		*field = query.Get(name)
+		query.Del(name)
+	}
+}
+
+// check returns an error for what no source can hold.
+func (s source) check() error {
+	limits := map[string]int{"path": maxPath, "prefix": maxPrefix}
+	for name, value := range s.fields() {
+		limit, ok := limits[name]
+		if !ok {
+			limit = maxNameText
+		}
+		if len(*value) > limit {
+			return fmt.Errorf("the %s of the volume has %d bytes, allowed are %d", name, len(*value), limit)
+		}
+	}
+	return nil
+}
