@@ -93,8 +93,9 @@ func (h *HBR) ExecuteBackupPlan(ctx context.Context, request *hbr.ExecuteBackupP
 	return answer.Body, nil
 }
 
-// DeleteBackupPlan deletes a plan; jobs that it began go on. One that is gone, which may be
-// by an earlier call whose answer was lost, is failure.NotFound.
+// DeleteBackupPlan deletes a plan with the jobs that it began, which DescribeBackupJobs2
+// then does not list; their snapshots stay. A plan that is gone, which may be by an earlier
+// call whose answer was lost, is failure.NotFound.
 func (h *HBR) DeleteBackupPlan(ctx context.Context, request *hbr.DeleteBackupPlanRequest) (*hbr.DeleteBackupPlanResponseBody, error) {
 	answer, err := send(ctx, h.service, "DeleteBackupPlan", repeatable, judged((*hbr.Client).DeleteBackupPlanWithOptions), request)
 	if err != nil {
@@ -131,7 +132,9 @@ func (h *HBR) DescribeBackupJobs2(ctx context.Context, request *hbr.DescribeBack
 	return answer.Body, nil
 }
 
-// SearchHistoricalSnapshots lists the snapshots that backups made.
+// SearchHistoricalSnapshots lists the snapshots that backups made. The fields of its query
+// are VaultId, which is required, for NAS FileSystemId and CreateTime and for OSS Bucket,
+// which are too, PlanId and CompleteTime. The one of a job is found by the answer's JobId.
 func (h *HBR) SearchHistoricalSnapshots(ctx context.Context, request *hbr.SearchHistoricalSnapshotsRequest) (*hbr.SearchHistoricalSnapshotsResponseBody, error) {
 	answer, err := send(ctx, h.service, "SearchHistoricalSnapshots", repeatable, judged((*hbr.Client).SearchHistoricalSnapshotsWithOptions), request)
 	if err != nil {
@@ -168,8 +171,8 @@ func (h *HBR) DescribeRestoreJobs2(ctx context.Context, request *hbr.DescribeRes
 	return answer.Body, nil
 }
 
-// DeleteSnapshot deletes a snapshot. One that is gone, which may be by an earlier call whose
-// answer was lost, is failure.NotFound.
+// DeleteSnapshot deletes a snapshot; the latest one of a data source only with Force. One
+// that is gone, which may be by an earlier call whose answer was lost, is failure.NotFound.
 func (h *HBR) DeleteSnapshot(ctx context.Context, request *hbr.DeleteSnapshotRequest) (*hbr.DeleteSnapshotResponseBody, error) {
 	answer, err := send(ctx, h.service, "DeleteSnapshot", repeatable, judged((*hbr.Client).DeleteSnapshotWithOptions), request)
 	if err != nil {

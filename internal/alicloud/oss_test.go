@@ -85,6 +85,12 @@ type world struct {
 
 func newWorld(t *testing.T, env map[string]string) *world {
 	t.Helper()
+	return newWorldOf(t, simulated, env)
+}
+
+// newWorldOf is newWorld of another account.
+func newWorldOf(t *testing.T, simulated string, env map[string]string) *world {
+	t.Helper()
 	config, err := cloudsim.ParseConfig([]byte(simulated))
 	if err != nil {
 		t.Fatal(err)

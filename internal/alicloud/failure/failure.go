@@ -229,6 +229,9 @@ func classOfHBR(code string) (Class, bool) {
 		return Denied, true
 	case "InDebt", "InDebtOverdue":
 		return Quota, true
+	case "CannotDeleteLatestSnapshot":
+		// Source: Security Center API reference, DeleteBackupSnapshot, which passes on what Cloud Backup says.
+		return Conflict, true
 	case "BadRequest", "TaskTypeNotSupported":
 		return Invalid, true
 	case "InitVaultError", "AccessVaultFail", "EcsClientError":

@@ -89,6 +89,7 @@ func TestClassify(t *testing.T) {
 		{"an account that is prohibited", rpcError(403, "RiskControlProhibited"), Denied},
 		{"an account in debt", rpcError(403, "InDebt"), Quota},
 		{"an account long in debt, with the status of a success", rpcError(200, "InDebtOverdue"), Quota},
+		{"the latest snapshot of a file system", rpcError(400, "CannotDeleteLatestSnapshot"), Conflict},
 		{"a request that Cloud Backup does not understand", rpcError(400, "BadRequest"), Invalid},
 		{"a task that Cloud Backup does not know, with a server's status", rpcError(500, "TaskTypeNotSupported"), Invalid},
 		{"a vault that could not be initialised, with the status of a success", rpcError(200, "InitVaultError"), Transient},
