@@ -182,7 +182,7 @@ func TestErrorsOfTheCloudAndOfTheWay(t *testing.T) {
 func TestAnAnswerBeforeTheEndIsToldAsOne(t *testing.T) {
 	t.Parallel()
 	err := fmt.Errorf("%w: %w", context.DeadlineExceeded, answered("hbr:CreateBackupJob", 429, "Throttling.User", "Slow down."))
-	if text := fail(backingUp, "volume pv-1", err).Error(); !strings.Contains(text, "context deadline exceeded") || !strings.Contains(text, "Slow down.") {
+	if text := fail(checkingVault, "vault ack-backup-data", err).Error(); !strings.Contains(text, "context deadline exceeded") || !strings.Contains(text, "Slow down.") {
 		t.Errorf("error %q, want both", text)
 	}
 }
