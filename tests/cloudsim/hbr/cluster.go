@@ -46,7 +46,8 @@ type cluster struct {
 type Agent struct {
 	// Cluster is the id that AddContainerCluster has given, cc-…
 	Cluster string `json:"cluster,omitempty"`
-	// Token is what the client registers with, HBR_TOKEN of its container. Empty means the right one.
+	// Token is what the client registers with, HBR_TOKEN of its container. Empty means the right one. Either it or
+	// Cluster must be given.
 	Token string `json:"token,omitempty"`
 	Node  string `json:"node"`
 	// Root is the directory that stands for the node's file system as the client sees it.

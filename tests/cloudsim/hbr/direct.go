@@ -63,10 +63,17 @@ type Inventory struct {
 }
 
 // AddAgent registers a Cloud Backup client on a node of a container cluster, or replaces the one that is there. The
-// cluster's agents are heard of then.
+// cluster's agents are heard of then. A real client knows its token alone: without Cluster it is that of the token.
 func (s *Service) AddAgent(a Agent) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if a.Cluster == "" && a.Token != "" {
+		for _, c := range s.clusters {
+			if c.token == a.Token {
+				a.Cluster = c.id
+			}
+		}
+	}
 	if err := s.addAgent(a); err != nil {
 		return err
 	}
@@ -114,6 +121,8 @@ func (s *Service) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
+	// What can not be removed of an expired snapshot Close removes.
+	_ = s.settle(s.now())
 }
 
 // SetDurations replaces the durations. What has been begun ends as it would have.
@@ -123,8 +132,8 @@ func (s *Service) SetDurations(d Durations) {
 	s.durations = d
 }
 
-// Settle does what the time that has passed brings with it: jobs copy, and snapshots expire. Every call does so, and
-// every method of this file that returns something.
+// Settle does what the time that has passed brings with it: jobs copy, and snapshots expire. Every call does so, Advance,
+// and the methods that return jobs and snapshots. It is for a test that moves the cloud's clock and then looks at files.
 func (s *Service) Settle() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

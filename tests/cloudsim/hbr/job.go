@@ -178,13 +178,23 @@ func (j *job) end() {
 		j.done = len(j.work.sizes)
 	}
 	if j.final == "" {
-		j.final = statusComplete
-		if j.missed > 0 {
-			j.final = statusPartial
-		}
+		j.final = j.outcome()
 	}
 	if j.final == statusPartial && j.message == "" {
 		j.message = messagePartial
+	}
+}
+
+// outcome is the status that comes of the work.
+func (j *job) outcome() string {
+	switch {
+	case j.missed == 0:
+		return statusComplete
+	case j.missed < len(j.work.sizes):
+		return statusPartial
+	default:
+		j.message = messageSourceNotExist // all of it went while it was copied
+		return statusFailed
 	}
 }
 

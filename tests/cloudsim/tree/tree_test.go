@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tree_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+)
+
+// machine makes a file system with links of all kinds.
+func machine(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(root, "data/kubelet/pods"), 0o755),
+		os.MkdirAll(filepath.Join(root, "var/lib"), 0o755),
+		os.WriteFile(filepath.Join(root, "data/file"), nil, 0o600),
+		os.Symlink("/data/kubelet", filepath.Join(root, "var/lib/kubelet")),
+		os.Symlink("../../data", filepath.Join(root, "var/lib/relative")),
+		os.Symlink("../../../../../../etc", filepath.Join(root, "var/out")),
+		os.Symlink("loop", filepath.Join(root, "loop")),
+		os.Symlink("/none", filepath.Join(root, "dangling")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	root := machine(t)
+	tests := map[string]struct {
+		name, want string
+		missing    bool
+	}{
+		"the root":                      {name: "/", want: "/"},
+		"nothing is the root":           {name: "", want: "/"},
+		"a directory":                   {name: "/data/kubelet", want: "/data/kubelet"},
+		"a path that is not clean":      {name: "//data/./kubelet/../file", want: "/data/file"},
+		"through an absolute link":      {name: "/var/lib/kubelet/pods", want: "/data/kubelet/pods"},
+		"through a relative link":       {name: "/var/lib/relative/file", want: "/data/file"},
+		"above the root is the root":    {name: "/../../data", want: "/data"},
+		"a link can not lead out":       {name: "/var/out", missing: true},
+		"what does not exist":           {name: "/data/none", missing: true},
+		"a link to what does not exist": {name: "/dangling", missing: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := tree.Resolve(root, tt.name)
+			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
+				t.Fatalf("error: %v", err)
+			}
+			if !tt.missing && got != filepath.Join(root, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	if _, err := tree.Resolve(root, "/loop"); err == nil {
+		t.Error("a link to itself is resolved")
+	}
+	if _, err := tree.Resolve(root, "/data/file/x"); err == nil {
+		t.Error("there is something in a file")
+	}
+}
+
+func FuzzResolveStaysInside(f *testing.F) {
+	f.Add("/var/lib/kubelet/pods")
+	f.Add("/var/out/passwd")
+	f.Add("../../etc")
+	f.Fuzz(func(t *testing.T, name string) {
+		root := machine(t)
+		got, err := tree.Resolve(root, name)
+		if err == nil && got != root && !strings.HasPrefix(got, root+"/") {
+			t.Errorf("%q leads to %s", name, got)
+		}
+	})
+}
+
+func TestMake(t *testing.T) {
+	t.Parallel()
+	root := machine(t)
+	tests := map[string]struct {
+		name, want string
+		fails      bool
+	}{
+		"the root":                   {name: "/", want: "/"},
+		"one that exists":            {name: "/data/kubelet", want: "/data/kubelet"},
+		"with those above it":        {name: "/a/b/c", want: "/a/b/c"},
+		"through a link":             {name: "/var/lib/kubelet/new", want: "/data/kubelet/new"},
+		"behind a link that dangles": {name: "/dangling/x", fails: true},
+		"below a file":               {name: "/data/file/x", fails: true},
+		"above the root is below it": {name: "/../../up", want: "/up"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := tree.Make(root, tt.name)
+			if (err != nil) != tt.fails {
+				t.Fatalf("error: %v", err)
+			}
+			if tt.fails {
+				return
+			}
+			if got != filepath.Join(root, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if info, err := os.Stat(got); err != nil || !info.IsDir() {
+				t.Errorf("the directory is not there: %v", err)
+			}
+		})
+	}
+}
+
+// copyAll copies all entries of a directory.
+func copyAll(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := tree.List(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tree.Copier{From: from, To: to}
+	for _, e := range entries {
+		if err := c.Copy(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Finish(entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCopyReplacesWhatIsInItsWay(t *testing.T) {
+	t.Parallel()
+	from, to := t.TempDir(), t.TempDir()
+	outside := filepath.Join(t.TempDir(), "outside")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(from, "dir"), 0o755),
+		os.WriteFile(filepath.Join(from, "dir/file"), []byte("new"), 0o640),
+		os.WriteFile(filepath.Join(from, "file"), []byte("new"), 0o640),
+		os.Symlink("dir", filepath.Join(from, "link")),
+		os.MkdirAll(filepath.Join(to, "file/full"), 0o755),
+		os.MkdirAll(outside, 0o755),
+		os.Symlink(outside, filepath.Join(to, "dir")),
+		os.WriteFile(filepath.Join(to, "link"), nil, 0o600),
+		os.WriteFile(filepath.Join(to, "stays"), nil, 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyAll(t, from, to)
+	entries, err := tree.List(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []tree.Entry{
+		{Name: ".", Dir: true}, {Name: "dir", Dir: true}, {Name: "dir/file", Size: 3}, {Name: "file", Size: 3},
+		{Name: "link"}, {Name: "stays"},
+	}
+	if diff := cmp.Diff(want, entries); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("something was written through a link: %v, %v", left, err)
+	}
+}
