@@ -17,8 +17,12 @@ import (
 const (
 	// podsDirectory is where the kubelet keeps what it mounts, below its root.
 	podsDirectory = "pods"
-	// clientPods is what the client takes the hostPrefix of a backup to be relative to.
+	// clientPods is what the client takes the hostPrefix of a backup to be relative to,
+	// unless it is told of another kubelet's root.
 	clientPods = defaultKubeletRoot + "/" + podsDirectory
+	// toRoot leads to the root of the node from whichever directory of pods: there is
+	// nothing above the root.
+	toRoot = "../../../../../../../.."
 	// wholeVolume is the pvPath of all of a volume, whatever its hostPrefix.
 	wholeVolume = "/"
 )
@@ -31,12 +35,13 @@ type mounted struct {
 	directory string
 }
 
-// backupPrefix is the hostPrefix of a backup job: relative to the directory of the pods.
+// backupPrefix is the hostPrefix of a backup job: relative to the directory of the pods,
+// wherever the client takes that to be.
 func (m mounted) backupPrefix() string {
 	if below, ok := strings.CutPrefix(m.directory, clientPods+"/"); ok {
 		return below
 	}
-	return strings.Repeat("../", strings.Count(clientPods, "/")) + strings.TrimPrefix(m.directory, "/")
+	return toRoot + m.directory
 }
 
 // restorePrefix is the hostPrefix of a restore job: absolute.

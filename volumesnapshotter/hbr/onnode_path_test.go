@@ -66,13 +66,13 @@ func TestWhereTheKubeletMountsAVolume(t *testing.T) {
 		{
 			"a kubelet with another root", nasVolume, mounting,
 			map[string]string{"kubeletRootDir": "/var/lib/container/kubelet"},
-			"../../../../var/lib/container/kubelet/pods/" + volumes + "kubernetes.io~csi/pv-1/mount",
+			toRoot + "/var/lib/container/kubelet/pods/" + volumes + "kubernetes.io~csi/pv-1/mount",
 			"/var/lib/container/kubelet/pods/" + volumes + "kubernetes.io~csi/pv-1/mount",
 		},
 		{
 			"a directory of the node", hostPathVolume, mounting,
 			map[string]string{"hostPathRoot": "/data"},
-			"../../../../data/shop", "/data/shop",
+			toRoot + "/data/shop", "/data/shop",
 		},
 	}
 	for _, tt := range tests {
@@ -181,11 +181,23 @@ func TestAKubeletBehindASymbolicLink(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{filepath.Join(node, clientPods, at.backupPrefix(), wholeVolume), filepath.Join(node, at.restorePrefix(), wholeVolume)} {
-				if _, err := os.Stat(path); (err == nil) != tt.want {
-					t.Errorf("%s is there: %v", strings.TrimPrefix(path, node), err == nil)
+			for _, path := range []string{filepath.Join(clientPods, at.backupPrefix(), wholeVolume), filepath.Join(at.restorePrefix(), wholeVolume)} {
+				if _, err := os.Stat(filepath.Join(node, path)); (err == nil) != tt.want {
+					t.Errorf("%s is there: %v", path, err == nil)
 				}
 			}
 		})
+	}
+}
+
+// TestAnotherKubeletRootIsFoundFromAnyDirectory holds that it does not matter whether the
+// client has been told of it.
+func TestAnotherKubeletRootIsFoundFromAnyDirectory(t *testing.T) {
+	t.Parallel()
+	at := mounted{node: "node-1", directory: "/var/lib/container/kubelet/pods/uid/volumes/kubernetes.io~nfs/pv-1"}
+	for _, pods := range []string{clientPods, "/var/lib/container/kubelet/pods", "/data/kubelet/pods", "/"} {
+		if got := filepath.Join(pods, at.backupPrefix()); got != at.directory {
+			t.Errorf("from %s, %q leads to %s", pods, at.backupPrefix(), got)
+		}
 	}
 }
