@@ -47,7 +47,8 @@ type Cloud struct {
 	issuers   map[string]*sts.Issuer
 	servers   *servers
 	addresses Addresses
-	// stateDir holds the bytes of objects, disks, file systems and snapshots. It is removed by Close when the simulator has made it.
+	// stateDir holds the bytes of objects, disks, file systems and snapshots. It is removed by Close when the simulator
+	// has made it.
 	stateDir       string
 	removeStateDir bool
 }

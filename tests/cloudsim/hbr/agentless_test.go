@@ -17,9 +17,9 @@ import (
 )
 
 // createdAt is when the file system was created, in the unit of the API.
-func createdAt(t *testing.T, c *cloudsim.Cloud, id string) int64 {
+func createdAt(t *testing.T, c *cloudsim.Cloud) int64 {
 	t.Helper()
-	f, err := c.NAS().FileSystem(id)
+	f, err := c.NAS().FileSystem(fileSystem)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func backUpNAS(t *testing.T, c *cloudsim.Cloud, path string) (planID, jobID stri
 	plan, err := api.CreateBackupPlan(&sdk.CreateBackupPlanRequest{
 		SourceType: dara.String("NAS"), VaultId: dara.String(vaultID), PlanName: dara.String(newName()),
 		BackupType: dara.String("COMPLETE"), FileSystemId: dara.String(fileSystem),
-		CreateTime: dara.Int64(createdAt(t, c, fileSystem)), Path: []*string{dara.String(path)},
+		CreateTime: dara.Int64(createdAt(t, c)), Path: []*string{dara.String(path)},
 		Retention: dara.Int64(7), Schedule: dara.String("I|1631685600|P1D"),
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func ofFileSystem(t *testing.T, c *cloudsim.Cloud) []any {
 	t.Helper()
 	return []any{
 		map[string]any{"field": "FileSystemId", "value": fileSystem, "operation": "MATCH_TERM"},
-		map[string]any{"field": "CreateTime", "value": createdAt(t, c, fileSystem), "operation": "MATCH_TERM"},
+		map[string]any{"field": "CreateTime", "value": createdAt(t, c), "operation": "MATCH_TERM"},
 	}
 }
 
@@ -112,7 +112,7 @@ func restoreNAS(
 	job, err := client(t, c).CreateRestoreJob(&sdk.CreateRestoreJobRequest{
 		RestoreType: dara.String("NAS"), SourceType: dara.String("NAS"), VaultId: dara.String(vaultID),
 		SnapshotId: s.SnapshotId, SnapshotHash: s.SnapshotHash, TargetFileSystemId: dara.String(fileSystem),
-		TargetCreateTime: dara.Int64(createdAt(t, c, fileSystem)), TargetPath: dara.String(path),
+		TargetCreateTime: dara.Int64(createdAt(t, c)), TargetPath: dara.String(path),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
 )
 
 const (
@@ -211,6 +209,3 @@ func (s *Service) addAgent(a Agent) error {
 	c.agents[a.Node] = a
 	return nil
 }
-
-// resolve returns where a path of the node is on this machine.
-func (a Agent) resolve(name string) (string, error) { return tree.Resolve(a.Root, name) }

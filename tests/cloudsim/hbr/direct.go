@@ -144,7 +144,7 @@ func (s *Service) Settle() error {
 func (s *Service) Vaults() []VaultInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []VaultInfo
+	all := make([]VaultInfo, 0, len(s.vaults))
 	for _, v := range inOrder(s.vaults) {
 		all = append(all, VaultInfo{
 			ID: v.id, Name: v.name, Account: v.account, Region: v.region, Status: v.status(s.now()), KMSKeyID: v.kmsKeyID,
@@ -157,7 +157,7 @@ func (s *Service) Vaults() []VaultInfo {
 func (s *Service) Clusters() []ClusterInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []ClusterInfo
+	all := make([]ClusterInfo, 0, len(s.clusters))
 	for _, c := range inOrder(s.clusters) {
 		all = append(all, ClusterInfo{
 			ID: c.id, Account: c.account, Region: c.region, Identifier: c.identifier, Name: c.name, Token: c.token,
@@ -173,7 +173,7 @@ func (s *Service) BackupJobs() ([]JobInfo, error) {
 	defer s.mu.Unlock()
 	now := s.now()
 	err := s.settle(now)
-	var all []JobInfo
+	all := make([]JobInfo, 0, len(s.backups))
 	for _, b := range inOrder(s.backups) {
 		info := b.describe(now)
 		info.Name, info.Plan = b.name, b.plan
@@ -188,7 +188,7 @@ func (s *Service) RestoreJobs() ([]JobInfo, error) {
 	defer s.mu.Unlock()
 	now := s.now()
 	err := s.settle(now)
-	var all []JobInfo
+	all := make([]JobInfo, 0, len(s.restores))
 	for _, r := range inOrder(s.restores) {
 		all = append(all, r.describe(now))
 	}
@@ -207,7 +207,7 @@ func (s *Service) Snapshots() ([]SnapshotInfo, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.settle(s.now())
-	var all []SnapshotInfo
+	all := make([]SnapshotInfo, 0, len(s.snapshots))
 	for _, item := range inOrder(s.snapshots) {
 		all = append(all, SnapshotInfo{
 			ID: item.id, Hash: item.hash, Account: item.account, Region: item.region, Vault: item.vault, Job: item.job,

@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 	c := start(t)
 	_, jobID := backUpNAS(t, c, "/shop")
 	snapshot := snapshotOf(t, c, "NAS", jobID, ofFileSystem(t, c)...)
-	created := strconv.FormatInt(createdAt(t, c, fileSystem), 10)
+	created := strconv.FormatInt(createdAt(t, c), 10)
 	var (
 		bad        = &refusal{http.StatusBadRequest, "BadRequest"}
 		notFound   = &refusal{http.StatusNotFound, "ResourceNotFound"}

@@ -188,24 +188,25 @@ func (s *Service) prepareRestore(r *request, j *restore) {
 
 // makeTarget makes the directory into which a job restores. The refusal is why it can not.
 func (s *Service) makeTarget(r *request, t target) (dir, refusal string) {
-	root, name := "", t.path
 	if t.fileSystem != "" {
-		found, err := s.fileSystem(r, t.fileSystem, t.created)
+		root, err := s.fileSystem(r, t.fileSystem, t.created)
 		if err != nil {
 			return "", messageTargetNotExist
 		}
-		root = found
-	} else {
-		agent, ok := s.clusters[t.cluster].agents[t.node]
-		if !ok {
-			return "", messageClientNotExist
-		}
-		// In a restore hostPrefix is absolute, and what it names is a volume that is mounted there.
-		if _, err := agent.resolve(t.hostPrefix); err != nil || !path.IsAbs(t.hostPrefix) {
-			return "", messageTargetNotExist
-		}
-		root, name = agent.Root, path.Join(t.hostPrefix, t.pvPath)
+		return makeIn(root, t.path)
 	}
+	agent, ok := s.clusters[t.cluster].agents[t.node]
+	if !ok {
+		return "", messageClientNotExist
+	}
+	// In a restore hostPrefix is absolute, and what it names is a volume that is mounted there.
+	if _, err := tree.Resolve(agent.Root, t.hostPrefix); err != nil || !path.IsAbs(t.hostPrefix) {
+		return "", messageTargetNotExist
+	}
+	return makeIn(agent.Root, path.Join(t.hostPrefix, t.pvPath))
+}
+
+func makeIn(root, name string) (dir, refusal string) {
 	dir, err := tree.Make(root, name)
 	if err != nil {
 		return "", messageTargetNotExist

@@ -92,7 +92,7 @@ func (s *Service) FileSystem(id string) (FileSystem, error) {
 func (s *Service) FileSystems() []FileSystem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []FileSystem
+	all := make([]FileSystem, 0, len(s.fileSystems))
 	for _, f := range s.inOrder() {
 		all = append(all, f.describe())
 	}

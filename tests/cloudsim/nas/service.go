@@ -69,8 +69,7 @@ func (s *Service) Close() error { return os.RemoveAll(s.path) }
 // Operations returns the operations of the service, for rpc.NewService. The resources are those of each operation's
 // reference.
 func (s *Service) Operations() []rpc.Operation {
-	var all []rpc.Operation
-	for _, op := range []struct {
+	operations := []struct {
 		action string
 		handle func(*rpc.Call) (any, error)
 	}{
@@ -78,7 +77,9 @@ func (s *Service) Operations() []rpc.Operation {
 		{"DescribeMountTargets", s.describeMountTargets},
 		{"CreateDir", s.createDir},
 		{"GetDirectoryOrFileProperties", s.getProperties},
-	} {
+	}
+	all := make([]rpc.Operation, 0, len(operations))
+	for _, op := range operations {
 		all = append(all, rpc.Operation{
 			Action: op.action, RAMAction: Product + ":" + op.action, Resources: resources, Target: paramFileSystemID,
 			Handle: func(_ context.Context, call *rpc.Call) (any, error) { return op.handle(call) },

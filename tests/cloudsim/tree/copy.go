@@ -76,7 +76,7 @@ func (c Copier) Copy(e Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := clear(to, info.Mode()); err != nil {
+	if err := makeWay(to, info.Mode()); err != nil {
 		return err
 	}
 	switch mode := info.Mode(); {
@@ -111,8 +111,8 @@ func (c Copier) Finish(entries []Entry) error {
 	return nil
 }
 
-// clear removes what is at a path unless something of the mode may be written over it.
-func clear(path string, mode fs.FileMode) error {
+// makeWay removes what is at a path unless something of the mode may be written over it.
+func makeWay(path string, mode fs.FileMode) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

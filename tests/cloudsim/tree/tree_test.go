@@ -16,9 +16,9 @@ import (
 )
 
 // machine makes a file system with links of all kinds.
-func machine(t testing.TB) string {
-	t.Helper()
-	root := t.TempDir()
+func machine(tb testing.TB) string {
+	tb.Helper()
+	root := tb.TempDir()
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(root, "data/kubelet/pods"), 0o755),
 		os.MkdirAll(filepath.Join(root, "var/lib"), 0o755),
@@ -30,7 +30,7 @@ func machine(t testing.TB) string {
 		os.Symlink("/none", filepath.Join(root, "dangling")),
 	} {
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return root
@@ -165,8 +165,12 @@ func TestCopyReplacesWhatIsInItsWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []tree.Entry{
-		{Name: ".", Dir: true}, {Name: "dir", Dir: true}, {Name: "dir/file", Size: 3}, {Name: "file", Size: 3},
-		{Name: "link"}, {Name: "stays"},
+		{Name: ".", Dir: true},
+		{Name: "dir", Dir: true},
+		{Name: "dir/file", Size: 3},
+		{Name: "file", Size: 3},
+		{Name: "link"},
+		{Name: "stays"},
 	}
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)

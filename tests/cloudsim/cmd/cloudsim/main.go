@@ -20,13 +20,15 @@ import (
 
 const usage = `cloudsim serve --config FILE [flags]
 
-Runs a simulated Alibaba Cloud: OSS, ECS, STS, the instance metadata service, and a proxy behind which they have their
-real names. The first line of the output is a JSON object with the addresses. It serves until SIGINT or SIGTERM.
+Runs a simulated Alibaba Cloud: OSS, ECS, NAS, Cloud Backup, STS, the instance metadata service, and a proxy behind
+which they have their real names. The first line of the output is a JSON object with the addresses. It serves until SIGINT or SIGTERM.
 
   curl <admin>/journal             every request so far; DELETE empties it
   curl <admin>/faults              the fault rules; POST adds some, DELETE removes all
   curl <admin>/ecs/inventory?account=ID
                                    what an account has in ECS; POST {"by": "1h"} to <admin>/ecs/advance lets time pass there
+  curl <admin>/hbr/inventory?account=ID
+                                   the same of Cloud Backup, with <admin>/hbr/advance
   export HTTPS_PROXY=<proxy> HTTP_PROXY=<proxy> SSL_CERT_FILE=<caFile>
                                    to reach the services under their real names
 
