@@ -32,3 +32,25 @@ func BucketOf(pv *corev1.PersistentVolume) (Bucket, bool) {
 		CNFS: Parameter(params, "containerNetworkFileSystem"),
 	}, true
 }
+
+// SetBucket returns pv as the volume of a directory in a bucket of the same region. If pv
+// is no volume of OSS, or the name is empty, it returns pv as it is.
+//
+// Where the bucket changes, the CNFS that describes it is left out. All else stays, mount
+// options and the Secret among it.
+//
+// The result shares nothing with pv, which is not modified.
+func SetBucket(pv *corev1.PersistentVolume, name, path string) *corev1.PersistentVolume {
+	restored := pv.DeepCopy()
+	had, ok := BucketOf(pv)
+	if !ok || name == "" {
+		return restored
+	}
+	params := ensureParameters(restored)
+	if had.Name != name {
+		dropParameter(params, "containerNetworkFileSystem")
+	}
+	setParameter(params, "bucket", name)
+	setParameter(params, "path", directory(path))
+	return restored
+}

@@ -163,3 +163,32 @@ func fileSystemID(server string) string {
 		return ""
 	}
 }
+
+// SetFileSystem returns pv as the volume of a directory behind a mount target. If pv is
+// no volume of NAS, or server or path is empty, it returns pv as it is.
+//
+// Where the server changes, what else pv says of the file system is corrected: its id,
+// and the CNFS that describes it, which is left out. All else stays, mount options among it.
+//
+// The result shares nothing with pv, which is not modified.
+func SetFileSystem(pv *corev1.PersistentVolume, server, path string) *corev1.PersistentVolume {
+	restored := pv.DeepCopy()
+	had, ok := FileSystemOf(pv)
+	if !ok || KindOf(pv) != KindNAS || server == "" || path == "" {
+		return restored
+	}
+	if FormOf(pv) == FormInTree {
+		restored.Spec.NFS.Server, restored.Spec.NFS.Path = server, directory(path)
+		return restored
+	}
+	params := ensureParameters(restored)
+	if had.Server != server {
+		dropParameter(params, "containerNetworkFileSystem")
+		if Parameter(params, "fileSystemId") != "" {
+			setParameter(params, "fileSystemId", fileSystemID(server))
+		}
+	}
+	setParameter(params, "server", server)
+	setParameter(params, "path", directory(path))
+	return restored
+}

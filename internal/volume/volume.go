@@ -13,6 +13,7 @@
 package volume
 
 import (
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -217,4 +218,38 @@ func parameters(pv *corev1.PersistentVolume) map[string]string {
 	default:
 		return nil
 	}
+}
+
+// ensureParameters returns the driver's parameters of pv, which is CSI or FlexVolume, and
+// makes them if it has none.
+func ensureParameters(pv *corev1.PersistentVolume) map[string]string {
+	if params := parameters(pv); params != nil {
+		return params
+	}
+	made := map[string]string{}
+	if FormOf(pv) == FormCSI {
+		pv.Spec.CSI.VolumeAttributes = made
+	} else {
+		pv.Spec.FlexVolume.Options = made
+	}
+	return made
+}
+
+// setParameter sets a parameter in each spelling that params has, else adds it.
+func setParameter(params map[string]string, key, value string) {
+	found := false
+	for name := range params {
+		if strings.EqualFold(name, key) {
+			params[name] = value
+			found = true
+		}
+	}
+	if !found {
+		params[key] = value
+	}
+}
+
+// dropParameter removes a parameter in each spelling.
+func dropParameter(params map[string]string, key string) {
+	maps.DeleteFunc(params, func(name, _ string) bool { return strings.EqualFold(name, key) })
 }

@@ -25,6 +25,9 @@ type source struct {
 	// fileSystem is the id of a NAS or CPFS file system, server the mount target, or
 	// another NFS server.
 	fileSystem, server string
+	// created is when Cloud Backup, which knows file systems by this too, takes fileSystem
+	// to have been made: seconds since 1970.
+	created string
 	// path is a directory of the file system, or of node.
 	path string
 	// bucket and prefix are of OSS. The prefix of a directory ends in a slash, that of
@@ -69,7 +72,7 @@ func prefixOf(directory string) string {
 // fields are those of the source by the names that ids have for them.
 func (s *source) fields() map[string]*string {
 	return map[string]*string{
-		"fileSystem": &s.fileSystem, "server": &s.server, "path": &s.path,
+		"fileSystem": &s.fileSystem, "server": &s.server, "path": &s.path, "created": &s.created,
 		"bucket": &s.bucket, "prefix": &s.prefix, "node": &s.node, "handle": &s.handle,
 	}
 }

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
+	"github.com/alibabacloud-go/tea/tea"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// This file is what the snapshotter reads of Cloud Backup and NAS, in types of its own:
+// the SDK's have a pointer for every field, and other types for the same thing in each call.
+
+const (
+	// maxPage is how many results a page of the Describe calls has at most.
+	maxPage = 99
+	// maxFound is the same of SearchHistoricalSnapshots.
+	maxFound = 100
+)
+
+// sourceType is what Cloud Backup calls a kind of volume that it reads by itself.
+func sourceType(kind volume.Kind) string {
+	if kind == volume.KindOSS {
+		return "OSS"
+	}
+	return "NAS"
+}
+
+// sourceTypes are those of volumes that Cloud Backup reads by itself.
+func sourceTypes() []string {
+	return []string{sourceType(volume.KindNAS), sourceType(volume.KindOSS)}
+}
+
+// job is a backup or a restore.
+type job struct {
+	id, status, message string
+	// done is how much of it is done, of wholeJob.
+	done                  int64
+	itemsDone, itemsTotal int64
+	created               time.Time
+	// plan is that of a backup, empty for none.
+	plan string
+	// target is where a restore writes.
+	target source
+}
+
+// wholeJob is the Progress of a job that is done.
+const wholeJob = 10000
+
+// Statuses of jobs and of their snapshots (DescribeBackupJobs2, DescribeRestoreJobs2).
+const (
+	statusComplete = "COMPLETE"
+	statusPartial  = "PARTIAL_COMPLETE"
+	statusFailed   = "FAILED"
+	statusCanceled = "CANCELED"
+	statusExpired  = "EXPIRED"
+)
+
+// hasEnded tells whether nothing more becomes of the job. A status that is not known is
+// one of a job that is under way.
+func (j job) hasEnded() bool {
+	return slices.Contains([]string{statusComplete, statusPartial, statusFailed, statusCanceled, statusExpired}, j.status)
+}
+
+// backupJobs returns the backups that a filter lets through.
+func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string) ([]job, error) {
+	return pages(func(page int32) ([]job, int64, error) {
+		answer, err := api.DescribeBackupJobs2(ctx, &sdk.DescribeBackupJobs2Request{
+			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage),
+			Filters: []*sdk.DescribeBackupJobs2RequestFilters{{Key: tea.String(key), Operator: tea.String("IN"), Values: []*string{tea.String(value)}}},
+		})
+		if err != nil || answer.BackupJobs == nil {
+			return nil, 0, err
+		}
+		found := make([]job, 0, len(answer.BackupJobs.BackupJob))
+		for _, j := range answer.BackupJobs.BackupJob {
+			found = append(found, job{
+				id: tea.StringValue(j.JobId), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
+				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
+				created: time.Unix(tea.Int64Value(j.CreatedTime), 0), plan: tea.StringValue(j.PlanId),
+			})
+		}
+		return found, tea.Int64Value(answer.TotalCount), nil
+	})
+}
+
+// restoreJobs returns the restores that a filter lets through.
+func restoreJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string) ([]job, error) {
+	return pages(func(page int32) ([]job, int64, error) {
+		answer, err := api.DescribeRestoreJobs2(ctx, &sdk.DescribeRestoreJobs2Request{
+			RestoreType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage),
+			Filters: []*sdk.DescribeRestoreJobs2RequestFilters{{Key: tea.String(key), Operator: tea.String("IN"), Values: []*string{tea.String(value)}}},
+		})
+		if err != nil || answer.RestoreJobs == nil {
+			return nil, 0, err
+		}
+		found := make([]job, 0, len(answer.RestoreJobs.RestoreJob))
+		for _, j := range answer.RestoreJobs.RestoreJob {
+			found = append(found, job{
+				id: tea.StringValue(j.RestoreId), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
+				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
+				created: time.Unix(tea.Int64Value(j.CreatedTime), 0),
+				target: source{
+					fileSystem: tea.StringValue(j.TargetFileSystemId), path: tea.StringValue(j.TargetPath),
+					bucket: tea.StringValue(j.TargetBucket), prefix: tea.StringValue(j.TargetPrefix),
+				},
+			})
+		}
+		return found, int64(tea.Int32Value(answer.TotalCount)), nil
+	})
+}
+
+// plan is a backup plan.
+type plan struct{ id, name string }
+
+// plansIn returns the plans of a vault.
+func plansIn(ctx context.Context, api *alicloud.HBR, vaultID, kind string) ([]plan, error) {
+	return pages(func(page int32) ([]plan, int64, error) {
+		answer, err := api.DescribeBackupPlans(ctx, &sdk.DescribeBackupPlansRequest{
+			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage),
+			Filters: []*sdk.DescribeBackupPlansRequestFilters{{Key: tea.String("vaultId"), Values: []*string{tea.String(vaultID)}}},
+		})
+		if err != nil || answer.BackupPlans == nil {
+			return nil, 0, err
+		}
+		found := make([]plan, 0, len(answer.BackupPlans.BackupPlan))
+		for _, p := range answer.BackupPlans.BackupPlan {
+			found = append(found, plan{id: tea.StringValue(p.PlanId), name: tea.StringValue(p.PlanName)})
+		}
+		return found, tea.Int64Value(answer.TotalCount), nil
+	})
+}
+
+// pages returns the results of all pages, which count from 1. page returns those of one,
+// and how many there are in all.
+func pages[T any](page func(number int32) ([]T, int64, error)) ([]T, error) {
+	var all []T
+	for number := int32(1); ; number++ {
+		some, total, err := page(number)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		if len(some) == 0 || int64(len(all)) >= total {
+			return all, nil
+		}
+	}
+}
+
+// deletePlan deletes a plan with its jobs. One that is not there is no error.
+func deletePlan(ctx context.Context, api *alicloud.HBR, vaultID, kind, planID string) error {
+	_, err := api.DeleteBackupPlan(ctx, &sdk.DeleteBackupPlanRequest{
+		VaultId: tea.String(vaultID), SourceType: tea.String(kind), PlanId: tea.String(planID),
+	})
+	return ignoreNotFound(err)
+}
+
+// snapshot is what a backup has made.
+type snapshot struct {
+	id, hash, status      string
+	itemsDone, itemsTotal int64
+}
+
+// findSnapshot returns the snapshot that a job has made, nil if there is none. Cloud
+// Backup cannot be asked by the job: the job is in its answers alone.
+func findSnapshot(ctx context.Context, api *alicloud.HBR, of snapshotID) (*snapshot, error) {
+	request := &sdk.SearchHistoricalSnapshotsRequest{
+		SourceType: tea.String(sourceType(of.kind)), Limit: tea.Int32(maxFound), Query: snapshotQuery(of),
+	}
+	for {
+		answer, err := api.SearchHistoricalSnapshots(ctx, request)
+		if err != nil || answer.Snapshots == nil {
+			return nil, err
+		}
+		for _, s := range answer.Snapshots.Snapshot {
+			if tea.StringValue(s.JobId) == of.job {
+				return &snapshot{
+					id: tea.StringValue(s.SnapshotId), hash: tea.StringValue(s.SnapshotHash), status: tea.StringValue(s.Status),
+					itemsDone: tea.Int64Value(s.ItemsDone), itemsTotal: tea.Int64Value(s.ItemsTotal),
+				}, nil
+			}
+		}
+		if tea.StringValue(answer.NextToken) == "" {
+			return nil, nil //nolint:nilnil // none is no error
+		}
+		request.NextToken = answer.NextToken
+	}
+}
+
+// snapshotQuery is what SearchHistoricalSnapshots requires for a source.
+func snapshotQuery(of snapshotID) []any {
+	match := func(field, value string) any {
+		return map[string]string{"field": field, "value": value, "operation": "MATCH_TERM"}
+	}
+	if of.kind == volume.KindOSS {
+		return []any{match("VaultId", of.vault), match("Bucket", of.source.bucket)}
+	}
+	return []any{match("VaultId", of.vault), match("FileSystemId", of.source.fileSystem), match("CreateTime", of.source.created)}
+}
+
+// createdAt returns when a file system was made, as Cloud Backup knows it by.
+func (s *site) createdAt(ctx context.Context, region, fileSystem string) (string, error) {
+	s.mu.Lock()
+	known, ok := s.created[fileSystem]
+	s.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	config := s.hbr
+	config.Region, config.Endpoint = region, ""
+	api, err := s.clients.NAS(ctx, config)
+	if err != nil {
+		return "", err
+	}
+	answer, err := api.DescribeFileSystems(ctx, &alicloud.DescribeFileSystemsRequest{FileSystemID: fileSystem})
+	if err != nil {
+		return "", err
+	}
+	found := answer.FileSystems.FileSystem
+	if len(found) == 0 {
+		return "", final("the file system %s is not there: it was deleted, or it is of another account or region than the location's", fileSystem)
+	}
+	created, err := found[0].Created()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created[fileSystem] = strconv.FormatInt(created.Unix(), 10)
+	return s.created[fileSystem], nil
+}
+
+// seconds reads a time as createdAt writes it; 0 for none.
+func seconds(text string) *int64 {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return &n
+}
+
+// createAttempts is how often something is created of which it is not known whether it was.
+const createAttempts = 3
+
+// createOnce returns the id of what create makes. Cloud Backup takes no ClientToken:
+// where the answer was lost, or says that the thing cannot be made, which may be because
+// it is there, find tells the id of what is there, "" for nothing.
+func createOnce(ctx context.Context, api *alicloud.HBR, create, find func(context.Context) (string, error)) (string, error) {
+	for attempt := 1; ; attempt++ {
+		id, err := create(ctx)
+		if err == nil && id == "" {
+			return "", errors.New("Cloud Backup accepted the request and did not tell the id") //nolint:staticcheck,revive // A name.
+		}
+		if err == nil {
+			return id, nil
+		}
+		open := mayBeDone(err)
+		if class := failure.Classify(err); !open && class != failure.Conflict && class != failure.Invalid {
+			return "", err
+		}
+		if open {
+			if slept := api.Sleep(ctx, pollInterval); slept != nil {
+				return "", err
+			}
+		}
+		found, lookErr := find(ctx)
+		switch {
+		case lookErr != nil:
+			return "", fmt.Errorf("%w; looking whether it was done: %w", err, lookErr)
+		case found != "":
+			return found, nil
+		case !open || attempt == createAttempts:
+			return "", err
+		}
+	}
+}
+
+func mayBeDone(err error) bool {
+	var call *alicloud.CallError
+	return errors.As(err, &call) && call.MayBeDone
+}
+
+// visible returns what look finds, nil for nothing. Lists may lag behind what was created.
+func visible[T any](ctx context.Context, api *alicloud.HBR, look func() (*T, error)) (*T, error) {
+	for begun := api.Now(); ; {
+		found, err := look()
+		if err != nil || found != nil || api.Now().Sub(begun) >= visibleAfter {
+			return found, err
+		}
+		if err := api.Sleep(ctx, pollInterval); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// first returns the first of what was found, nil for none.
+func first[T any](found []T, err error) (*T, error) {
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+func ignoreNotFound(err error) error {
+	if failure.Classify(err) == failure.NotFound {
+		return nil
+	}
+	return err
+}

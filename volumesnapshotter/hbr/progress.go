@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
+	"github.com/alibabacloud-go/tea/tea"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+)
+
+const (
+	whole       = 100
+	percentUnit = "%"
+)
+
+// SnapshotProgress tells how far the backup of a volume is, whose id CreateSnapshot has
+// returned, for a location's config. One that has failed, or has left items out, is
+// Completed with Err; an error is one that may pass. It may run in another process than
+// the one that began the backup, and deletes the plan of a job that has ended.
+func (s *Snapshotter) SnapshotProgress(ctx context.Context, location map[string]string, id string) (velero.OperationProgress, error) {
+	if reason, refused := strings.CutPrefix(id, refusedPrefix); refused {
+		return velero.OperationProgress{Completed: true, Err: reason}, nil
+	}
+	current, err := s.at(location)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	progress, err := current.snapshotProgress(ctx, id)
+	return progressOr(progress, fail(backingUp, "snapshot "+id, err), isFinal(err))
+}
+
+// CancelSnapshot ends the backup of a volume that is under way. One that has ended, or
+// is not there, is no error.
+func (s *Snapshotter) CancelSnapshot(ctx context.Context, location map[string]string, id string) error {
+	if strings.HasPrefix(id, refusedPrefix) {
+		return nil
+	}
+	current, err := s.at(location)
+	if err != nil {
+		return err
+	}
+	return fail(backingUp, "snapshot "+id, current.cancelSnapshot(ctx, id))
+}
+
+// progressOr returns the progress, or what an error makes of it.
+func progressOr(progress velero.OperationProgress, err error, isFinal bool) (velero.OperationProgress, error) {
+	switch {
+	case err == nil:
+		return progress, nil
+	case isFinal:
+		return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
+	default:
+		return velero.OperationProgress{}, err
+	}
+}
+
+func (s *site) snapshotProgress(ctx context.Context, text string) (velero.OperationProgress, error) {
+	id, err := parseSnapshotID(text)
+	if err != nil {
+		return velero.OperationProgress{}, finalError{err}
+	}
+	api, err := s.apiIn(ctx, id.region)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	found, err := visible(ctx, api, func() (*job, error) { return endedOrListed(ctx, api, id) })
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	if found == nil {
+		return velero.OperationProgress{}, final("there is neither the job nor its snapshot: somebody has deleted them")
+	}
+	if !found.hasEnded() {
+		return s.running(ctx, api, id, *found)
+	}
+	s.dropPlan(ctx, api, id, found.plan)
+	progress := progressOf(*found, api.Now())
+	progress.Completed = true
+	return progress, outcomeOf(*found)
+}
+
+// running is the progress of a job that may take no longer than the location says.
+func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, found job) (velero.OperationProgress, error) {
+	if api.Now().Sub(found.created) <= s.backupTimeout {
+		return progressOf(found, api.Now()), nil
+	}
+	err := final("the job %s has not ended after %s (config key backupTimeout), and is canceled", id.job, s.backupTimeout)
+	if failed := cancelBackup(ctx, api, id); failed != nil {
+		return velero.OperationProgress{}, failed
+	}
+	return velero.OperationProgress{}, err
+}
+
+// outcomeOf returns the error that a job has ended with.
+func outcomeOf(ended job) error {
+	switch ended.status {
+	case statusComplete:
+		return nil
+	case statusPartial:
+		return finalError{&partialError{done: ended.itemsDone, total: ended.itemsTotal}}
+	default:
+		return finalError{&jobError{status: ended.status, message: ended.message}}
+	}
+}
+
+func progressOf(j job, now time.Time) velero.OperationProgress {
+	return velero.OperationProgress{
+		NCompleted: j.done * whole / wholeJob, NTotal: whole, OperationUnits: percentUnit,
+		Description: fmt.Sprintf("job %s of Cloud Backup is %s, %d of %d items", j.id, j.status, j.itemsDone, j.itemsTotal),
+		Started:     j.created, Updated: now,
+	}
+}
+
+// endedOrListed returns the job of a snapshot. One that was deleted with its plan is
+// told by its snapshot; nil is for one that is not there.
+func endedOrListed(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, error) {
+	found, err := backupJob(ctx, api, id)
+	if err != nil || found != nil {
+		return found, err
+	}
+	made, err := findSnapshot(ctx, api, id)
+	if err != nil || made == nil {
+		return nil, err
+	}
+	ended := &job{id: id.job, status: statusComplete, done: wholeJob, itemsDone: made.itemsDone, itemsTotal: made.itemsTotal}
+	if made.status == statusPartial {
+		ended.status = statusPartial
+	}
+	return ended, nil
+}
+
+// backupJob returns the job of a snapshot, nil if it is not listed.
+func backupJob(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, error) {
+	return first(backupJobs(ctx, api, sourceType(id.kind), "JobId", id.job))
+}
+
+// dropPlan deletes the plan of a job that has ended. What is left the next backup deletes.
+func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, planID string) {
+	if planID == "" {
+		return
+	}
+	if err := deletePlan(ctx, api, id.vault, sourceType(id.kind), planID); err != nil {
+		s.log.WithField("plan", planID).WithError(err).Info("The plan of a job that has ended is left to the next backup")
+	}
+}
+
+func (s *site) cancelSnapshot(ctx context.Context, text string) error {
+	id, err := parseSnapshotID(text)
+	if err != nil {
+		return err
+	}
+	api, err := s.apiIn(ctx, id.region)
+	if err != nil {
+		return err
+	}
+	return cancelBackup(ctx, api, id)
+}
+
+// cancelBackup ends a job that is under way. One that has ended, or is not there, is no error.
+func cancelBackup(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
+	found, err := backupJob(ctx, api, id)
+	if err != nil || found == nil || found.hasEnded() {
+		return err
+	}
+	_, err = api.CancelBackupJob(ctx, &sdk.CancelBackupJobRequest{JobId: tea.String(id.job), VaultId: tea.String(id.vault)})
+	return canceledOr(err, func() (*job, error) { return backupJob(ctx, api, id) })
+}
+
+// canceledOr takes the refusal to cancel a job that has ended meanwhile for a success.
+func canceledOr(refusal error, look func() (*job, error)) error {
+	switch failure.Classify(refusal) {
+	case failure.NotFound:
+		return nil
+	case failure.Invalid, failure.Conflict:
+		if found, err := look(); err == nil && (found == nil || found.hasEnded()) {
+			return nil
+		}
+	default:
+	}
+	return refusal
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
+	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+)
+
+// Why a backup of a volume is not begun.
+var (
+	errBeingRestored = errors.New("the volume is still being restored: back up again when its restore has ended")
+	errForeignVolume = errors.New("the id is none of a volume that Cloud Backup takes")
+	errOnNode        = errors.New("backups through a node are not there yet: choose the method agentless for NAS and OSS (config key method)")
+)
+
+// subject is a volume of which a backup is wanted.
+type subject struct {
+	volumeID
+
+	// name is that of the PersistentVolume.
+	name string
+	// backupName is Velero's backup; backup is nil where it cannot be read.
+	backupName string
+	backup     *velerov1.Backup
+	clusterID  string
+}
+
+// snapshot begins the backup of a volume, by the first method that the account may use.
+func (s *site) snapshot(ctx context.Context, id string, tags map[string]string) (snapshotID, error) {
+	api, err := s.api(ctx)
+	if err != nil {
+		return snapshotID{}, err
+	}
+	if strings.HasPrefix(id, pendingPrefix) {
+		return snapshotID{}, errBeingRestored
+	}
+	wanted, ok := parseVolumeID(id)
+	if !ok {
+		return snapshotID{}, errForeignVolume
+	}
+	pv, err := s.cluster.Volume(ctx, tags[tagVolume])
+	if err != nil {
+		return snapshotID{}, err
+	}
+	found := s.judge(pv, api.Region())
+	if found.outcome != taken {
+		return snapshotID{}, errors.New(found.reason)
+	}
+	of := s.subject(ctx, wanted, tags)
+	s.sweep.begin(func() { s.sweepPlans(context.WithoutCancel(ctx), api, of.clusterID) })
+	for i, way := range found.methods {
+		begun, err := s.begin(ctx, api, way, of)
+		last := i == len(found.methods)-1
+		if err == nil || last || !isDenied(err) {
+			return begun, err
+		}
+		s.log.WithField("persistentVolume", of.name).WithError(err).
+			Infof("The account may not use the method %s: trying %s (config key method)", way, found.methods[i+1])
+	}
+	return snapshotID{}, errForeignVolume // There is a method for each volume that is taken.
+}
+
+// isDenied tells whether the account lacks a permission.
+func isDenied(err error) bool {
+	_, answered := failure.Of(err)
+	return answered && failure.Classify(err) == failure.Denied
+}
+
+func (s *site) begin(ctx context.Context, api *alicloud.HBR, way method, of subject) (snapshotID, error) {
+	if way == onNode {
+		return snapshotID{}, errOnNode
+	}
+	return s.beginAgentless(ctx, api, of)
+}
+
+// subject finds out what a backup is wanted of. What the cluster does not tell costs no
+// data, so that it is a warning.
+func (s *site) subject(ctx context.Context, wanted volumeID, tags map[string]string) subject {
+	found := subject{volumeID: wanted, name: tags[tagVolume], backupName: tags[tagBackup]}
+	log := s.log.WithField("persistentVolume", found.name).WithField("backup", found.backupName)
+	var err error
+	if found.clusterID, err = s.cluster.ID(ctx); err != nil {
+		log.WithError(err).Warn("The plan does not carry the cluster's id: were this process killed, nobody would delete the plan")
+	}
+	if found.backup, err = s.cluster.Backup(ctx, found.backupName); err != nil {
+		found.backup = nil
+		log.WithError(err).Warn("The snapshot stays until it is deleted: the backup that it is for could not be read")
+	}
+	return found
+}
+
+// timeToLive is how long the backup is kept, 0 where it is not known.
+func (v subject) timeToLive(now time.Time) time.Duration {
+	switch {
+	case v.backup == nil:
+		return 0
+	case v.backup.Status.Expiration != nil:
+		return max(v.backup.Status.Expiration.Sub(now), time.Nanosecond) // One that has expired is not one that stays for ever.
+	default:
+		return v.backup.Spec.TTL.Duration
+	}
+}
+
+// maxBackupName is how much of a backup's name a plan's has: CreateBackupPlan takes 64
+// characters, and a plan's name is unique in its vault.
+const maxBackupName = 40
+
+// planPrefix begins the names of the plans of a backup. The jobs have them too, so that
+// they begin as the backup center's do.
+func planPrefix(clusterID, backup string) string {
+	return backup[:min(len(backup), maxBackupName)] + planMark(clusterID)
+}
+
+// planMark is what the names of all plans of a cluster have.
+func planMark(clusterID string) string { return "-hbr-" + digest(clusterID) + "-" }
+
+// planName is the same one for the same volume in the same backup.
+func (v subject) planName() string {
+	backupID := rand.Text()
+	if v.backup != nil {
+		backupID = string(v.backup.UID)
+	}
+	return planPrefix(v.clusterID, v.backupName) + digest(backupID, v.name)
+}
+
+// digest is short, and another one for other texts.
+func digest(texts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
+	return hex.EncodeToString(sum[:4])
+}
+
+// neverScheduled is a schedule whose first run is in 2100: the plan is run at once, and
+// must not be run again where it is left.
+const neverScheduled = "I|4102444800|P1D"
+
+// beginAgentless begins a job of Cloud Backup that reads the storage by itself. Such a
+// job is one of a plan, which is deleted when the job has ended: to delete it before
+// would delete the job.
+func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject) (snapshotID, error) {
+	vaultID, err := s.usableVault(ctx, api)
+	if err != nil {
+		return snapshotID{}, err
+	}
+	made := snapshotID{region: api.Region(), vault: vaultID, kind: of.kind, method: agentless, source: of.source}
+	if of.source.fileSystem != "" {
+		if made.source.created, err = s.createdAt(ctx, api.Region(), of.source.fileSystem); err != nil {
+			return snapshotID{}, err
+		}
+	}
+	kind := sourceType(of.kind)
+	request := s.planRequest(made, of, api.Now())
+	planID, err := createOnce(ctx, api, func(ctx context.Context) (string, error) {
+		answer, err := api.CreateBackupPlan(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		return tea.StringValue(answer.PlanId), nil
+	}, func(ctx context.Context) (string, error) { return planOfName(ctx, api, vaultID, kind, *request.PlanName) })
+	if err != nil {
+		return snapshotID{}, err
+	}
+	if made.job, err = execute(ctx, api, vaultID, kind, planID); err == nil {
+		err = made.check()
+	}
+	if err != nil {
+		return snapshotID{}, errors.Join(err, deletePlan(context.WithoutCancel(ctx), api, vaultID, kind, planID))
+	}
+	return made, nil
+}
+
+// planRequest is the plan for one run.
+func (s *site) planRequest(made snapshotID, of subject, now time.Time) *sdk.CreateBackupPlanRequest {
+	request := &sdk.CreateBackupPlanRequest{
+		SourceType: tea.String(sourceType(of.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
+		BackupType: tea.String("COMPLETE"), Schedule: tea.String(neverScheduled),
+		Retention: tea.Int64(s.retention.daysFor(of.timeToLive(now))),
+	}
+	if s.speedLimit != "" {
+		request.SpeedLimit = tea.String(s.speedLimit)
+	}
+	if made.source.bucket != "" {
+		request.Bucket, request.Prefix = tea.String(made.source.bucket), tea.String(made.source.prefix)
+		return request
+	}
+	request.FileSystemId, request.CreateTime = tea.String(made.source.fileSystem), seconds(made.source.created)
+	request.Path = []*string{tea.String(made.source.path)}
+	return request
+}
+
+// planOfName returns the id of the plan of a name, "" for none.
+func planOfName(ctx context.Context, api *alicloud.HBR, vaultID, kind, name string) (string, error) {
+	found, err := plansIn(ctx, api, vaultID, kind)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range found {
+		if p.name == name {
+			return p.id, nil
+		}
+	}
+	return "", nil
+}
+
+// execute runs a plan and returns its job.
+func execute(ctx context.Context, api *alicloud.HBR, vaultID, kind, planID string) (string, error) {
+	return createOnce(ctx, api, func(ctx context.Context) (string, error) {
+		answer, err := api.ExecuteBackupPlan(ctx, &sdk.ExecuteBackupPlanRequest{
+			PlanId: tea.String(planID), SourceType: tea.String(kind), VaultId: tea.String(vaultID),
+		})
+		if err != nil {
+			return "", err
+		}
+		return tea.StringValue(answer.JobId), nil
+	}, func(ctx context.Context) (string, error) {
+		found, err := first(backupJobs(ctx, api, kind, "PlanId", planID))
+		if err != nil || found == nil {
+			return "", err
+		}
+		return found.id, nil
+	})
+}

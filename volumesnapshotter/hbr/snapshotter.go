@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// requestTimeout is how long the requests of one call of Velero may take, a vault that
+// is being made included. None of them waits for a job.
+const requestTimeout = 15 * time.Minute
+
+// Tags that Velero asks for.
+const (
+	tagBackup = "velero.io/backup"
+	tagVolume = "velero.io/pv"
+)
+
+// Snapshotter is Velero's VolumeSnapshotter for file systems. Velero initialises it
+// anew for each volume that it restores; what the process has learnt of a location stays.
+type Snapshotter struct {
+	log     logrus.FieldLogger
+	clients Clients
+	cluster Cluster
+
+	mu      sync.Mutex
+	current *site
+	sites   map[string]*site
+}
+
+// New returns a Snapshotter that gets its clients from clients. It contacts nothing.
+func New(log logrus.FieldLogger, clients Clients, cluster Cluster) *Snapshotter {
+	return &Snapshotter{log: log, clients: clients, cluster: cluster, sites: map[string]*site{}}
+}
+
+// Init sets the location that the following calls are for. It contacts nothing.
+// Unknown keys and malformed values are errors.
+func (s *Snapshotter) Init(config map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil // What follows a failed Init must not go to the location before.
+	found, err := s.site(config)
+	s.current = found
+	return err
+}
+
+// site returns the site of a config, the same one for an equal config. The caller holds mu.
+func (s *Snapshotter) site(config map[string]string) (*site, error) {
+	key := fmt.Sprint(config) // Maps are printed in the order of their keys.
+	if found, ok := s.sites[key]; ok {
+		return found, nil
+	}
+	l, err := parseLocation(config)
+	if err != nil {
+		return nil, err
+	}
+	s.sites[key] = newSite(l, s.log, s.clients, s.cluster)
+	return s.sites[key], nil
+}
+
+// at returns the site of a location's config.
+func (s *Snapshotter) at(config map[string]string) (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.site(config)
+}
+
+var errNotInitialised = errors.New("the volume snapshotter was not initialised")
+
+func (s *Snapshotter) initialised() (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return nil, errNotInitialised
+	}
+	return s.current, nil
+}
+
+// GetVolumeID returns an id of the storage behind a PersistentVolume, "" if it is left
+// to others. A volume that is refused has one too: CreateSnapshot tells the reason.
+func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	pv, err := volumeIn(item)
+	if err != nil {
+		return "", err
+	}
+	if id := pv.Annotations[annotationPending]; id != "" {
+		return id, nil
+	}
+	switch found := current.judge(pv, current.hbr.Region); found.outcome {
+	case left:
+		return "", nil
+	case leftWithWarning:
+		current.log.WithField("persistentVolume", pv.Name).Warn("The data of the volume is not backed up: " + found.reason)
+		return "", nil
+	default:
+		return volumeID{kind: volume.KindOf(pv), source: sourceOf(pv)}.String(), nil
+	}
+}
+
+// SetVolumeID returns the PersistentVolume as that of the volume that is being restored.
+func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime.Unstructured, error) {
+	pv, err := volumeIn(item)
+	if err != nil {
+		return nil, err
+	}
+	wanted, pending := parsePendingID(id)
+	if !pending {
+		return nil, fmt.Errorf("the volume %s cannot become %q, which is not one that is being restored", pv.Name, id)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted.hold(pv))
+	if err != nil {
+		return nil, fmt.Errorf("encoding the volume %s: %w", pv.Name, err)
+	}
+	return &unstructured.Unstructured{Object: content}, nil
+}
+
+func volumeIn(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
+	pv := &corev1.PersistentVolume{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
+		return nil, fmt.Errorf("reading a persistent volume: %w", err)
+	}
+	return pv, nil
+}
+
+// GetVolumeInfo returns the kind of the volume. File systems have no IOPS.
+func (s *Snapshotter) GetVolumeInfo(id, _ string) (string, *int64, error) {
+	wanted, _ := parseVolumeID(id)
+	return string(wanted.kind), nil, nil
+}
+
+// CreateSnapshot begins the backup of a volume and returns its id once Cloud Backup has
+// accepted it; SnapshotProgress tells when it is done. A backup that cannot be begun is
+// logged as an error, which makes Velero's backup partial, and stands as an id that no
+// restore accepts: an error in its place would cost it the volume's PV, claim and Pod.
+func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	begun, err := current.snapshot(ctx, id, tags)
+	if err != nil {
+		err = fail(backingUp, "PersistentVolume "+tags[tagVolume], err)
+		current.log.WithField("persistentVolume", tags[tagVolume]).WithError(err).
+			Error("The backup of the volume was not begun: this backup does not have its data")
+		return idOfRefused(err), nil
+	}
+	return begun.String(), nil
+}
+
+// DeleteSnapshot deletes a snapshot, and cancels the job that is still making it. A
+// snapshot that is not there is no error.
+func (s *Snapshotter) DeleteSnapshot(id string) error {
+	current, err := s.initialised()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	return fail(deleting, "snapshot "+id, current.delete(ctx, id))
+}
+
+// CreateVolumeFromSnapshot begins the restore of a snapshot into a directory or prefix
+// that is not there yet. The id that it returns is that of a volume which is not whole:
+// Progress tells when it is, and Finish makes the PersistentVolume of it.
+func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (string, error) {
+	current, err := s.initialised()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	begun, err := current.restore(ctx, id)
+	return begun, fail(restoring, "snapshot "+id, err)
+}
