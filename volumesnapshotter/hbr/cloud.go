@@ -256,7 +256,7 @@ func createOnce(ctx context.Context, api *alicloud.HBR, create, find func(contex
 	for attempt := 1; ; attempt++ {
 		id, err := create(ctx)
 		if err == nil && id == "" {
-			return "", errors.New("Cloud Backup accepted the request and did not tell the id") //nolint:staticcheck,revive // A name.
+			return "", errors.New("Cloud Backup accepted the request and did not tell the id") //nolint:staticcheck // A name begins it.
 		}
 		if err == nil {
 			return id, nil

@@ -43,19 +43,8 @@ func (s *site) delete(ctx context.Context, text string) error {
 
 // deleteAll ends the job, deletes the plan if it is still there, and the snapshot.
 func deleteAll(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
-	found, err := backupJob(ctx, api, id)
-	if err != nil {
+	if err := endJob(ctx, api, id); err != nil {
 		return err
-	}
-	if found != nil {
-		if err := cancelBackup(ctx, api, id); err != nil {
-			return err
-		}
-		if found.plan != "" {
-			if err := deletePlan(ctx, api, id.vault, sourceType(id.kind), found.plan); err != nil {
-				return err
-			}
-		}
 	}
 	made, err := findSnapshot(ctx, api, id)
 	if err != nil || made == nil {

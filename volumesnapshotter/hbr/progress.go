@@ -92,11 +92,10 @@ func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, fo
 	if api.Now().Sub(found.created) <= s.backupTimeout {
 		return progressOf(found, api.Now()), nil
 	}
-	err := final("the job %s has not ended after %s (config key backupTimeout), and is canceled", id.job, s.backupTimeout)
-	if failed := cancelBackup(ctx, api, id); failed != nil {
-		return velero.OperationProgress{}, failed
+	if err := endJob(ctx, api, id); err != nil {
+		return velero.OperationProgress{}, err
 	}
-	return velero.OperationProgress{}, err
+	return velero.OperationProgress{}, final("the job %s had not ended after %s (config key backupTimeout), and was canceled", id.job, s.backupTimeout)
 }
 
 // outcomeOf returns the error that a job has ended with.
@@ -161,17 +160,26 @@ func (s *site) cancelSnapshot(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return cancelBackup(ctx, api, id)
+	return endJob(ctx, api, id)
 }
 
-// cancelBackup ends a job that is under way. One that has ended, or is not there, is no error.
-func cancelBackup(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
+// endJob cancels a job that is under way, and deletes its plan. A job that has ended, or is
+// not there, is no error.
+func endJob(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
 	found, err := backupJob(ctx, api, id)
-	if err != nil || found == nil || found.hasEnded() {
+	if err != nil || found == nil {
 		return err
 	}
-	_, err = api.CancelBackupJob(ctx, &sdk.CancelBackupJobRequest{JobId: tea.String(id.job), VaultId: tea.String(id.vault)})
-	return canceledOr(err, func() (*job, error) { return backupJob(ctx, api, id) })
+	if !found.hasEnded() {
+		_, err := api.CancelBackupJob(ctx, &sdk.CancelBackupJobRequest{JobId: tea.String(id.job), VaultId: tea.String(id.vault)})
+		if err := canceledOr(err, func() (*job, error) { return backupJob(ctx, api, id) }); err != nil {
+			return err
+		}
+	}
+	if found.plan == "" {
+		return nil
+	}
+	return deletePlan(ctx, api, id.vault, sourceType(id.kind), found.plan)
 }
 
 // canceledOr takes the refusal to cancel a job that has ended meanwhile for a success.

@@ -168,7 +168,9 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject
 			return "", err
 		}
 		return tea.StringValue(answer.PlanId), nil
-	}, func(ctx context.Context) (string, error) { return planOfName(ctx, api, vaultID, kind, *request.PlanName) })
+	}, func(ctx context.Context) (string, error) {
+		return planOfName(ctx, api, vaultID, kind, *request.PlanName)
+	})
 	if err != nil {
 		return snapshotID{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -187,5 +188,8 @@ func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (strin
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	begun, err := current.restore(ctx, id)
+	if strings.HasPrefix(id, refusedPrefix) {
+		return begun, fail(restoring, "no snapshot", err) // The id is the reason, which the error has.
+	}
 	return begun, fail(restoring, "snapshot "+id, err)
 }

@@ -55,12 +55,13 @@ func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, clusterID stri
 	if err != nil {
 		return nil //nolint:nilerr // The backup itself tells it.
 	}
-	backups, err := s.cluster.Backups(ctx)
-	if err != nil {
-		return err
-	}
 	for _, kind := range sourceTypes() {
 		plans, err := plansIn(ctx, api, vaultID, kind)
+		if err != nil {
+			return err
+		}
+		// They are read after the plans: those of a backup that begins meanwhile are not left.
+		backups, err := s.cluster.Backups(ctx)
 		if err != nil {
 			return err
 		}

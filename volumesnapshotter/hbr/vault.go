@@ -28,7 +28,7 @@ const (
 
 var (
 	errNoVault     = errors.New("the vault is not there")
-	errBrokenVault = errors.New("InitVaultError: Cloud Backup could not initialise the vault")
+	errBrokenVault = errors.New("InitVaultError: the vault has the status " + vaultError)
 )
 
 // vaultKeeper holds the vault that a process has found or made.
@@ -43,7 +43,7 @@ type vault struct {
 	created    int64
 }
 
-// vaultID returns the id of the location's vault, which can be used. One that has a
+// usableVault returns the id of the location's vault, which can be used. One that has a
 // name and is not there is made, unless the location says otherwise.
 func (s *site) usableVault(ctx context.Context, api *alicloud.HBR) (string, error) {
 	s.vaults.mu.Lock()
@@ -56,15 +56,15 @@ func (s *site) usableVault(ctx context.Context, api *alicloud.HBR) (string, erro
 		err = awaitVault(ctx, api, id)
 	}
 	if err != nil {
-		return "", fail(checkingVault, "vault "+cmp.Or(s.location.vaultID, s.vaultName), err)
+		return "", fail(checkingVault, "vault "+cmp.Or(s.vaultID, s.vaultName), err)
 	}
 	s.vaults.id = id
 	return id, nil
 }
 
 func (s *site) findOrMakeVault(ctx context.Context, api *alicloud.HBR) (string, error) {
-	if s.location.vaultID != "" {
-		return s.location.vaultID, nil
+	if s.vaultID != "" {
+		return s.vaultID, nil
 	}
 	find := func(ctx context.Context) (string, error) { return s.vaultOfName(ctx, api) }
 	found, err := find(ctx)

@@ -5,12 +5,11 @@ package hbr
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-
-	"crypto/rand"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/tea"

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
+)
+
+func TestARestoreIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string][]fault.Rule{
+		"the answer is lost":                      {lost("CreateRestoreJob")},
+		"the service fails":                       {once(refusal("CreateRestoreJob", http.StatusInternalServerError, "InternalError", "x"))},
+		"the service fails until Velero polls":    {{Operation: "CreateRestoreJob", Status: http.StatusInternalServerError, Code: "InternalError", Count: createAttempts}},
+		"the search fails until Velero polls":     {{Operation: "SearchHistoricalSnapshots", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10}},
+		"the search and the job, each for a time": {once(refusal("SearchHistoricalSnapshots", 503, "ServiceUnavailable", "x")), lost("CreateRestoreJob")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.fill(t, "app")
+			snapshot := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			for _, rule := range rules {
+				w.fault(t, rule)
+			}
+			id, err := w.CreateVolumeFromSnapshot(snapshot, "", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.progress(t, id); got.Completed {
+				t.Errorf("progress %+v at once", got)
+			}
+			w.sim.HBR().Advance(time.Minute)
+			if got := w.progress(t, id); !got.Completed || got.Err != "" {
+				t.Errorf("progress %+v, want that it is done", got)
+			}
+			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 1 {
+				t.Errorf("restore jobs %v, error %v, want one", jobs, err)
+			}
+		})
+	}
+}
+
+func TestARestoreOfABackupThatStillRunsBeginsWhenItHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	w.create(t, pv)
+	id, err := w.CreateVolumeFromSnapshot(w.backUp(t, w.Snapshotter, pv), "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.progress(t, id); got.Completed || !strings.Contains(got.Description, "the backup itself has not ended") {
+		t.Errorf("progress %+v", got)
+	}
+	w.sim.HBR().Advance(time.Minute)
+	for range 2 {
+		if got := w.progress(t, id); got.Completed {
+			t.Errorf("progress %+v", got)
+		}
+	}
+	w.sim.HBR().Advance(time.Minute)
+	if got := w.progress(t, id); !got.Completed || got.Err != "" {
+		t.Errorf("progress %+v, want that it is done", got)
+	}
+}
+
+func TestARestoreThatCannotBeBegun(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(id string) string
+		before func(*testing.T, *world)
+		want   []string
+	}{
+		"the vault is in another region": {
+			change: func(id string) string { return strings.Replace(id, home, "cn-beijing", 1) },
+			want:   []string{"only disk type PVs support cross-region restore in current version", "restore it in the region of the backup"},
+		},
+		"the vault was deleted": {
+			before: func(t *testing.T, w *world) {
+				t.Helper()
+				if err := w.sim.HBR().DeleteVault(w.sim.HBR().Vaults()[0].ID); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: []string{"HBRError: HBR restore request failed", "Illegal request. Please modify the parameters", "cannot be restored any more"},
+		},
+		"the retention is over": {
+			before: func(t *testing.T, w *world) { t.Helper(); w.sim.HBR().Advance(31 * 24 * time.Hour) },
+			want:   []string{"HBRError: HBR restore request failed", "retention is over"},
+		},
+		"the account may not restore": {
+			before: func(t *testing.T, w *world) {
+				t.Helper()
+				w.fault(t, refusal("CreateRestoreJob", http.StatusForbidden, "NoPermission", "x"))
+			},
+			want: []string{"HBRError: HBR restore request failed", "grant it hbr:CreateRestoreJob"},
+		},
+		"the id is of another plugin": {
+			change: func(string) string { return "s-123" },
+			want:   []string{"is not the id of a Cloud Backup snapshot"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.fill(t, "app")
+			id := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			if test.change != nil {
+				id = test.change(id)
+			}
+			if test.before != nil {
+				test.before(t, w)
+			}
+			_, err := w.CreateVolumeFromSnapshot(id, "", "", nil)
+			if err == nil {
+				t.Fatal("the restore was begun")
+			}
+			for _, part := range test.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q, want %q", err, part)
+				}
+			}
+			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 0 {
+				t.Errorf("restore jobs %v, error %v", jobs, err)
+			}
+		})
+	}
+}
+
+func TestARestoreJobThatDoesNotSucceed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		rule  fault.Rule
+		after time.Duration
+		want  string
+	}{
+		"it fails":                {rule: fault.Rule{Status: 500, Message: "odd"}, after: time.Minute, want: "hbr task finished with unexpected status: FAILED, errMsg odd"},
+		"it leaves something out": {rule: fault.Rule{Status: 500, Code: "PARTIAL_COMPLETE"}, after: time.Minute, want: "unexpected status: PARTIAL_COMPLETE"},
+		"it stops halfway":        {rule: fault.Rule{Stall: time.Hour}, after: 5 * time.Hour, want: "has not ended after 4h0m0s (config key restoreTimeout)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.fill(t, "app")
+			snapshot := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			test.rule.Service, test.rule.Operation = simhbr.FaultJobs, simhbr.FaultRestore
+			w.fault(t, test.rule)
+			id, err := w.CreateVolumeFromSnapshot(snapshot, "", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.time.Sleep(t.Context(), test.after); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.progress(t, id); !got.Completed || !strings.Contains(got.Err, test.want) {
+				t.Errorf("progress %+v, want the error %q", got, test.want)
+			}
+			for range 2 {
+				if err := w.process(t).Discard(t.Context(), nil, w.config, id); err != nil {
+					t.Error(err)
+				}
+				w.wantInventory(t, 0, 1, 0)
+			}
+		})
+	}
+}
+
+func TestDiscardEndsTheJobAndTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	id, err := w.CreateVolumeFromSnapshot(w.backedUp(t, nasDirectory("nas-1", "/app")), "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wantInventory(t, 0, 1, 1)
+	if err := w.process(t).Discard(t.Context(), nil, w.config, id); err != nil {
+		t.Error(err)
+	}
+	w.wantInventory(t, 0, 1, 0)
+	if got := w.messages(logrus.WarnLevel); len(got) != 1 || !strings.Contains(got[0], "path=/app-restore-") {
+		t.Errorf("warnings %q, want where the files are", got)
+	}
+}
+
+func TestWhereAVolumeIsRestoredTo(t *testing.T) {
+	t.Parallel()
+	const mark = "restore-abcd1234"
+	for name, test := range map[string]struct {
+		directory, want string
+	}{
+		"a directory":                       {"/app/data", "app/data-" + mark},
+		"all of a file system":              {"/", mark},
+		"a directory that was restored":     {"/app-restore-zzzz9999", "app-" + mark},
+		"all of a file system, restored":    {"/restore-zzzz9999", mark},
+		"a name that is almost a mark":      {"/app-restore-zzz", "app-restore-zzz-" + mark},
+		"a directory below a restored one":  {"/app-restore-zzzz9999/sub", "app-restore-zzzz9999/sub-" + mark},
+		"the prefix of a directory":         {"app/", "app-" + mark},
+		"a whole bucket":                    {"", mark},
+		"a volume handle":                   {"nas-1", "nas-1-" + mark},
+		"a volume handle that was restored": {"nas-1-" + mark, "nas-1-" + mark},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := beside(test.directory, mark); got != test.want {
+				t.Errorf("beside(%q) = %q, want %q", test.directory, got, test.want)
+			}
+		})
+	}
+}
+
+func TestARestoreIntoAnotherFileSystem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"restoreMountTarget": otherTarget})
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	pv.Spec.CSI.VolumeAttributes["containerNetworkFileSystem"] = "cnfs-1"
+	before := treeIn(t, w.root(t, "fs1"))
+	got := w.restored(t, w.backedUp(t, pv), pv).Spec.CSI.VolumeAttributes
+	want := map[string]string{"server": otherTarget, "path": got["path"], "volumeAs": "subpath"}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+	if diff := gocmp.Diff(before, treeIn(t, w.root(t, "fs1"))); diff != "" {
+		t.Errorf("the original file system (-want +got):\n%s", diff)
+	}
+	if restored := treeIn(t, w.root(t, "fs2")+got["path"]); len(restored) != 4 {
+		t.Errorf("restored %v", restored)
+	}
+}
+
+func TestFormsOfVolumesComeBack(t *testing.T) {
+	t.Parallel()
+	inTree := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "in-tree"}}
+	inTree.Spec.NFS = &corev1.NFSVolumeSource{Server: mountTarget, Path: "/app"}
+	inTree.Spec.MountOptions = []string{"vers=3"}
+	flex := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "flex"}}
+	flex.Spec.FlexVolume = &corev1.FlexPersistentVolumeSource{
+		Driver: "alicloud/nas", Options: map[string]string{"server": mountTarget, "path": "/app", "vers": "3", "options": "nolock"},
+	}
+	for _, pv := range []*corev1.PersistentVolume{inTree, flex} {
+		t.Run(pv.Name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.fill(t, "app")
+			got := w.restored(t, w.backedUp(t, pv.DeepCopy()), pv)
+			path := sourceOf(got).path
+			want := pv.DeepCopy()
+			want.Annotations = got.Annotations
+			if want.Spec.NFS != nil {
+				want.Spec.NFS.Path = path
+			} else {
+				want.Spec.FlexVolume.Options["path"] = path
+			}
+			if diff := gocmp.Diff(want, got); diff != "" || path == "/app" || len(got.Annotations) > 0 {
+				t.Errorf("restored volume in %s with %v (-want +got):\n%s", path, got.Annotations, diff)
+			}
+		})
+	}
+}
+
+func TestAVolumeThatIsBeingRestoredIsNotBackedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	id, err := w.CreateVolumeFromSnapshot(w.backedUp(t, pv), "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot := w.backUp(t, w.Snapshotter, hold(t, w.Snapshotter, pv, id))
+	if !strings.HasPrefix(snapshot, refusedPrefix) || !strings.Contains(snapshot, errBeingRestored.Error()) {
+		t.Errorf("the backup has the id %q", snapshot)
+	}
+}
+
+func TestBackupsAtOnceMakeOneVault(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var group sync.WaitGroup
+	var found [4]string
+	for i := range found {
+		s := w.process(t)
+		w.time.Go(&group, func() {
+			current, err := s.initialised()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			api, err := current.api(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if found[i], err = current.usableVault(t.Context(), api); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, id := range found {
+		if id != found[0] || id == "" {
+			t.Errorf("vaults %v, want one", found)
+		}
+	}
+	if diff := gocmp.Diff([]string{theVault}, w.vaultNames()); diff != "" {
+		t.Errorf("vaults (-want +got):\n%s", diff)
+	}
+}
