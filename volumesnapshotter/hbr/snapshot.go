@@ -60,7 +60,6 @@ func (s *site) snapshot(ctx context.Context, id string, tags map[string]string) 
 		return snapshotID{}, errors.New(found.reason)
 	}
 	of := s.subject(ctx, wanted, tags)
-	s.sweep.begin(func() { s.sweepPlans(context.WithoutCancel(ctx), api, of.clusterID) })
 	for i, way := range found.methods {
 		begun, err := s.begin(ctx, api, way, of)
 		last := i == len(found.methods)-1
@@ -154,6 +153,7 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject
 	if err != nil {
 		return snapshotID{}, err
 	}
+	s.sweep.begin(func() { s.sweepPlans(context.WithoutCancel(ctx), api, vaultID, of.clusterID) })
 	made := snapshotID{region: api.Region(), vault: vaultID, kind: of.kind, method: agentless, source: of.source}
 	if of.source.fileSystem != "" {
 		if made.source.created, err = s.createdAt(ctx, api.Region(), of.source.fileSystem); err != nil {

@@ -315,6 +315,37 @@ func TestTheNextBackupDeletesThePlansThatWereLeft(t *testing.T) {
 	w.wantInventory(t, 2, 2, 1) // Those of a backup that goes on stay.
 }
 
+func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	w.create(t, pv)
+	// So it is left that is killed after CreateBackupPlan.
+	w.fault(t, refusal("ExecuteBackupPlan", http.StatusForbidden, "InDebt", "x"))
+	w.fault(t, refusal("DeleteBackupPlan", http.StatusForbidden, "InDebt", "x"))
+	if id := w.backUp(t, w.Snapshotter, pv); !strings.HasPrefix(id, refusedPrefix) {
+		t.Errorf("the backup has the id %q", id)
+	}
+	w.End()
+	w.wantInventory(t, 1, 0, 0)
+	w.sim.Faults().Clear()
+	if err := w.api.Delete(t.Context(), backupNamed("b-1", "")); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, backupNamed("b-1", velerov1.BackupPhasePartiallyFailed), backupNamed("b-2", velerov1.BackupPhaseInProgress))
+	s := w.process(t)
+	id, err := s.GetVolumeID(item(t, pv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateSnapshot(id, "", map[string]string{tagBackup: "b-2", tagVolume: pv.Name}); err != nil {
+		t.Fatal(err)
+	}
+	s.End()
+	w.wantInventory(t, 1, 0, 1)
+}
+
 func TestVolumesOfOthersAreLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -37,24 +37,20 @@ func (s *Snapshotter) End() {
 	}
 }
 
-// sweepPlans deletes the plans that ended backups of this cluster have left. The
-// retention is for their snapshots.
-func (s *site) sweepPlans(ctx context.Context, api *alicloud.HBR, clusterID string) {
+// sweepPlans deletes the plans that ended backups of this cluster have left in a vault,
+// unless the cluster is not known. The retention is for their snapshots.
+func (s *site) sweepPlans(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) {
+	if clusterID == "" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	if err := s.sweepVault(ctx, api, clusterID); err != nil {
+	if err := s.sweepVault(ctx, api, vaultID, clusterID); err != nil {
 		s.log.WithError(err).Info("Plans of ended backups may be left: the next backup looks for them again")
 	}
 }
 
-func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, clusterID string) error {
-	if clusterID == "" {
-		return nil
-	}
-	vaultID, err := s.usableVault(ctx, api)
-	if err != nil {
-		return nil //nolint:nilerr // The backup itself tells it.
-	}
+func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {
 	for _, kind := range sourceTypes() {
 		plans, err := plansIn(ctx, api, vaultID, kind)
 		if err != nil {

@@ -212,23 +212,6 @@ func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 	}
 }
 
-// restoreOptions overwrites what is there: nothing, but what the same job has written.
-const restoreOptions = `{"includes":[],"excludes":[],"conflictPolicy":"OVERWRITE_EXISTING"}`
-
-func restoreRequest(id snapshotID, made snapshot, target source) *alicloud.CreateRestoreJobRequest {
-	kind := tea.String(sourceType(id.kind))
-	request := &alicloud.CreateRestoreJobRequest{Options: tea.String(restoreOptions)}
-	request.RestoreType, request.SourceType = kind, kind
-	request.VaultId, request.SnapshotId, request.SnapshotHash = tea.String(id.vault), tea.String(made.id), tea.String(made.hash)
-	if target.bucket != "" {
-		request.TargetBucket, request.TargetPrefix = tea.String(target.bucket), tea.String(target.prefix)
-		return request
-	}
-	request.TargetFileSystemId, request.TargetCreateTime = tea.String(target.fileSystem), seconds(target.created)
-	request.TargetPath = tea.String(target.path)
-	return request
-}
-
 // restoreInto returns the job that fills the target of an order, nil if there is none. No
 // other order has the same target.
 func restoreInto(ctx context.Context, api *alicloud.HBR, wanted order) (*job, error) {

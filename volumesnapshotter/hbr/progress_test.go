@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheProgressOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	made := w.backedUp(t, nasDirectory("nas-1", "/app"))
+	volume, err := w.CreateVolumeFromSnapshot(made, "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := parseSnapshotID(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, _ := parsePendingID(volume)
+	another := "job-none"
+	for text, want := range map[string]string{
+		strings.Replace(made, id.job, another, 1): "neither the job nor its snapshot",
+		"s-123":                "is not the id of a Cloud Backup snapshot",
+		refusedPrefix + " why": "why",
+	} {
+		if got := w.snapshotProgress(t, text); !got.Completed || !strings.Contains(got.Err, want) {
+			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		strings.Replace(volume, wanted.job, another, 1): "the restore job job-none is not there",
+		"d-123": "is not the id of a volume that is being restored",
+	} {
+		if got := w.progress(t, text); !got.Completed || !strings.Contains(got.Err, want) {
+			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
+		}
+	}
+	if _, err := w.Finish(t.Context(), nil, w.config, "d-123", nasDirectory("nas-1", "/app")); err == nil {
+		t.Error("a volume that is not being restored was finished")
+	}
+	if _, err := w.SetVolumeID(item(t, nasDirectory("nas-1", "/app")), "d-123"); err == nil {
+		t.Error("a volume became one that is not being restored")
+	}
+	if err := w.Discard(t.Context(), nil, w.config, "d-123"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnErrorThatMayPassIsNoEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	w.create(t, pv)
+	snapshot := w.backUp(t, w.Snapshotter, pv)
+	w.End()
+	w.fault(t, refusal("DescribeBackupJobs2", http.StatusServiceUnavailable, "ServiceUnavailable", "x"))
+	if got, err := w.SnapshotProgress(t.Context(), w.config, snapshot); err == nil || got.Completed {
+		t.Errorf("progress %+v, error %v, want an error", got, err)
+	}
+	w.sim.Faults().Clear()
+	w.sim.HBR().Advance(time.Minute)
+	if got := w.snapshotProgress(t, snapshot); !got.Completed || got.Err != "" {
+		t.Fatalf("progress %+v", got)
+	}
+	volume, err := w.CreateVolumeFromSnapshot(snapshot, "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, final := range map[string]bool{"ServiceUnavailable": false, "NoPermission": true} {
+		w.sim.Faults().Clear()
+		w.fault(t, refusal("DescribeRestoreJobs2", map[bool]int{false: 503, true: 403}[final], code, "x"))
+		got, err := w.Progress(t.Context(), nil, w.config, volume)
+		if got.Completed != final || (err == nil) != final {
+			t.Errorf("%s: progress %+v, error %v", code, got, err)
+		}
+	}
+}
+
+func TestARefusalToCancelIsASuccessWhereTheJobHasEnded(t *testing.T) {
+	t.Parallel()
+	illegal := answered("hbr:CancelBackupJob", http.StatusBadRequest, "BadRequest", "Illegal request")
+	for name, test := range map[string]struct {
+		refusal error
+		found   *job
+		look    error
+		want    error
+	}{
+		"it was canceled":             {},
+		"it is not there":             {refusal: answered("hbr:CancelBackupJob", http.StatusNotFound, "ResourceNotFound", "x")},
+		"it has ended meanwhile":      {refusal: illegal, found: &job{status: statusComplete}},
+		"it has gone meanwhile":       {refusal: illegal},
+		"it is still running":         {refusal: illegal, found: &job{status: "RUNNING"}, want: illegal},
+		"nobody knows whether it has": {refusal: illegal, look: errors.New("x"), want: illegal},
+		"the service has failed":      {refusal: unavailable(), found: &job{status: statusComplete}, want: unavailable()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := canceledOr(test.refusal, func() (*job, error) { return test.found, test.look })
+			if (got == nil) != (test.want == nil) || got != nil && got.Error() != test.want.Error() {
+				t.Errorf("error %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func unavailable() error {
+	return answered("hbr:CancelBackupJob", http.StatusServiceUnavailable, "ServiceUnavailable", "x")
+}
