@@ -86,3 +86,22 @@ func TestThereIsNothingToDelete(t *testing.T) {
 		}
 	}
 }
+
+func TestASnapshotOfAnotherRegionIsDeletedThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	id := w.backedUp(t, nasDirectory("nas-1", "/app"))
+	w.config["region"] = "cn-beijing"
+	away := w.process(t)
+	if _, err := away.CreateVolumeFromSnapshot(id, "", "", nil); err == nil || !strings.Contains(err.Error(), errOtherRegion.Error()) {
+		t.Errorf("restoring in another region gives the error %v", err)
+	}
+	if got, err := away.SnapshotProgress(t.Context(), w.config, id); err != nil || !got.Completed || got.Err != "" {
+		t.Errorf("progress %+v, error %v", got, err)
+	}
+	if err := away.DeleteSnapshot(id); err != nil {
+		t.Error(err)
+	}
+	w.wantInventory(t, 0, 0, 0)
+}
