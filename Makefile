@@ -6,7 +6,11 @@ SHELL := /bin/bash
 BINARY := velero-plugin-alibabacloud
 IMAGE ?= velero-plugin-alibabacloud:dev
 PLATFORMS ?= linux/amd64,linux/arm64
-GOFLAGS_STATIC := -trimpath -buildvcs=auto -ldflags "-s -w -buildid="
+GOFLAGS_STATIC := -buildvcs=auto -ldflags "-s -w -buildid="
+# As the plugin is built, so are the programs around it, and what they share is built
+# once. Only the race detector needs cgo.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 GOLANGCI_LINT = $(shell go run ./tests/tools/cmd/toolpath golangci-lint)
 
 .DEFAULT_GOAL := build
@@ -17,7 +21,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/velero-plugin-alibabacloud, static and reproducible
-	CGO_ENABLED=0 go build $(GOFLAGS_STATIC) -o bin/$(BINARY) .
+	go build $(GOFLAGS_STATIC) -o bin/$(BINARY) .
 
 .PHONY: demo
 demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1 leaves it running)
@@ -29,6 +33,8 @@ tools: ## Build the programs that tests run, into a cache (minutes the first tim
 
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
 PLUGINS := ./objectstore/... ./volumesnapshotter/... ./restoreitemaction/... ./internal/...
+
+test test-short: export CGO_ENABLED := 1
 
 .PHONY: test
 test: tools ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
@@ -76,7 +82,7 @@ conformance: ## The simulated cloud against independent clients (needs Node.js 2
 .PHONY: binaries
 binaries: ## The binaries of the image's platforms, in bin/linux-<arch>
 	for platform in $(subst $(comma), ,$(PLATFORMS)); do \
-		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} \
 			go build $(GOFLAGS_STATIC) -o bin/$${platform/\//-}/$(BINARY) . || exit 1; \
 	done
 
