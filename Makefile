@@ -17,7 +17,7 @@ GOLANGCI_LINT = $(shell go run ./tests/tools/cmd/toolpath golangci-lint)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/velero-plugin-alibabacloud, static and reproducible
@@ -34,13 +34,24 @@ tools: ## Build the programs that tests run, into a cache (minutes the first tim
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
 PLUGINS := ./objectstore/... ./volumesnapshotter/... ./restoreitemaction/... ./internal/...
 
-test test-short test-old-versions: export CGO_ENABLED := 1
+unit integration test-short test-old-versions: export CGO_ENABLED := 1
 
 .PHONY: test
-test: tools ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+test: unit integration ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+
+.PHONY: unit
+unit: tools ## Unit tests, with coverage for `make cover`
 	mkdir -p bin
 	go test -race -timeout 30m -covermode=atomic -coverpkg=$(subst $(space),$(comma),$(PLUGINS)) -coverprofile=bin/coverage.out $(PLUGINS)
-	go test -race -timeout 30m -parallel 6 . ./tests/... # These mostly wait for Velero.
+
+.PHONY: integration
+integration: tools ## Integration tests, which mostly wait for Velero
+	go test -race -timeout 30m -parallel 8 . ./tests/...
+
+# One after the other also with -j; and fuzz tests beside what waits: make -j2 test fuzz.
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+integration fuzz: | unit
+endif
 
 .PHONY: test-old-versions
 test-old-versions: tools ## What a kube-apiserver of Kubernetes 1.24 serves, restored today (five minutes the first time; `make test` has it from then on)
@@ -63,7 +74,7 @@ FUZZTIME ?= 60s
 
 .PHONY: fuzz
 fuzz: ## Fuzz tests of what reads settings and objects, each for FUZZTIME
-	./tests/fuzz.sh $(FUZZTIME) $(PARSERS)
+	nice ./tests/fuzz.sh $(FUZZTIME) $(PARSERS)
 
 .PHONY: bench
 bench: tools ## What the plugin costs, measured in the real Velero; results in tests/bench/results

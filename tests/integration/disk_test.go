@@ -19,6 +19,7 @@ type diskSuite struct {
 
 // TestDisks runs all cases of disks that need a Velero server, on one that they share.
 func TestDisks(t *testing.T) {
+	t.Parallel()
 	skipShort(t)
 	s := &diskSuite{suite: startSuite(t, cloudWithDisks()), accounts: &benchAccounts{}, settled: &settledAccounts{}}
 	s.createNode(t, zoneH)

@@ -8,6 +8,7 @@ import (
 
 // TestVelero runs all cases that need a Velero server, on one that they share.
 func TestVelero(t *testing.T) {
+	t.Parallel()
 	skipShort(t)
 	s := startSuite(t, bareCloud())
 	t.Run("case", func(t *testing.T) {
