@@ -66,9 +66,8 @@ test-short: ## Unit tests alone
 cover: ## Statement coverage in the last `make test`: at least 85 % of each package of the plugins
 	./tests/coverage.sh bin/coverage.out
 
-# What reads settings, image rules and old objects. Fuzzing builds all that a package
-# needs once more, so that packages which need much are not here.
-PARSERS := ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
+# What reads settings, image rules and old objects.
+PARSERS ?= ./restoreitemaction ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
 
 FUZZTIME ?= 60s
 
