@@ -6,18 +6,22 @@ SHELL := /bin/bash
 BINARY := velero-plugin-alibabacloud
 IMAGE ?= velero-plugin-alibabacloud:dev
 PLATFORMS ?= linux/amd64,linux/arm64
-GOFLAGS_STATIC := -trimpath -buildvcs=auto -ldflags "-s -w -buildid="
+GOFLAGS_STATIC := -buildvcs=auto -ldflags "-s -w -buildid="
+# As the plugin is built, so are the programs around it, and what they share is built
+# once. Only the race detector needs cgo.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 GOLANGCI_LINT = $(shell go run ./tests/tools/cmd/toolpath golangci-lint)
 
 .DEFAULT_GOAL := build
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/velero-plugin-alibabacloud, static and reproducible
-	CGO_ENABLED=0 go build $(GOFLAGS_STATIC) -o bin/$(BINARY) .
+	go build $(GOFLAGS_STATIC) -o bin/$(BINARY) .
 
 .PHONY: demo
 demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1 leaves it running)
@@ -25,16 +29,34 @@ demo: ## The main job on this machine: back up, delete, restore, compare (KEEP=1
 
 .PHONY: tools
 tools: ## Build the programs that tests run, into a cache (minutes the first time; says what it does)
-	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-apiserver-1.24 kube-controller-manager velero >/dev/null
+	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-controller-manager velero >/dev/null
 
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
 PLUGINS := ./objectstore/... ./volumesnapshotter/... ./restoreitemaction/... ./internal/...
 
+unit integration test-short test-old-versions: export CGO_ENABLED := 1
+
 .PHONY: test
-test: tools ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+test: unit integration ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
+
+.PHONY: unit
+unit: tools ## Unit tests, with coverage for `make cover`
 	mkdir -p bin
 	go test -race -timeout 30m -covermode=atomic -coverpkg=$(subst $(space),$(comma),$(PLUGINS)) -coverprofile=bin/coverage.out $(PLUGINS)
-	go test -race -timeout 30m -parallel 6 . ./tests/... # These mostly wait for Velero.
+
+.PHONY: integration
+integration: tools ## Integration tests, which mostly wait for Velero
+	go test -race -timeout 30m -parallel 8 . ./tests/...
+
+# One after the other also with -j; and fuzz tests beside what waits: make -j2 test fuzz.
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+integration fuzz: | unit
+endif
+
+.PHONY: test-old-versions
+test-old-versions: tools ## What a kube-apiserver of Kubernetes 1.24 serves, restored today (five minutes the first time; `make test` has it from then on)
+	go run ./tests/tools/cmd/toolpath kube-apiserver-1.24 >/dev/null
+	go test -race -v -run 'TestVelero/case/objects_of_API_versions' ./tests/integration
 
 .PHONY: test-short
 test-short: ## Unit tests alone
@@ -44,14 +66,14 @@ test-short: ## Unit tests alone
 cover: ## Statement coverage in the last `make test`: at least 85 % of each package of the plugins
 	./tests/coverage.sh bin/coverage.out
 
-# What reads text that people write: settings, image rules and old objects.
-PARSERS := ./restoreitemaction ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
+# What reads settings, image rules and old objects.
+PARSERS ?= ./restoreitemaction ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
 
 FUZZTIME ?= 60s
 
 .PHONY: fuzz
 fuzz: ## Fuzz tests of what reads settings and objects, each for FUZZTIME
-	./tests/fuzz.sh $(FUZZTIME) $(PARSERS)
+	nice ./tests/fuzz.sh $(FUZZTIME) $(PARSERS)
 
 .PHONY: bench
 bench: tools ## What the plugin costs, measured in the real Velero; results in tests/bench/results
@@ -76,7 +98,7 @@ conformance: ## The simulated cloud against independent clients (needs Node.js 2
 .PHONY: binaries
 binaries: ## The binaries of the image's platforms, in bin/linux-<arch>
 	for platform in $(subst $(comma), ,$(PLATFORMS)); do \
-		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} \
 			go build $(GOFLAGS_STATIC) -o bin/$${platform/\//-}/$(BINARY) . || exit 1; \
 	done
 

@@ -12,6 +12,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/resourcefilter"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
@@ -169,17 +170,10 @@ func (s *serviceRestore) restoresStatus(annotations map[string]string) bool {
 		(includesServices(s.restore.Spec.RestoreStatus) || strings.EqualFold(strings.TrimSpace(annotations[annotationRestoreStatus]), "true"))
 }
 
-// includesServices reports whether a Restore asks for the status of Services. Velero
-// takes resources by their names and by what kubectl calls them.
+// includesServices reports whether a Restore asks for the status of Services.
 func includesServices(spec *velerov1.RestoreStatusSpec) bool {
-	if spec == nil {
-		return false
-	}
-	named := func(resource string) bool {
-		return slices.Contains([]string{"*", "services", "service", "svc"}, strings.ToLower(resource))
-	}
-	return (len(spec.IncludedResources) == 0 || slices.ContainsFunc(spec.IncludedResources, named)) &&
-		!slices.ContainsFunc(spec.ExcludedResources, named)
+	services := resourcefilter.Resource{Name: resourceServices, Aliases: []string{"service", "svc"}}
+	return spec != nil && services.In(spec.IncludedResources, spec.ExcludedResources)
 }
 
 // removeMarks removes what the controller has written into the Service.

@@ -12,10 +12,7 @@ import (
 // onceInRestore tells what comes up for the first time in a restore, such as a
 // warning that would be the same for every object. Its zero value is ready for use,
 // by several goroutines.
-type onceInRestore struct {
-	mu   sync.Mutex
-	seen map[onceKey]bool
-}
+type onceInRestore struct{ seen sync.Map }
 
 type onceKey struct {
 	restore types.UID
@@ -24,15 +21,6 @@ type onceKey struct {
 
 // first reports whether it is called for the first time with what in the restore.
 func (o *onceInRestore) first(restore *velerov1.Restore, what string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	key := onceKey{restore: restore.UID, what: what}
-	if o.seen[key] {
-		return false
-	}
-	if o.seen == nil {
-		o.seen = make(map[onceKey]bool)
-	}
-	o.seen[key] = true
-	return true
+	_, seen := o.seen.LoadOrStore(onceKey{restore.UID, what}, true)
+	return !seen
 }

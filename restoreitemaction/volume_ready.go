@@ -159,7 +159,9 @@ func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	if held {
 		// The backup was taken while another restore held it.
 		present.release(pv)
-		mapNamespace(pv.Spec.ClaimRef, input.Restore.Spec.NamespaceMapping)
+		if claim := pv.Spec.ClaimRef; claim != nil {
+			claim.Namespace = targetNamespace(input.Restore, claim.Namespace)
+		}
 	}
 	return a.executeOn(ctx, pv, op, input.Restore)
 }

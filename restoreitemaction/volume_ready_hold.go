@@ -119,15 +119,6 @@ func holdName(pv string) string {
 	return prefix + hex.EncodeToString(sum[:])
 }
 
-func mapNamespace(claim *corev1.ObjectReference, mapping map[string]string) {
-	if claim == nil {
-		return
-	}
-	if target, ok := mapping[claim.Namespace]; ok {
-		claim.Namespace = target
-	}
-}
-
 // itemOf returns pv as Velero takes it from an action: without a status.
 func itemOf(pv *corev1.PersistentVolume) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pv)

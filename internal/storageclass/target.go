@@ -5,11 +5,13 @@ package storageclass
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -41,8 +43,9 @@ type Targets struct {
 	classes  Classes
 	// refused are the claims that no volume is made for.
 	refused *refusals
-	// kept are the new disks that no settings were asked for.
-	kept *keptDisks
+	// kept has a keptDisk for each new disk that no settings were asked for. Neither the
+	// volume nor its claim tells.
+	kept sync.Map
 }
 
 // NewTargets returns targets from the settings that reader reads. It reads nothing yet.
@@ -52,7 +55,6 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 		upstream: settings.OfUpstream[upstreamMapping](reader, upstreamAction),
 		classes:  classes,
 		refused:  newRefusals(),
-		kept:     newKeptDisks(),
 	}
 }
 
@@ -96,12 +98,19 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 // because nothing tells of which claim it is. The Planner of the same process then
 // plans no conversion of its volume.
 func (t *Targets) KeepAsItWas(restore *velerov1.Restore, volumeID string) {
-	t.kept.add(restore, volumeID)
+	t.kept.Store(keptDisk{restore.UID, volumeID}, true)
 }
 
 // keptAsItWas tells whether no settings were asked for the new disk of that id.
 func (t *Targets) keptAsItWas(restore *velerov1.Restore, volumeID string) bool {
-	return t.kept.has(restore, volumeID)
+	_, kept := t.kept.Load(keptDisk{restore.UID, volumeID})
+	return kept
+}
+
+// keptDisk names a disk of a restore.
+type keptDisk struct {
+	restore types.UID
+	id      string
 }
 
 // find returns a StorageClass, as Classes does.

@@ -6,19 +6,18 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/label"
 	"github.com/vmware-tanzu/velero/pkg/util/boolptr"
-	"github.com/vmware-tanzu/velero/pkg/util/collections"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/resourcefilter"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -31,8 +30,6 @@ type Cluster interface {
 	// Client returns a client that knows the types of storage/v1.
 	Client() (client.Client, error)
 }
-
-const resourceVolumes = "persistentvolumes"
 
 // annotationOriginalName is what Velero notes on a PersistentVolume that it has
 // renamed (pkg/restore/restore.go, handlePVHasNativeSnapshot).
@@ -209,28 +206,10 @@ func (v *view) volumeHere(ctx context.Context, claim *corev1.PersistentVolumeCla
 	return restoredOf(pv), true, nil
 }
 
-// includesVolumes reports whether a restore has PersistentVolumes in it. Velero takes
-// resources by their names, by what kubectl calls them, and by patterns.
+// includesVolumes reports whether a restore has PersistentVolumes in it.
 func includesVolumes(spec *velerov1.RestoreSpec) bool {
-	if boolptr.IsSetToFalse(spec.IncludeClusterResources) {
-		return false
-	}
-	filter := collections.NewIncludesExcludes()
-	filter.Includes(byName(spec.IncludedResources)...)
-	filter.Excludes(byName(spec.ExcludedResources)...)
-	return filter.ShouldInclude(resourceVolumes)
-}
-
-// byName returns resources with what else PersistentVolumes are called replaced by
-// their name.
-func byName(resources []string) []string {
-	names := slices.Clone(resources)
-	for i, name := range names {
-		if slices.Contains([]string{resourceVolumes, "persistentvolume", "pv"}, strings.ToLower(name)) {
-			names[i] = resourceVolumes
-		}
-	}
-	return names
+	volumes := resourcefilter.Resource{Name: "persistentvolumes", Aliases: []string{"persistentvolume", "pv"}}
+	return !boolptr.IsSetToFalse(spec.IncludeClusterResources) && volumes.In(spec.IncludedResources, spec.ExcludedResources)
 }
 
 // volumeNamed returns the PersistentVolume of that name in the cluster, nil if there

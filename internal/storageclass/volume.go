@@ -111,16 +111,15 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 // new disk for it.
 func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim, fromBackup, item *corev1.PersistentVolume) (Plan, *corev1.PersistentVolume, error) {
 	here, err := v.volumeNamed(ctx, item.Name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Plan{}, nil, fmt.Errorf("looking for the PersistentVolume %s in the cluster: %w", item.Name, err)
-	case here != nil:
-		plan, err := p.asItWas(ctx, v, claim, fromBackup, here)
-		return plan, here, err
-	default:
-		plan, err := p.asItWas(ctx, v, claim, fromBackup, fromBackup)
-		return plan, item, err
 	}
+	pv, there := fromBackup, item
+	if here != nil {
+		pv, there = here, here
+	}
+	plan, err := p.asItWas(ctx, v, claim, fromBackup, pv)
+	return plan, there, err
 }
 
 // madeAsItWas plans the PersistentVolume of a disk that was made of a snapshot when

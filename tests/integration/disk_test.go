@@ -18,7 +18,8 @@ type diskSuite struct {
 }
 
 // TestDisks runs all cases of disks that need a Velero server, on one that they share.
-func TestDisks(t *testing.T) {
+func TestDisks(t *testing.T) { //nolint:tparallel // What follows the cases disturbs others.
+	t.Parallel()
 	skipShort(t)
 	s := &diskSuite{suite: startSuite(t, cloudWithDisks()), accounts: &benchAccounts{}, settled: &settledAccounts{}}
 	s.createNode(t, zoneH)

@@ -7,7 +7,8 @@ import (
 )
 
 // TestVelero runs all cases that need a Velero server, on one that they share.
-func TestVelero(t *testing.T) {
+func TestVelero(t *testing.T) { //nolint:tparallel // What follows the cases disturbs others.
+	t.Parallel()
 	skipShort(t)
 	s := startSuite(t, bareCloud())
 	t.Run("case", func(t *testing.T) {

@@ -78,18 +78,32 @@ func (b *Builder) Path(ctx context.Context, name string) (string, error) {
 	if path, err := b.override(name, t); path != "" || err != nil {
 		return path, err
 	}
-	rev, err := b.revision(ctx, t)
-	if err != nil {
-		return "", fmt.Errorf("finding the version of %s: %w", name, err)
-	}
-	path := filepath.Join(b.cache, name, rev.key, name)
-	if executable(path) == nil {
-		return path, nil
+	rev, path, err := b.place(ctx, name, t)
+	if err != nil || executable(path) == nil {
+		return path, err
 	}
 	if err := b.build(ctx, name, t, rev.version, path); err != nil {
 		return "", fmt.Errorf("building %s %s: %w", name, rev.version, err)
 	}
 	return path, nil
+}
+
+// Built says whether Path returns at once, without building the program.
+func (b *Builder) Built(ctx context.Context, name string) (bool, error) {
+	if b.Overridden(name) {
+		return true, nil
+	}
+	_, path, err := b.place(ctx, name, b.catalog[name])
+	return err == nil && executable(path) == nil, err
+}
+
+// place returns the revision of a tool, and its path in the cache.
+func (b *Builder) place(ctx context.Context, name string, t tool) (revision, string, error) {
+	rev, err := b.revision(ctx, t)
+	if err != nil {
+		return revision{}, "", fmt.Errorf("finding the version of %s: %w", name, err)
+	}
+	return rev, filepath.Join(b.cache, name, rev.key, name), nil
 }
 
 // Overridden says whether the environment names the program, so that Path returns one that was not built here.

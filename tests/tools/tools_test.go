@@ -145,11 +145,14 @@ func TestPathBuildsAgainWhenWhatItIsBuiltFromChanges(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			builder := newBuilder(t, nil, io.Discard)
+			wantBuilt(t, builder, false)
 			before, err := builder.Path(t.Context(), "hello")
 			if err != nil {
 				t.Fatal(err)
 			}
+			wantBuilt(t, builder, true)
 			writeFiles(t, builder.modules, tt.files)
+			wantBuilt(t, builder, false)
 			after, err := builder.Path(t.Context(), "hello")
 			if err != nil {
 				t.Fatal(err)
@@ -158,6 +161,15 @@ func TestPathBuildsAgainWhenWhatItIsBuiltFromChanges(t *testing.T) {
 				t.Errorf("got the same path %s for different sources", after)
 			}
 		})
+	}
+}
+
+// wantBuilt fails unless the builder says so of the program hello.
+func wantBuilt(t *testing.T, builder *Builder, want bool) {
+	t.Helper()
+	got, err := builder.Built(t.Context(), "hello")
+	if err != nil || got != want {
+		t.Errorf("Built is %v, %v, want %v", got, err, want)
 	}
 }
 
