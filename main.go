@@ -131,7 +131,7 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 		l.made = &bundle{
 			cloud: cloud,
 			disks: disks,
-			ready: restoreitemaction.NewVolumeReady(log, here, disks, provider),
+			ready: restoreitemaction.NewVolumeReady(log, here, restoreitemaction.Provider{Name: provider, Volumes: disks}),
 			actions: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,
 			},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,13 +34,23 @@ const (
 type Volumes interface {
 	// VolumeID returns the id of the volume behind pv, "" if it is none of these.
 	VolumeID(pv *corev1.PersistentVolume) string
-	// Progress tells how far the volume is, and drives it on. An error may pass; a
-	// volume that never becomes whole is Completed with Err.
-	Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (velero.OperationProgress, error)
+	// Progress tells how far the volume of pv is, and drives it on. pv has the claim that
+	// is its own. An error may pass; a volume that never becomes whole is Completed with Err.
+	Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (velero.OperationProgress, error)
 	// Finish returns pv as that of the finished volume: its final id, zone and region.
 	Finish(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error)
+	// Settle removes what was there for the making of the volume alone. The finished
+	// PersistentVolume is in the cluster by then. What is not there any more is no error.
+	Settle(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error
 	// Discard removes what was made of the volume. What is not there any more is no error.
 	Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error
+}
+
+// Provider is who makes the volumes of the locations of a provider.
+type Provider struct {
+	// Name is what VolumeSnapshotLocations have as their provider.
+	Name    string
+	Volumes Volumes
 }
 
 // Cluster is the cluster that is restored to.
@@ -67,10 +78,9 @@ type Cluster interface {
 // the held PersistentVolume, and, while that is replaced, in a ConfigMap; so a
 // process may be killed between any two steps, and the next poll goes on.
 type VolumeReady struct {
-	log      logrus.FieldLogger
-	cluster  Cluster
-	volumes  Volumes
-	provider string
+	log       logrus.FieldLogger
+	cluster   Cluster
+	providers []Provider
 
 	leftovers sync.Once
 	// closed ends what runs in the background.
@@ -78,7 +88,7 @@ type VolumeReady struct {
 	closeOnce sync.Once
 
 	mu        sync.Mutex
-	locations map[types.UID]map[string]string
+	locations map[locationKey]map[string]string
 	// held are the operations of this process, while it restores, and releasing
 	// tells whether somebody looks after them.
 	held      map[operation]*velerov1.Restore
@@ -87,15 +97,20 @@ type VolumeReady struct {
 	silent error
 }
 
-// NewVolumeReady returns the action for the volumes whose VolumeSnapshotLocations
-// have that provider. It contacts nothing.
-func NewVolumeReady(log logrus.FieldLogger, target Cluster, volumes Volumes, provider string) *VolumeReady {
+// locationKey names the location of a provider that a restore's backup was made with.
+type locationKey struct {
+	restore  types.UID
+	provider string
+}
+
+// NewVolumeReady returns the action for the volumes of the providers. Of several that
+// know a PersistentVolume the first one makes its volume. It contacts nothing.
+func NewVolumeReady(log logrus.FieldLogger, target Cluster, providers ...Provider) *VolumeReady {
 	return &VolumeReady{
 		log:       log,
 		cluster:   target,
-		volumes:   volumes,
-		provider:  provider,
-		locations: map[types.UID]map[string]string{},
+		providers: providers,
+		locations: map[locationKey]map[string]string{},
 		held:      map[operation]*velerov1.Restore{},
 		closed:    make(chan struct{}),
 	}
@@ -142,14 +157,13 @@ func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	if err != nil {
 		return nil, err
 	}
-	id := a.volumes.VolumeID(pv)
+	op := a.operationOf(pv)
 	present, held, err := holdOf(pv)
-	if id == "" || id == a.volumes.VolumeID(fromBackup) && !held {
+	if op.Volume == "" || op.Volume == a.operationOf(fromBackup).Volume && !held {
 		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
 	defer cancel()
-	op := operation{PersistentVolume: pv.Name, Volume: id}
 	if err != nil {
 		return nil, errors.Join(err, a.discard(ctx, op, input.Restore))
 	}
@@ -202,15 +216,36 @@ func (a *VolumeReady) executeOn(ctx context.Context, pv *corev1.PersistentVolume
 	return velero.NewRestoreItemActionExecuteOutput(item).WithOperationID(op.String()), nil
 }
 
+// operationOf returns the operation for the volume of pv, without one if no provider
+// knows it.
+func (a *VolumeReady) operationOf(pv *corev1.PersistentVolume) operation {
+	for _, p := range a.providers {
+		if id := p.Volumes.VolumeID(pv); id != "" {
+			return operation{PersistentVolume: pv.Name, Volume: id, Provider: p.Name}
+		}
+	}
+	return operation{PersistentVolume: pv.Name}
+}
+
+// making returns who makes the volume of an operation, and the location for it.
+func (a *VolumeReady) making(ctx context.Context, op operation, restore *velerov1.Restore) (Volumes, map[string]string, error) {
+	i := slices.IndexFunc(a.providers, func(p Provider) bool { return p.Name == op.Provider })
+	if i < 0 {
+		return nil, nil, fmt.Errorf("no volumes of the provider %q are made here", op.Provider)
+	}
+	location, err := a.location(ctx, op.Provider, restore)
+	return a.providers[i].Volumes, location, err
+}
+
 // finishNow returns the PersistentVolume of the finished volume, or nil where it
 // is still being made. A failedError says that it never becomes whole; any other
 // error may pass.
 func (a *VolumeReady) finishNow(ctx context.Context, pv *corev1.PersistentVolume, op operation, restore *velerov1.Restore) (*corev1.PersistentVolume, error) {
-	location, err := a.location(ctx, restore)
+	volumes, location, err := a.making(ctx, op, restore)
 	if err != nil {
 		return nil, err
 	}
-	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	progress, err := volumes.Progress(ctx, restore, location, op.Volume, pv.DeepCopy())
 	switch {
 	case err != nil:
 		return nil, err
@@ -219,7 +254,7 @@ func (a *VolumeReady) finishNow(ctx context.Context, pv *corev1.PersistentVolume
 	case progress.Err != "":
 		return nil, &failedError{volume: op.Volume, reason: progress.Err}
 	default:
-		return a.volumes.Finish(ctx, restore, location, op.Volume, pv.DeepCopy())
+		return volumes.Finish(ctx, restore, location, op.Volume, pv.DeepCopy())
 	}
 }
 
@@ -237,28 +272,29 @@ func (e *failedError) Error() string {
 	return fmt.Sprintf("the volume %s was not made: %s", e.volume, e.reason)
 }
 
-// location returns the configuration of the location that the restore's backup
-// was made with, read once per restore and process.
-func (a *VolumeReady) location(ctx context.Context, restore *velerov1.Restore) (map[string]string, error) {
+// location returns the configuration of the provider's location that the restore's
+// backup was made with, read once per restore and process.
+func (a *VolumeReady) location(ctx context.Context, provider string, restore *velerov1.Restore) (map[string]string, error) {
+	key := locationKey{restore: restore.UID, provider: provider}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if known, ok := a.locations[restore.UID]; ok {
+	if known, ok := a.locations[key]; ok {
 		return known, nil
 	}
-	location, err := a.cluster.SnapshotLocation(ctx, restore.Spec.BackupName, a.provider)
+	location, err := a.cluster.SnapshotLocation(ctx, restore.Spec.BackupName, provider)
 	if err != nil {
 		return nil, fmt.Errorf("finding the volume snapshot location of the restore %s: %w", restore.Name, err)
 	}
-	a.locations[restore.UID] = location
+	a.locations[key] = location
 	return location, nil
 }
 
 func (a *VolumeReady) discard(ctx context.Context, op operation, restore *velerov1.Restore) error {
-	location, err := a.location(ctx, restore)
+	volumes, location, err := a.making(ctx, op, restore)
 	if err != nil {
 		return err
 	}
-	if err := a.volumes.Discard(ctx, restore, location, op.Volume); err != nil {
+	if err := volumes.Discard(ctx, restore, location, op.Volume); err != nil {
 		return fmt.Errorf("removing the volume %s, which is of no use: %w", op.Volume, err)
 	}
 	return nil

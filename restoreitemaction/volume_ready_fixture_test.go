@@ -153,12 +153,12 @@ func (w *world) processWith(c client.Client, s *steps) *restoreitemaction.Volume
 // of returns the action of a new plugin process with its own cloud.
 func (w *world) of(v restoreitemaction.Volumes) *restoreitemaction.VolumeReady {
 	log, _ := logrustest.NewNullLogger()
-	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace), v, provider))
+	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace), restoreitemaction.Provider{Name: provider, Volumes: v}))
 	return w.processes[len(w.processes)-1]
 }
 
 func (w *world) logging(log logrus.FieldLogger, c client.Client, s *steps) *restoreitemaction.VolumeReady {
-	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(c, veleroNamespace), volumesOfProcess{w.volumes, s}, provider))
+	w.processes = append(w.processes, restoreitemaction.NewVolumeReady(log, cluster.New(c, veleroNamespace), restoreitemaction.Provider{Name: provider, Volumes: volumesOfProcess{w.volumes, s}}))
 	return w.processes[len(w.processes)-1]
 }
 
@@ -291,6 +291,7 @@ type state struct {
 	reason    string // why it fails; empty: it does not
 	finalID   string // empty: its id is final
 	finalZone string // empty: that of the PersistentVolume
+	settled   bool   // whether what it was made with was removed
 
 	progressErr, finishErr, discardErr error // what the calls answer for now
 }
@@ -332,6 +333,13 @@ func (v *volumes) finish(id string, pv *corev1.PersistentVolume) (*corev1.Persis
 	return pv, nil
 }
 
+func (v *volumes) settle(id string) error {
+	if volume, ok := v.states[id]; ok {
+		volume.settled = true
+	}
+	return nil
+}
+
 func (v *volumes) discard(id string) error {
 	if volume, ok := v.states[id]; ok && volume.discardErr != nil {
 		return volume.discardErr
@@ -353,7 +361,7 @@ func (volumesOfProcess) VolumeID(pv *corev1.PersistentVolume) string {
 	return pv.Spec.CSI.VolumeHandle
 }
 
-func (v volumesOfProcess) Progress(_ context.Context, _ *velerov1.Restore, location map[string]string, id string) (progress velero.OperationProgress, err error) {
+func (v volumesOfProcess) Progress(_ context.Context, _ *velerov1.Restore, location map[string]string, id string, _ *corev1.PersistentVolume) (progress velero.OperationProgress, err error) {
 	err = v.call(location, func() error {
 		progress, err = v.cloud.progress(id)
 		return err
@@ -367,6 +375,10 @@ func (v volumesOfProcess) Finish(_ context.Context, _ *velerov1.Restore, locatio
 		return err
 	})
 	return finished, err
+}
+
+func (v volumesOfProcess) Settle(_ context.Context, _ *velerov1.Restore, location map[string]string, id string) error {
+	return v.call(location, func() error { return v.cloud.settle(id) })
 }
 
 func (v volumesOfProcess) Discard(_ context.Context, _ *velerov1.Restore, location map[string]string, id string) error {

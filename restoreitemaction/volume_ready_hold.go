@@ -28,15 +28,16 @@ const (
 )
 
 // operation is what the id of an operation says: which PersistentVolume is held
-// until which volume is whole.
+// until which volume is whole, and whose volume that is.
 type operation struct {
 	PersistentVolume string `json:"persistentVolume"`
 	Volume           string `json:"volume"`
+	Provider         string `json:"provider"`
 }
 
 // String writes the id as parseOperation reads it.
 func (o operation) String() string {
-	text, _ := json.Marshal(o) //nolint:errchkjson // two strings
+	text, _ := json.Marshal(o) //nolint:errchkjson // strings alone
 	return string(text)
 }
 
@@ -45,8 +46,8 @@ func parseOperation(id string) (operation, error) {
 	if err := json.Unmarshal([]byte(id), &op); err != nil {
 		return operation{}, fmt.Errorf("the operation id %q is none of %s: %w", id, VolumeReadyName, err)
 	}
-	if op.PersistentVolume == "" || op.Volume == "" {
-		return operation{}, fmt.Errorf("the operation id %q is none of %s: it names no PersistentVolume and volume", id, VolumeReadyName)
+	if op.PersistentVolume == "" || op.Volume == "" || op.Provider == "" {
+		return operation{}, fmt.Errorf("the operation id %q is none of %s: it lacks the PersistentVolume, the volume or the provider", id, VolumeReadyName)
 	}
 	return op, nil
 }

@@ -33,7 +33,7 @@ func (c *brokenCluster) Client() (client.Client, error) { return nil, c.err }
 
 func (w *world) inCluster(c restoreitemaction.Cluster) *restoreitemaction.VolumeReady {
 	log, _ := logrustest.NewNullLogger()
-	return restoreitemaction.NewVolumeReady(log, c, volumesOfProcess{w.volumes, &steps{}}, provider)
+	return restoreitemaction.NewVolumeReady(log, c, restoreitemaction.Provider{Name: provider, Volumes: volumesOfProcess{w.volumes, &steps{}}})
 }
 
 // begin lets Velero begin a restore with the action, and waits for what that starts.
@@ -239,7 +239,7 @@ func TestVolumeReadySaysWhatItCannotClear(t *testing.T) {
 		w := newWorld(t, stash(map[string]string{"hold": "{"}))
 		log, hook := logrustest.NewNullLogger()
 		begin(t, w.logging(log, w.client, &steps{}))
-		begin(t, restoreitemaction.NewVolumeReady(log, &brokenCluster{err: errors.New("no kubeconfig")}, nil, provider))
+		begin(t, restoreitemaction.NewVolumeReady(log, &brokenCluster{err: errors.New("no kubeconfig")}))
 		var got []string
 		for _, entry := range hook.AllEntries() {
 			got = append(got, fmt.Sprintf("%s: %s: %v", entry.Level, entry.Message, entry.Data[logrus.ErrorKey]))
@@ -268,7 +268,7 @@ func TestVolumeReadyReadsTheLocationOnce(t *testing.T) {
 		},
 	})
 	log, _ := logrustest.NewNullLogger()
-	action := restoreitemaction.NewVolumeReady(log, cluster.New(counting, veleroNamespace), volumesOfProcess{w.volumes, &steps{}}, provider)
+	action := restoreitemaction.NewVolumeReady(log, cluster.New(counting, veleroNamespace), restoreitemaction.Provider{Name: provider, Volumes: volumesOfProcess{w.volumes, &steps{}}})
 	for range 3 {
 		if _, err := action.Progress(op, w.restore); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ package restoreitemaction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sirupsen/logrus"
@@ -77,7 +78,10 @@ func (a *VolumeReady) drive(ctx context.Context, op operation, restore *velerov1
 		return velero.OperationProgress{Completed: true, Err: err.Error()}, nil //nolint:nilerr // it is the operation's
 	case !held:
 		// It was released by a process that could not tell.
-		return velero.OperationProgress{Completed: true}, a.stashOf(api, pv.Name).drop(ctx)
+		if err := a.stashOf(api, pv.Name).drop(ctx); err != nil {
+			return velero.OperationProgress{}, err
+		}
+		return velero.OperationProgress{Completed: true}, a.settle(ctx, op, restore)
 	case !present.isOf(op, restore):
 		reason := fmt.Sprintf("the PersistentVolume %s is there already, held for the restore %s", pv.Name, present.Restore)
 		return a.failed(ctx, velero.OperationProgress{}, reason, op, restore), nil
@@ -90,11 +94,14 @@ func (a *VolumeReady) drive(ctx context.Context, op operation, restore *velerov1
 
 // driveHeld asks for the volume of pv and releases or removes pv when there is an answer.
 func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *corev1.PersistentVolume, present hold, op operation, restore *velerov1.Restore) (velero.OperationProgress, error) {
-	location, err := a.location(ctx, restore)
+	volumes, location, err := a.making(ctx, op, restore)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress, err := a.ask(ctx, restore, location, op)
+	free := released(pv, present)
+	progress, err := a.ask(ctx, func() (velero.OperationProgress, error) {
+		return volumes.Progress(ctx, restore, location, op.Volume, free)
+	})
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
@@ -106,34 +113,60 @@ func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *core
 		}
 		return a.failed(ctx, progress, progress.Err, op, restore), nil
 	}
-	released := pv.DeepCopy()
-	present.release(released)
-	finished, err := a.volumes.Finish(ctx, restore, location, op.Volume, released)
+	finished, err := volumes.Finish(ctx, restore, location, op.Volume, free)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	if mutable(pv, finished) {
-		if err := patch(ctx, api, pv, finished); err != nil {
-			return velero.OperationProgress{}, fmt.Errorf("releasing the PersistentVolume %s: %w", pv.Name, err)
-		}
-		return progress, nil
-	}
-	if err := a.stashOf(api, pv.Name).save(ctx, present, finished); err != nil {
+	if err := a.put(ctx, api, pv, present, finished); err != nil {
 		return velero.OperationProgress{}, err
 	}
-	return progress, a.replace(ctx, api, pv, finished)
+	return progress, a.settle(ctx, op, restore)
+}
+
+// released returns pv as it is when it is not held any more.
+func released(pv *corev1.PersistentVolume, present hold) *corev1.PersistentVolume {
+	free := pv.DeepCopy()
+	present.release(free)
+	return free
+}
+
+// put makes finished of the held pv.
+func (a *VolumeReady) put(ctx context.Context, api client.Client, pv *corev1.PersistentVolume, present hold, finished *corev1.PersistentVolume) error {
+	if mutable(pv, finished) {
+		if err := patch(ctx, api, pv, finished); err != nil {
+			return fmt.Errorf("releasing the PersistentVolume %s: %w", pv.Name, err)
+		}
+		return nil
+	}
+	if err := a.stashOf(api, pv.Name).save(ctx, present, finished); err != nil {
+		return err
+	}
+	return a.replace(ctx, api, pv, finished)
+}
+
+// settle removes what was there for the making of a volume alone. What cannot be
+// removed now is removed by the next poll, for the operation goes on until then.
+func (a *VolumeReady) settle(ctx context.Context, op operation, restore *velerov1.Restore) error {
+	volumes, location, err := a.making(ctx, op, restore)
+	if err != nil {
+		return err
+	}
+	if err := volumes.Settle(ctx, restore, location, op.Volume); err != nil {
+		return fmt.Errorf("removing what the volume %s was made with: %w", op.Volume, err)
+	}
+	return nil
 }
 
 // ask asks for the volume. Velero polls one operation after the other: once one was not
 // answered in its time, the others of this poll are not kept waiting as long.
-func (a *VolumeReady) ask(ctx context.Context, restore *velerov1.Restore, location map[string]string, op operation) (velero.OperationProgress, error) {
+func (a *VolumeReady) ask(ctx context.Context, progressOf func() (velero.OperationProgress, error)) (velero.OperationProgress, error) {
 	a.mu.Lock()
 	silent := a.silent
 	a.mu.Unlock()
 	if silent != nil {
 		return velero.OperationProgress{}, silent
 	}
-	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	progress, err := progressOf()
 	if err != nil && ctx.Err() != nil {
 		a.mu.Lock()
 		a.silent = err
@@ -158,7 +191,10 @@ func (a *VolumeReady) resume(ctx context.Context, api client.Client, pv *corev1.
 		reason := fmt.Sprintf("the PersistentVolume %s was deleted, or could not be created, before its volume was whole", op.PersistentVolume)
 		return a.failed(ctx, velero.OperationProgress{}, reason, op, restore), nil
 	}
-	return velero.OperationProgress{Completed: true}, a.replace(ctx, api, pv, finished)
+	if err := a.replace(ctx, api, pv, finished); err != nil {
+		return velero.OperationProgress{}, err
+	}
+	return velero.OperationProgress{Completed: true}, a.settle(ctx, op, restore)
 }
 
 // replace makes the stashed PersistentVolume finished in place of pv, if that is
@@ -194,7 +230,7 @@ func (a *VolumeReady) giveUp(ctx context.Context, op operation, restore *velerov
 		return err
 	}
 	// Without it the volume cannot be removed, and would not be found again.
-	if _, err := a.location(ctx, restore); err != nil {
+	if _, _, err := a.making(ctx, op, restore); err != nil {
 		return err
 	}
 	pv, err := readVolume(ctx, api, op.PersistentVolume)
@@ -207,7 +243,7 @@ func (a *VolumeReady) giveUp(ctx context.Context, op operation, restore *velerov
 			return err
 		}
 		if !held {
-			return a.stashOf(api, pv.Name).drop(ctx)
+			return errors.Join(a.stashOf(api, pv.Name).drop(ctx), a.settle(ctx, op, restore))
 		}
 		if present.isOf(op, restore) {
 			if err := removeVolume(ctx, api, pv); err != nil {

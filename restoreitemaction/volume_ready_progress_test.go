@@ -293,7 +293,7 @@ func TestVolumeReadyReplacesTheStashOfAnother(t *testing.T) {
 func TestVolumeReadyRefusesForeignOperations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, id := range []string{"", "{", "{}", `{"persistentVolume":"pv-1"}`, `{"volume":"d-new"}`} {
+	for _, id := range []string{"", "{", "{}", `{"persistentVolume":"pv-1","provider":"alibabacloud"}`, `{"volume":"d-new","provider":"alibabacloud"}`, `{"persistentVolume":"pv-1","volume":"d-new"}`} {
 		process := &steps{}
 		_, err := w.process(process).Progress(id, w.restore)
 		if want := "is none of alibabacloud.com/volume-ready"; err == nil || !strings.Contains(err.Error(), want) {
@@ -388,6 +388,9 @@ func TestVolumeReadyKilled(t *testing.T) {
 						}
 						w.checkVolume(t, tt.wantPV)
 						w.checkLeft(t, tt.discarded)
+						if !tt.discarded && !volume.settled {
+							t.Error("what the volume was made with is left")
+						}
 					})
 					if process.done < killAt {
 						break

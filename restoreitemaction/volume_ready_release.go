@@ -69,14 +69,15 @@ func (a *VolumeReady) tryRelease(op operation, restore *velerov1.Restore) bool {
 	if err != nil || pv == nil {
 		return false
 	}
-	if present, held, err := holdOf(pv); err != nil || !held || !present.isOf(op, restore) {
+	present, held, err := holdOf(pv)
+	if err != nil || !held || !present.isOf(op, restore) {
 		return true
 	}
-	location, err := a.location(ctx, restore)
+	volumes, location, err := a.making(ctx, op, restore)
 	if err != nil {
 		return false
 	}
-	progress, err := a.volumes.Progress(ctx, restore, location, op.Volume)
+	progress, err := volumes.Progress(ctx, restore, location, op.Volume, released(pv, present))
 	if err != nil || !progress.Completed {
 		return false
 	}

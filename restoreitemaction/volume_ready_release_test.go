@@ -166,7 +166,7 @@ type silentVolumes struct {
 }
 
 // Progress ends with the context.
-func (v *silentVolumes) Progress(ctx context.Context, _ *velerov1.Restore, _ map[string]string, _ string) (velero.OperationProgress, error) {
+func (v *silentVolumes) Progress(ctx context.Context, _ *velerov1.Restore, _ map[string]string, _ string, _ *corev1.PersistentVolume) (velero.OperationProgress, error) {
 	v.asked++
 	<-ctx.Done()
 	return velero.OperationProgress{}, ctx.Err()

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	riav2 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
@@ -22,7 +24,7 @@ var _ riav2.RestoreItemAction = (*restoreitemaction.VolumeReady)(nil)
 var errLater = errors.New("the cloud does not answer")
 
 // operationID is the id of the operation on disk("d-new").
-const operationID = `{"persistentVolume":"pv-1","volume":"d-new"}`
+const operationID = `{"persistentVolume":"pv-1","volume":"d-new","provider":"alibabacloud"}`
 
 // heldDisk is disk(id) as Execute holds it for restore-1.
 func heldDisk(id string) *corev1.PersistentVolume {
@@ -108,7 +110,7 @@ func TestVolumeReadyHoldsWhatIsBeingMade(t *testing.T) {
 				pv.Name = longNamed
 				pv.Spec.ClaimRef.Name = "volume-ready-213b83271b358ed960938751e3f3f6d81cfb08fe1cb5424d1046bbbc6e6d1e3c"
 			}),
-			wantOp: `{"persistentVolume":"` + longNamed + `","volume":"d-new"}`,
+			wantOp: `{"persistentVolume":"` + longNamed + `","volume":"d-new","provider":"alibabacloud"}`,
 		},
 	}
 	for _, tt := range tests {
@@ -238,5 +240,53 @@ func TestVolumeReadyNames(t *testing.T) {
 	}
 	if ready, err := action.AreAdditionalItemsReady(nil, &velerov1.Restore{}); !ready || err != nil {
 		t.Errorf("AreAdditionalItemsReady() = %t, %v, want true", ready, err)
+	}
+}
+
+// annotatedVolumes are those of another snapshotter, which knows its own by an annotation.
+type annotatedVolumes struct{ volumesOfProcess }
+
+func (annotatedVolumes) VolumeID(pv *corev1.PersistentVolume) string { return pv.Annotations["files"] }
+
+func TestVolumeReadyLeavesAVolumeToTheFirstProviderThatKnowsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.volumes.states["f-new"] = &state{polls: 1}
+	w.volumes.states["d-new"] = &state{polls: 1}
+	both := func() *restoreitemaction.VolumeReady {
+		log, _ := logrustest.NewNullLogger()
+		disks := volumesOfProcess{w.volumes, &steps{}}
+		action := restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace),
+			restoreitemaction.Provider{Name: "velero.io/" + provider, Volumes: annotatedVolumes{disks}},
+			restoreitemaction.Provider{Name: provider, Volumes: disks})
+		t.Cleanup(action.Close)
+		return action
+	}
+	tests := []struct {
+		name   string
+		change func(*corev1.PersistentVolume)
+		want   string
+	}{
+		{
+			name:   "the first knows it",
+			change: func(pv *corev1.PersistentVolume) { pv.Annotations = map[string]string{"files": "f-new"} },
+			want:   `{"persistentVolume":"pv-1","volume":"f-new","provider":"velero.io/alibabacloud"}`,
+		},
+		{name: "the second alone knows it", change: func(*corev1.PersistentVolume) {}, want: operationID},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			input := w.input(t, disk("d-new"))
+			pv := disk("d-new")
+			tt.change(pv)
+			input.Item = asItem(t, pv)
+			output, err := both().Execute(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if output.OperationID != tt.want {
+				t.Errorf("operation %s, want %s", output.OperationID, tt.want)
+			}
+		})
 	}
 }

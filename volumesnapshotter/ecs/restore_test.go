@@ -750,7 +750,7 @@ func TestSnapshotsThatAreReadTogether(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	w.wait(t, 600*time.Second)
-	if progress, err := s.Progress(t.Context(), again(), w.config, id); err != nil || !progress.Completed || progress.Err != "" {
+	if progress, err := s.Progress(t.Context(), again(), w.config, id, nil); err != nil || !progress.Completed || progress.Err != "" {
 		t.Errorf("progress %+v, error %v: the process has not seen that the snapshot is accomplished", progress, err)
 	}
 }
@@ -788,7 +788,7 @@ func TestTenDisksTakeTheTimeOfOne(t *testing.T) {
 	polling := w.process(t, nil)
 	reads := w.count("DescribeDisks")
 	for _, id := range ids {
-		progress, err := polling.Progress(t.Context(), again(), w.config, id)
+		progress, err := polling.Progress(t.Context(), again(), w.config, id, nil)
 		if err != nil || !progress.Completed || progress.Err != "" {
 			t.Errorf("disk %s: %+v, error %v", id, progress, err)
 		}

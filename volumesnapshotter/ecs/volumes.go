@@ -44,7 +44,7 @@ func (s *Snapshotter) at(config map[string]string) (*site, error) {
 
 // Progress tells how far a restored disk is, and begins what can begin. A disk that
 // will never be whole is Completed with Err; an error is one that may pass.
-func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (velero.OperationProgress, error) {
+func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, _ *corev1.PersistentVolume) (velero.OperationProgress, error) {
 	current, err := s.at(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
@@ -159,6 +159,9 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 	}
 	return volume.SetDisk(pv, disk), nil
 }
+
+// Settle has nothing to remove: a disk is made with nothing but itself.
+func (s *Snapshotter) Settle(context.Context, *velerov1.Restore, map[string]string, string) error { return nil }
 
 // Discard deletes the disk that a restore has made of a volume that is not to be. A disk
 // that was attached, or that this restore has not made, is left; so is a copy of the

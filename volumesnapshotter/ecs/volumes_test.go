@@ -34,7 +34,7 @@ func (w *world) wait(t *testing.T, d time.Duration) {
 // poll asks for the progress of a volume, in a process of its own as Velero does.
 func (w *world) poll(t *testing.T, restore *velerov1.Restore, id string) velero.OperationProgress {
 	t.Helper()
-	progress, err := w.process(t, nil).Progress(t.Context(), restore, w.config, id)
+	progress, err := w.process(t, nil).Progress(t.Context(), restore, w.config, id, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestAFailureThatMayPassDoesNotEndAVolume(t *testing.T) {
 	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
 	id := restored(t, w.Snapshotter, backup)
 	w.fail(t, fault.Rule{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: "Come back later.", Count: 10})
-	progress, err := w.process(t, nil).Progress(t.Context(), again(), w.config, id)
+	progress, err := w.process(t, nil).Progress(t.Context(), again(), w.config, id, nil)
 	want := "restore disk from ECS snapshot failed: calling ecs:DescribeDisks in cn-hangzhou: service returned error: StatusCode=503, ErrorCode=ServiceUnavailable, " +
 		`ErrorMessage="Come back later.", RequestId=… (volume ` + id + "): ECS failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"
 	if said(err) != want || progress.Completed {
@@ -171,7 +171,7 @@ func TestALocationThatCannotBeUsed(t *testing.T) {
 			t.Parallel()
 			w := newRestore(t)
 			for _, id := range []string{"d-1", "pending:cn-hangzhou/s-1"} {
-				_, progressErr := w.Progress(t.Context(), again(), location, id)
+				_, progressErr := w.Progress(t.Context(), again(), location, id, nil)
 				_, finishErr := w.Finish(t.Context(), again(), location, id, pvOf(simecs.DiskInfo{}, claimed))
 				for call, err := range map[string]error{
 					"Progress": progressErr, "Finish": finishErr, "Discard": w.Discard(t.Context(), again(), location, id),
