@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package begun keeps what a backup or a restore has begun in the cloud until it has
+// ended: a plugin process lives for one backup, one restore, or one poll of their
+// operations, and the next one must find what the one before has begun.
+//
+// Each note is a ConfigMap in Velero's namespace that the Backup or Restore owns, so
+// that Kubernetes deletes with it whatever was left.
+package begun
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// labelBegun is "true" on the ConfigMaps of notes.
+	labelBegun = "alibabacloud.com/begun"
+	// Keys of the data. dataSubject is for people alone.
+	dataText    = "text"
+	dataSubject = "subject"
+)
+
+// Cluster is the cluster that Velero runs in.
+type Cluster interface {
+	// Namespace returns the namespace that Velero is installed in.
+	Namespace() string
+	// Client returns a client that knows the types of core/v1.
+	Client() (client.Client, error)
+}
+
+// Run is a backup or a restore.
+type Run struct {
+	kind, name string
+	uid        types.UID
+}
+
+// OfBackup returns a backup.
+func OfBackup(backup *velerov1.Backup) Run { return Run{"Backup", backup.Name, backup.UID} }
+
+// OfRestore returns a restore.
+func OfRestore(restore *velerov1.Restore) Run { return Run{"Restore", restore.Name, restore.UID} }
+
+// Log keeps a text for each subject of a run, such as a PersistentVolume's name. It is
+// safe for concurrent use.
+type Log struct{ cluster Cluster }
+
+// New returns the log of a cluster. It contacts nothing.
+func New(in Cluster) *Log { return &Log{cluster: in} }
+
+// Note keeps a text, in place of the one before.
+func (l *Log) Note(ctx context.Context, run Run, subject, text string) error {
+	api, err := l.cluster.Client()
+	if err != nil {
+		return err
+	}
+	note := l.note(run, subject)
+	note.Labels = map[string]string{labelBegun: "true", velerov1.ExcludeFromBackupLabel: "true"}
+	note.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: velerov1.SchemeGroupVersion.String(), Kind: run.kind, Name: run.name, UID: run.uid,
+	}}
+	note.Data = map[string]string{dataText: text, dataSubject: subject}
+	err = api.Create(ctx, note)
+	if apierrors.IsAlreadyExists(err) {
+		err = api.Update(ctx, note)
+	}
+	if err != nil {
+		return fmt.Errorf("noting in the ConfigMap %s/%s what was begun of %s: %w", note.Namespace, note.Name, subject, err)
+	}
+	return nil
+}
+
+// Find returns the text of a subject, and whether there is one.
+func (l *Log) Find(ctx context.Context, run Run, subject string) (text string, found bool, err error) {
+	api, err := l.cluster.Client()
+	if err != nil {
+		return "", false, err
+	}
+	note := l.note(run, subject)
+	err = api.Get(ctx, client.ObjectKeyFromObject(note), note)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", false, nil
+	case err != nil:
+		return "", false, fmt.Errorf("reading in the ConfigMap %s/%s what was begun of %s: %w", note.Namespace, note.Name, subject, err)
+	}
+	return note.Data[dataText], true, nil
+}
+
+// Forget removes the text of a subject. None is no error.
+func (l *Log) Forget(ctx context.Context, run Run, subject string) error {
+	api, err := l.cluster.Client()
+	if err != nil {
+		return err
+	}
+	note := l.note(run, subject)
+	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting the ConfigMap %s/%s of what was begun of %s: %w", note.Namespace, note.Name, subject, err)
+	}
+	return nil
+}
+
+// note is the ConfigMap of a subject. Names of subjects may be as long as its own.
+func (l *Log) note(run Run, subject string) *corev1.ConfigMap {
+	sum := sha256.Sum256([]byte(strings.Join([]string{run.kind, string(run.uid), subject}, "\n")))
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: l.cluster.Namespace(), Name: "begun-" + hex.EncodeToString(sum[:16]),
+	}}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package begun_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+)
+
+const namespace = "velero"
+
+func newClient(t *testing.T, funcs interceptor.Funcs) client.Client {
+	t.Helper()
+	scheme, err := cluster.Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(funcs).Build()
+}
+
+func metadata(name string, uid types.UID) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid}
+}
+
+func backup(uid types.UID) begun.Run {
+	return begun.OfBackup(&velerov1.Backup{ObjectMeta: metadata("daily", uid)})
+}
+
+func restore(uid types.UID) begun.Run {
+	return begun.OfRestore(&velerov1.Restore{ObjectMeta: metadata("daily", uid)})
+}
+
+func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
+	t.Parallel()
+	log := begun.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	long := strings.Repeat("p", 253)
+	must(t, log.Note(t.Context(), backup("1"), "pv-1", "before"))
+	must(t, log.Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	must(t, log.Note(t.Context(), backup("1"), long, "job-2"))
+	must(t, log.Note(t.Context(), restore("1"), "pv-1", "job-3"))
+	must(t, log.Note(t.Context(), restore("2"), "pv-1", "job-4"))
+	must(t, log.Forget(t.Context(), restore("2"), "pv-1"))
+	must(t, log.Forget(t.Context(), restore("2"), "pv-1"))
+	tests := []struct {
+		name    string
+		run     begun.Run
+		subject string
+		want    string
+	}{
+		{"the last text of a subject", backup("1"), "pv-1", "job-1"},
+		{"a subject with the longest of names", backup("1"), long, "job-2"},
+		{"a restore with the UID of a backup", restore("1"), "pv-1", "job-3"},
+		{"a subject that was forgotten", restore("2"), "pv-1", ""},
+		{"a backup of the same name", backup("2"), "pv-1", ""},
+		{"another subject", backup("1"), "pv-2", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, found, err := log.Find(t.Context(), tt.run, tt.subject)
+			must(t, err)
+			if got != tt.want || found != (tt.want != "") {
+				t.Errorf("found %q, %t, want %q", got, found, tt.want)
+			}
+		})
+	}
+}
+
+// TestANoteGoesWithItsRun holds what Kubernetes needs to delete it, and people to know it.
+func TestANoteGoesWithItsRun(t *testing.T) {
+	t.Parallel()
+	api := newClient(t, interceptor.Funcs{})
+	must(t, begun.New(cluster.New(api, namespace)).Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	var got corev1.ConfigMapList
+	must(t, api.List(t.Context(), &got))
+	want := []corev1.ConfigMap{{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace,
+			Labels:    map[string]string{"alibabacloud.com/begun": "true", "velero.io/exclude-from-backup": "true"},
+			OwnerReferences: []metav1.OwnerReference{
+				{APIVersion: "velero.io/v1", Kind: "Backup", Name: "daily", UID: "1"},
+			},
+		},
+		Data: map[string]string{"subject": "pv-1", "text": "job-1"},
+	}}
+	if diff := cmp.Diff(want, got.Items, cmpopts.IgnoreFields(metav1.ObjectMeta{}, "Name", "ResourceVersion")); diff != "" {
+		t.Errorf("the ConfigMaps (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
+	t.Parallel()
+	errRefused := errors.New("refused")
+	refusing := begun.New(cluster.New(newClient(t, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return errRefused
+		},
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errRefused },
+		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return errRefused },
+	}), namespace))
+	absent := begun.New(cluster.Absent(errRefused))
+	for _, log := range []*begun.Log{refusing, absent} {
+		_, _, findErr := log.Find(t.Context(), backup("1"), "pv-1")
+		for call, err := range map[string]error{
+			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
+			"Find":   findErr,
+			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
+		} {
+			if !errors.Is(err, errRefused) {
+				t.Errorf("%s: error %v", call, err)
+			}
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
