@@ -31,17 +31,22 @@ const (
 // ErrNoLocation is returned for a Backup that was made without a location of a provider.
 var ErrNoLocation = errors.New("no VolumeSnapshotLocation")
 
-// SnapshotLocation returns the configuration of the VolumeSnapshotLocation of
-// provider that a Backup was made with, as Velero would hand it to a
-// VolumeSnapshotter: item actions are handed none. Where the location names a
-// Secret, the configuration has the key credentialsFile, a file with its value
-// that this process's user alone can read; it is replaced when the Secret changes.
+// SnapshotLocation is SnapshotLocationOf for the Backup of that name.
 func (c *Cluster) SnapshotLocation(ctx context.Context, backup, provider string) (map[string]string, error) {
 	found, err := c.Backup(ctx, backup)
 	if err != nil {
 		return nil, err
 	}
-	location, err := c.locationOf(ctx, found, provider)
+	return c.SnapshotLocationOf(ctx, found, provider)
+}
+
+// SnapshotLocationOf returns the configuration of the VolumeSnapshotLocation of
+// provider that a Backup is made with, as Velero would hand it to a
+// VolumeSnapshotter: item actions are handed none. Where the location names a
+// Secret, the configuration has the key credentialsFile, a file with its value
+// that this process's user alone can read; it is replaced when the Secret changes.
+func (c *Cluster) SnapshotLocationOf(ctx context.Context, backup *velerov1.Backup, provider string) (map[string]string, error) {
+	location, err := c.locationOf(ctx, backup, provider)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backupitemaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/kuberesource"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+)
+
+// SnapshotProgressName is the name that NewSnapshotProgress's action is registered by.
+const SnapshotProgressName = "alibabacloud.com/snapshot-progress"
+
+// callTimeout bounds a call of Velero. What a poll cannot do in it, the next does.
+const callTimeout = 2 * time.Minute
+
+// Snapshots is a snapshotter whose snapshots take time. Its methods may run in another
+// process than the one that began the snapshot, and several at a time.
+type Snapshots interface {
+	// VolumeID returns the id of the storage behind pv by a location's config, "" if this
+	// snapshotter leaves it to others.
+	VolumeID(location map[string]string, pv *corev1.PersistentVolume) (string, error)
+	// SnapshotProgress tells how far the snapshot is that backup took of the
+	// PersistentVolume named pv. One that failed is Completed with Err; one that nobody
+	// asked for is Completed. An error may pass.
+	SnapshotProgress(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, volumeID string) (velero.OperationProgress, error)
+	// CancelSnapshot ends the snapshot. One that has ended, or is not there, is no error.
+	CancelSnapshot(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, volumeID string) error
+}
+
+// Cluster is the cluster that is backed up.
+type Cluster interface {
+	// Namespace returns the namespace that Velero is installed in.
+	Namespace() string
+	// Client returns a client that knows the types of core/v1.
+	Client() (client.Client, error)
+	// SnapshotLocationOf returns the configuration of the VolumeSnapshotLocation of
+	// provider that the backup is made with, and its credentials; cluster.ErrNoLocation if
+	// it is made without one.
+	SnapshotLocationOf(ctx context.Context, backup *velerov1.Backup, provider string) (map[string]string, error)
+}
+
+// SnapshotProgress is the BackupItemAction (v2) on PersistentVolumes that makes a backup
+// wait for its snapshots. To Velero a snapshot is done as soon as CreateSnapshot returns;
+// with the operation that this action returns for it the backup goes on until the
+// data is safe, shows how far it is, and is PartiallyFailed if the snapshot fails.
+//
+// The operation is returned before Velero asks for the snapshot, and says of which volume
+// one is expected. Only a PersistentVolume that Velero is going to hand to the snapshotter
+// has one.
+type SnapshotProgress struct {
+	log       logrus.FieldLogger
+	cluster   Cluster
+	server    Server
+	providers map[string]Snapshots
+
+	mu sync.Mutex
+	// runs are what this process has read for Backups.
+	runs map[types.UID]*run
+	// silent has, by provider, the error of the first call that was not answered in its time.
+	silent map[string]error
+}
+
+// NewSnapshotProgress returns the action for the snapshots that providers, by the
+// provider of their VolumeSnapshotLocations, take. It contacts nothing.
+func NewSnapshotProgress(log logrus.FieldLogger, source Cluster, server Server, providers map[string]Snapshots) *SnapshotProgress {
+	return &SnapshotProgress{
+		log:       log,
+		cluster:   source,
+		server:    server,
+		providers: providers,
+		runs:      map[types.UID]*run{},
+		silent:    map[string]error{},
+	}
+}
+
+// Name returns SnapshotProgressName.
+func (a *SnapshotProgress) Name() string { return SnapshotProgressName }
+
+// AppliesTo returns PersistentVolumes.
+func (a *SnapshotProgress) AppliesTo() (velero.ResourceSelector, error) {
+	return velero.ResourceSelector{IncludedResources: []string{kuberesource.PersistentVolumes.Resource}}, nil
+}
+
+// Execute returns the item as it is, and the id of an operation if Velero is going to
+// have it snapshotted by one of the providers. Whatever keeps it from telling is logged:
+// the backup does not wait for that snapshot then.
+func (a *SnapshotProgress) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, string, []velero.ResourceIdentifier, error) {
+	if isFinalizing(backup) {
+		return item, nil, "", nil, nil
+	}
+	pv := &corev1.PersistentVolume{}
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv)
+	if err != nil {
+		a.log.WithError(err).Warn("Cannot read a PersistentVolume, so the backup does not wait for its snapshot")
+		return item, nil, "", nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	id, err := a.begin(ctx, item, pv, backup)
+	if err != nil {
+		a.log.WithError(err).WithField("name", pv.Name).
+			Warn("Cannot tell whether the PersistentVolume is snapshotted, so the backup does not wait for it")
+	}
+	return item, nil, id, nil, nil
+}
+
+// isFinalizing tells whether Velero has waited for the operations of the backup already.
+func isFinalizing(backup *velerov1.Backup) bool {
+	return backup.Status.Phase == velerov1.BackupPhaseFinalizing ||
+		backup.Status.Phase == velerov1.BackupPhaseFinalizingPartiallyFailed
+}
+
+// begin returns the id of the operation on pv, which item is, "" if there is none.
+func (a *SnapshotProgress) begin(ctx context.Context, item runtime.Unstructured, pv *corev1.PersistentVolume, backup *velerov1.Backup) (string, error) {
+	op, err := a.expect(ctx, pv, backup)
+	if err != nil || op == (operation{}) {
+		return "", err
+	}
+	decision, err := a.nativeOf(backup)
+	if err != nil {
+		return "", err
+	}
+	asked, err := decision.snapshots(ctx, item, pv)
+	if err != nil || !asked {
+		return "", err
+	}
+	a.log.WithFields(op.fields()).Info("The backup waits for the snapshot of the PersistentVolume")
+	return op.String(), nil
+}
+
+// expect returns the operation on a snapshot of pv, the zero one if no provider that the
+// backup is made with takes it.
+func (a *SnapshotProgress) expect(ctx context.Context, pv *corev1.PersistentVolume, backup *velerov1.Backup) (operation, error) {
+	for _, provider := range slices.Sorted(maps.Keys(a.providers)) {
+		location, err := a.locationOf(ctx, backup, provider)
+		if errors.Is(err, cluster.ErrNoLocation) {
+			continue
+		}
+		if err != nil {
+			return operation{}, err
+		}
+		volume, err := a.providers[provider].VolumeID(location, pv)
+		if err != nil {
+			return operation{}, fmt.Errorf("finding the storage of the PersistentVolume %s for the provider %s: %w", pv.Name, provider, err)
+		}
+		if volume != "" {
+			return operation{PersistentVolume: pv.Name, Provider: provider, Volume: volume}, nil
+		}
+	}
+	return operation{}, nil
+}
