@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -153,7 +155,7 @@ func (l *lazyBundle) end() {
 
 // errUsage says what the binary is to a person who runs it by hand.
 var errUsage = errors.New("velero-plugin-alibabacloud is a plugin of Velero, which loads it after: velero plugin add <image>; " +
-	"by hand run one of its subcommands: copy <directory>, version")
+	"by hand run one of its subcommands: copy <directory>, idle, version")
 
 // run runs a subcommand.
 func run(args []string, out io.Writer) error {
@@ -171,9 +173,26 @@ func run(args []string, out io.Writer) error {
 		return err
 	case "copy":
 		return runCopy(rest, info, out)
+	case "idle":
+		return runIdle(rest, out)
 	default:
 		return fmt.Errorf("unknown subcommand %q: %w", command, errUsage)
 	}
+}
+
+// runIdle does nothing until it is told to end. Pods run it that are there for the volume
+// that they mount.
+func runIdle(args []string, out io.Writer) error {
+	if len(args) != 0 {
+		return errors.New("usage: velero-plugin-alibabacloud idle")
+	}
+	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if _, err := fmt.Fprintln(out, "Mounting a volume for Cloud Backup, until this pod is deleted"); err != nil {
+		return err
+	}
+	<-ended.Done()
+	return nil
 }
 
 func runCopy(args []string, info buildinfo.Info, out io.Writer) error {

@@ -63,6 +63,7 @@ func TestRun(t *testing.T) {
 		},
 		{name: "copy needs a directory", args: []string{"copy"}, wantErr: copyUsage},
 		{name: "copy takes one directory", args: []string{"copy", "/a", "/b"}, wantErr: copyUsage},
+		{name: "idle takes nothing", args: []string{"idle", "5m"}, wantErr: "usage: velero-plugin-alibabacloud idle"},
 		{name: "copy has no flags", args: []string{"copy", "--help"}, wantErr: copyUsage},
 	}
 	for _, tt := range tests {
@@ -156,6 +157,27 @@ func TestProcessRunByHand(t *testing.T) {
 				t.Errorf("the process differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestIdleEndsWhenItIsTold(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, "idle")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the process ended with %v", err)
 	}
 }
 
