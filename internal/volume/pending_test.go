@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volume
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestSetPendingID(t *testing.T) {
+	t.Parallel()
+	other := map[string]string{"example.com/note": "stays"}
+	cases := map[string]struct {
+		had  map[string]string
+		id   string
+		want map[string]string
+	}{
+		"a volume without annotations begins to wait": {
+			id: "new", want: map[string]string{AnnotationPending: "new"},
+		},
+		"a volume begins to wait, and what an earlier restore noted is forgotten": {
+			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}"},
+			id:   "new",
+			want: map[string]string{"example.com/note": "stays", AnnotationPending: "new"},
+		},
+		"a volume is whole": {
+			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}"},
+			want: other,
+		},
+		"a volume that waits for nothing is whole": {had: other, want: other},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pv := &corev1.PersistentVolume{}
+			pv.Annotations = test.had
+			before := pv.DeepCopy()
+			got := SetPendingID(pv, test.id)
+			if diff := cmp.Diff(test.want, got.Annotations); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
+			}
+			if PendingID(got) != test.id {
+				t.Errorf("it waits for %q, want %q", PendingID(got), test.id)
+			}
+			if diff := cmp.Diff(before, pv); diff != "" {
+				t.Errorf("the argument was modified (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
