@@ -16,6 +16,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // This file is what the snapshotter reads of Cloud Backup and NAS, in types of its own:
@@ -228,7 +229,7 @@ func (s *site) createdAt(ctx context.Context, region, fileSystem string) (string
 	}
 	found := answer.FileSystems.FileSystem
 	if len(found) == 0 {
-		return "", final("the file system %s is not there: it was deleted, or it is of another account or region than the location's", fileSystem)
+		return "", final.Errorf("the file system %s is not there: it was deleted, or it is of another account or region than the location's", fileSystem)
 	}
 	created, err := found[0].Created()
 	if err != nil {

@@ -15,13 +15,12 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/locationconfig"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
 const (
 	// defaultVault is the vault that the backup center makes in each region.
 	defaultVault = "ack-backup-data"
-	// defaultKubeletRoot is the kubelet's own default of --root-dir.
-	defaultKubeletRoot = "/var/lib/kubelet"
 	// defaultJobTimeout is Velero's own default of --item-operation-timeout.
 	defaultJobTimeout = 4 * time.Hour
 	// maxVaultName is the limit of CreateVault's VaultName, in characters.
@@ -57,7 +56,7 @@ type location struct {
 	// clusterID is the id of the cluster at ACK; empty where it is to be found out.
 	clusterID string
 	// policy says on which nodes jobs may run.
-	policy schedulePolicy
+	policy agent.Policy
 	// kubeletRoot is the kubelet's directory on the nodes, with symbolic links resolved.
 	kubeletRoot string
 	// hostPathRoot is the directory of the nodes that the client mounts at the same
@@ -88,7 +87,7 @@ func options() map[string]locationconfig.Option[location] {
 		"retentionDays":      func(l *location, value string) error { return l.retention.set(value) },
 		"method":             locationconfig.OneOf(func(l *location) *method { return &l.method }, auto, agentless, onNode),
 		"clusterId":          matching(func(l *location) *string { return &l.clusterID }, `[A-Za-z0-9-]{1,64}`, "the id of a cluster such as c82e6987e2961451182edacd74faf0000"),
-		"nodeSchedulePolicy": locationconfig.OneOf(func(l *location) *schedulePolicy { return &l.policy }, exclude, include, prefer),
+		"nodeSchedulePolicy": locationconfig.OneOf(func(l *location) *agent.Policy { return &l.policy }, agent.Exclude, agent.Include, agent.Prefer),
 		"kubeletRootDir":     directoryOf(func(l *location) *string { return &l.kubeletRoot }),
 		"hostPathRoot":       hostDirectoryOf(func(l *location) *string { return &l.hostPathRoot }),
 		"enableECSSnapshot":  locationconfig.Flag(func(l *location) *bool { return &l.ecsSnapshots }),
@@ -108,8 +107,8 @@ func parseLocation(config map[string]string) (location, error) {
 		createVault:    true,
 		retention:      retention{ofBackup: true},
 		method:         auto,
-		policy:         exclude,
-		kubeletRoot:    defaultKubeletRoot,
+		policy:         agent.Exclude,
+		kubeletRoot:    agent.DefaultKubeletRoot,
 		ecsSnapshots:   true,
 		backupTimeout:  defaultJobTimeout,
 		restoreTimeout: defaultJobTimeout,
@@ -173,7 +172,7 @@ func matching(field func(*location) *string, expression, allowed string) locatio
 func directoryOf(field func(*location) *string) locationconfig.Option[location] {
 	return func(l *location, value string) error {
 		if path.Clean(value) == "/" {
-			return errors.New("allowed is an absolute path such as " + defaultKubeletRoot + ", but not /")
+			return errors.New("allowed is an absolute path such as " + agent.DefaultKubeletRoot + ", but not /")
 		}
 		return hostDirectoryOf(field)(l, value)
 	}
@@ -183,7 +182,7 @@ func directoryOf(field func(*location) *string) locationconfig.Option[location] 
 func hostDirectoryOf(field func(*location) *string) locationconfig.Option[location] {
 	return func(l *location, value string) error {
 		if !path.IsAbs(value) || strings.ContainsRune(value, 0) {
-			return errors.New("allowed is an absolute path of the nodes such as " + defaultKubeletRoot)
+			return errors.New("allowed is an absolute path of the nodes such as " + agent.DefaultKubeletRoot)
 		}
 		*field(l) = path.Clean(value)
 		return nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
 // reference is what people read.
@@ -71,7 +73,7 @@ func TestReferenceTellsDefaults(t *testing.T) {
 
 func TestReferenceHasEveryPolicy(t *testing.T) {
 	t.Parallel()
-	want := []string{string(exclude), string(include), "nodeSchedulePolicy", string(prefer)}
+	want := []string{string(agent.Exclude), string(agent.Include), "nodeSchedulePolicy", string(agent.Prefer)}
 	if diff := cmp.Diff(want, codeOfFirstColumn(section(t, "Nodes"))); diff != "" {
 		t.Errorf("policies (-accepted +described):\n%s", diff)
 	}

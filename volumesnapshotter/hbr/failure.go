@@ -12,6 +12,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diagnosis"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // task is what was being done, in the words of the backup center's FAQ where it has them.
@@ -49,40 +51,11 @@ func (e *partialError) Error() string {
 	return fmt.Sprintf("PROCESS hbr partially completed: %d of %d items", e.done, e.total)
 }
 
-// unboundError is a claim that was made for a restore and did not become bound in time.
-type unboundError struct {
-	namespace, name string
-	// event is the last one of the claim; empty for none.
-	event string
-}
-
-// Error has the backup center's own sentences.
-func (e *unboundError) Error() string {
-	text := fmt.Sprintf("create cluster resources timeout: wait for created tmp pvc %s/%s for convertion bound time out", //nolint:misspell // So the backup center writes it.
-		e.namespace, e.name)
-	if e.event != "" {
-		text += ": " + e.event
-	}
-	return text
-}
-
-// finalError is an error that another attempt would meet again.
-type finalError struct{ error }
-
-// Unwrap returns the error.
-func (e finalError) Unwrap() error { return e.error }
-
-// final makes an error one that no other attempt helps.
-func final(format string, args ...any) error {
-	return finalError{fmt.Errorf(format, args...)}
-}
-
 // isFinal tells whether another attempt would meet the error again.
 func isFinal(err error) bool {
-	var found finalError
 	var missing *credentials.Error
 	switch {
-	case errors.As(err, &found):
+	case final.Is(err):
 		return true
 	case errors.As(err, &missing):
 		return false // Somebody may mend the Secret or the role while the restore waits.
@@ -99,9 +72,8 @@ func isFinal(err error) bool {
 // mayPass tells whether an error is worth the hours that a restore waits for its
 // volumes. An endpoint that cannot be reached, or missing credentials, are told at once.
 func mayPass(err error) bool {
-	var found finalError
 	var missing *credentials.Error
-	if errors.As(err, &found) || errors.As(err, &missing) {
+	if final.Is(err) || errors.As(err, &missing) {
 		return false
 	}
 	switch failure.Classify(err) {
@@ -225,7 +197,7 @@ func volumeRules() []diagnosis.Rule {
 func clientRules() []diagnosis.Rule {
 	return []diagnosis.Rule{
 		{Message: "ClientNotExist", Remedy: "the Cloud Backup client does not work on that node: look at its pod (kubectl get pod -A -l app=hbr-client -o wide) for a lack of addresses, memory or CPU, and at its log (kubectl logs -p) for errors of the SDK; a client that has the token of another cluster runs and is never active"},
-		{Message: "couldn't find key " + tokenKey, Remedy: "the Secret of the Cloud Backup client lacks the token of this cluster: delete the Secret, and the next backup registers the cluster and writes it again; never copy it from another cluster"},
+		{Message: "couldn't find key " + agent.TokenKey, Remedy: "the Secret of the Cloud Backup client lacks the token of this cluster: delete the Secret, and the next backup registers the cluster and writes it again; never copy it from another cluster"},
 		{Message: "addon status is abnormal", Remedy: "the Cloud Backup client is not installed, or its pods are not ready: apply deploy/hbr-client and look at its pods (kubectl describe pod -A -l app=hbr-client)"},
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
 // faq is what users of the backup center search for.
@@ -104,7 +105,7 @@ func faqCases() []faqCase {
 		vault   = "HBRError: check HBR vault error"
 		request = "HBR backup request failed"
 	)
-	unboundClaim := &unboundError{namespace: "default", name: "demo-pvc-for-convert202311151045", event: "no zone has such a disk"}
+	unboundClaim := &mount.UnboundError{Namespace: "default", Name: "demo-pvc-for-convert202311151045", Event: "no zone has such a disk"}
 	return []faqCase{
 		{"a service that fails", "HBR backup/restore internal error", backingUp, answered("hbr:CreateBackupJob", 500, "InternalError", "An internal error occurred."), "container backup is available in this region"},
 		{"a claim that stays unbound", unbound, restoring, unboundClaim, "common causes are a StorageClass that this cluster lacks"},
@@ -191,9 +192,5 @@ func TestPartialBackupsCountTheirItems(t *testing.T) {
 	t.Parallel()
 	if got, want := (&partialError{done: 3, total: 4}).Error(), "PROCESS hbr partially completed: 3 of 4 items"; got != want {
 		t.Errorf("error %q, want %q", got, want)
-	}
-	claim := &unboundError{namespace: "shop", name: "x"}
-	if strings.HasSuffix(claim.Error(), ": ") {
-		t.Errorf("error %q ends in nothing", claim)
 	}
 }

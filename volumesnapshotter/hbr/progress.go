@@ -14,6 +14,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 const (
@@ -65,7 +66,7 @@ func progressOr(progress velero.OperationProgress, err error, isFinal bool) (vel
 func (s *site) snapshotProgress(ctx context.Context, text string) (velero.OperationProgress, error) {
 	id, err := parseSnapshotID(text)
 	if err != nil {
-		return velero.OperationProgress{}, finalError{err}
+		return velero.OperationProgress{}, final.Of(err)
 	}
 	api, err := s.apiIn(ctx, id.region)
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *site) snapshotProgress(ctx context.Context, text string) (velero.Operat
 		return velero.OperationProgress{}, err
 	}
 	if found == nil {
-		return velero.OperationProgress{}, final("there is neither the job nor its snapshot: somebody has deleted them")
+		return velero.OperationProgress{}, final.Errorf("there is neither the job nor its snapshot: somebody has deleted them")
 	}
 	if !found.hasEnded() {
 		return s.running(ctx, api, id, *found)
@@ -95,7 +96,7 @@ func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, fo
 	if err := endJob(ctx, api, id); err != nil {
 		return velero.OperationProgress{}, err
 	}
-	return velero.OperationProgress{}, final("the job %s had not ended after %s (config key backupTimeout), and was canceled", id.job, s.backupTimeout)
+	return velero.OperationProgress{}, final.Errorf("the job %s had not ended after %s (config key backupTimeout), and was canceled", id.job, s.backupTimeout)
 }
 
 // outcomeOf returns the error that a job has ended with.
@@ -104,9 +105,9 @@ func outcomeOf(ended job) error {
 	case statusComplete:
 		return nil
 	case statusPartial:
-		return finalError{&partialError{done: ended.itemsDone, total: ended.itemsTotal}}
+		return final.Of(&partialError{done: ended.itemsDone, total: ended.itemsTotal})
 	default:
-		return finalError{&jobError{status: ended.status, message: ended.message}}
+		return final.Of(&jobError{status: ended.status, message: ended.message})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
 // outcome is what becomes of a volume in a backup.
@@ -139,7 +140,7 @@ func (l *location) mountsHostPath(pv *corev1.PersistentVolume) bool {
 			return false
 		}
 	}
-	return isBelow(hostPathOf(pv), l.hostPathRoot)
+	return isBelow(mount.HostPathOf(pv), l.hostPathRoot)
 }
 
 // isBelow tells whether a clean path is root or below it.

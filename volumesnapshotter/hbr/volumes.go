@@ -19,6 +19,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // annotationPending holds the id of the volume that a restore is still filling. Not all
@@ -65,7 +66,7 @@ func (s *Snapshotter) Discard(ctx context.Context, _ *velerov1.Restore, location
 }
 
 func errNotPending(id string) error {
-	return final("%q is not the id of a volume that is being restored", id)
+	return final.Errorf("%q is not the id of a volume that is being restored", id)
 }
 
 // restore begins the restore of a snapshot, and returns the pending id of the volume.
@@ -202,13 +203,13 @@ func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 	case err != nil:
 		return "", err
 	case found == nil:
-		return "", final("there is neither the job %s nor its snapshot: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup", id.job)
+		return "", final.Errorf("there is neither the job %s nor its snapshot: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup", id.job)
 	case !found.hasEnded():
 		return "the backup itself has not ended", nil
 	case found.status != statusComplete && found.status != statusPartial:
 		return "", outcomeOf(*found)
 	default:
-		return "", final("the job %s has ended, and its snapshot is not there: it was deleted, or its retention is over (config key retentionDays)", id.job)
+		return "", final.Errorf("the job %s has ended, and its snapshot is not there: it was deleted, or its retention is over (config key retentionDays)", id.job)
 	}
 }
 
@@ -255,7 +256,7 @@ func (s *site) restoreProgress(ctx context.Context, id string) (velero.Operation
 	case err != nil:
 		return velero.OperationProgress{}, err
 	case found == nil && wanted.job != "":
-		return velero.OperationProgress{}, final("the restore job %s is not there: somebody has deleted it", wanted.job)
+		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", wanted.job)
 	case found == nil:
 		return s.beginLate(ctx, api, wanted)
 	case found.status == statusComplete:
@@ -264,9 +265,9 @@ func (s *site) restoreProgress(ctx context.Context, id string) (velero.Operation
 		return progress, nil
 	case found.hasEnded():
 		// Also where a part was restored: no application starts on half a volume.
-		return velero.OperationProgress{}, finalError{&jobError{status: found.status, message: found.message}}
+		return velero.OperationProgress{}, final.Of(&jobError{status: found.status, message: found.message})
 	case api.Now().Sub(found.created) > s.restoreTimeout:
-		return velero.OperationProgress{}, final("the restore job %s has not ended after %s (config key restoreTimeout)", found.id, s.restoreTimeout)
+		return velero.OperationProgress{}, final.Errorf("the restore job %s has not ended after %s (config key restoreTimeout)", found.id, s.restoreTimeout)
 	default:
 		return progressOf(*found, api.Now()), nil
 	}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package hbr
+package agent
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,18 +13,18 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-// schedulePolicy says which nodes may run jobs. It is the backup center's
+// Policy says which nodes may run jobs. It is the backup center's
 // node_schedule_policy.
-type schedulePolicy string
+type Policy string
 
 // The policies.
 const (
-	// exclude allows all nodes without labelExcluded.
-	exclude schedulePolicy = "exclude"
-	// include allows nodes with labelIncluded alone.
-	include schedulePolicy = "include"
-	// prefer allows all nodes: first those with labelIncluded, last those with labelExcluded.
-	prefer schedulePolicy = "prefer"
+	// Exclude allows all nodes without the label csdr.alibabacloud.com/agent-excluded=true.
+	Exclude Policy = "exclude"
+	// Include allows nodes with the label csdr.alibabacloud.com/agent-included=true alone.
+	Include Policy = "include"
+	// Prefer allows all nodes: first those with agent-included, last those with agent-excluded.
+	Prefer Policy = "prefer"
 )
 
 // Labels of nodes, by which the policies choose where they are "true".
@@ -40,13 +41,13 @@ const (
 
 // rank orders the nodes that the policy allows, the least first; allowed is false for
 // the others.
-func (p schedulePolicy) rank(node *corev1.Node) (rank int, allowed bool) {
+func (p Policy) rank(node *corev1.Node) (rank int, allowed bool) {
 	included := node.Labels[labelIncluded] == "true"
 	excluded := node.Labels[labelExcluded] == "true"
 	switch p {
-	case include:
+	case Include:
 		return 0, included
-	case prefer:
+	case Prefer:
 		switch {
 		case included:
 			return 0, true
@@ -60,27 +61,38 @@ func (p schedulePolicy) rank(node *corev1.Node) (rank int, allowed bool) {
 	}
 }
 
-// nodeSearch is the search for the node of a job.
-type nodeSearch struct {
-	policy schedulePolicy
-	pv     *corev1.PersistentVolume
-	// mounting are the names of nodes that mount the volume. Where there are none,
+// Search is the search for the node of a job.
+type Search struct {
+	Policy Policy
+	// PV is the volume; nil where it is to be made yet.
+	PV *corev1.PersistentVolume
+	// Mounting are the names of nodes that mount the volume. Where there are none,
 	// any node will do that can mount it.
-	mounting []string
-	// busy are the names of nodes that run a job of the same backup or restore.
-	busy map[string]bool
+	Mounting []string
+	// Busy are the names of nodes that run a job of the same backup or restore.
+	Busy map[string]bool
 }
 
-// choose returns the name of the best node: by the policy, then by name, so that it
-// depends on the nodes and not on their order. The error is a *noNodeError.
-func (s nodeSearch) choose(nodes []corev1.Node) (string, error) {
+// Choose returns the name of the best node: by the policy, then by name, so that it
+// depends on the nodes and not on their order. The error is a *NoNodeError.
+func (s Search) Choose(nodes []corev1.Node) (string, error) {
+	names, err := s.Candidates(nodes)
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
+}
+
+// Candidates returns the names of all nodes that can run the job, the best first. There
+// is at least one, or the error is a *NoNodeError.
+func (s Search) Candidates(nodes []corev1.Node) ([]string, error) {
 	type candidate struct {
 		name string
 		rank int
 	}
-	var best *candidate
-	none := &noNodeError{policy: s.policy, mounting: s.mounting, obstacles: map[string]string{}}
-	for _, name := range s.mounting {
+	var found []candidate
+	none := &NoNodeError{policy: s.Policy, mounting: s.Mounting, obstacles: map[string]string{}}
+	for _, name := range s.Mounting {
 		none.obstacles[name] = "is not there"
 	}
 	for i := range nodes {
@@ -91,43 +103,48 @@ func (s nodeSearch) choose(nodes []corev1.Node) (string, error) {
 		if none.obstacles[node.Name] = s.obstacle(node); none.obstacles[node.Name] != "" {
 			continue
 		}
-		if s.busy[node.Name] {
-			none.obstacles[node.Name], none.busy = "runs another job of this backup or restore", true
+		if s.Busy[node.Name] {
+			none.obstacles[node.Name], none.Busy = "runs another job of this backup or restore", true
 			continue
 		}
-		rank, _ := s.policy.rank(node)
-		if best == nil || rank < best.rank || rank == best.rank && node.Name < best.name {
-			best = &candidate{name: node.Name, rank: rank}
-		}
+		rank, _ := s.Policy.rank(node)
+		found = append(found, candidate{name: node.Name, rank: rank})
 	}
-	if best == nil {
-		return "", none
+	if len(found) == 0 {
+		return nil, none
 	}
-	return best.name, nil
+	slices.SortFunc(found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.name, b.name))
+	})
+	names := make([]string, 0, len(found))
+	for _, c := range found {
+		names = append(names, c.name)
+	}
+	return names, nil
 }
 
 // concerns tells whether the volume can be reached through the node, were it allowed.
-func (s nodeSearch) concerns(node *corev1.Node) bool {
-	return len(s.mounting) == 0 || slices.Contains(s.mounting, node.Name)
+func (s Search) concerns(node *corev1.Node) bool {
+	return len(s.Mounting) == 0 || slices.Contains(s.Mounting, node.Name)
 }
 
 // obstacle says what keeps any job from the node; "" if nothing does.
-func (s nodeSearch) obstacle(node *corev1.Node) string {
-	_, allowed := s.policy.rank(node)
+func (s Search) obstacle(node *corev1.Node) string {
+	_, allowed := s.Policy.rank(node)
 	switch {
 	case node.Labels[labelNodeType] == virtualNodeType:
 		return "is a virtual node"
-	case !allowed && s.policy == include:
+	case !allowed && s.Policy == Include:
 		return "has no label " + labelIncluded + "=true"
 	case !allowed:
 		return "has the label " + labelExcluded + "=true"
 	case !isReady(node):
 		return "is not ready"
-	case len(s.mounting) > 0:
+	case len(s.Mounting) > 0:
 		return ""
 	case node.Spec.Unschedulable:
 		return "is cordoned, and a pod would be needed there"
-	case !volume.MountableOn(s.pv, node):
+	case s.PV != nil && !volume.MountableOn(s.PV, node):
 		return "cannot mount the volume by its node affinity"
 	default:
 		return ""
@@ -143,18 +160,19 @@ func isReady(node *corev1.Node) bool {
 // maxObstacles is how many nodes an error names.
 const maxObstacles = 10
 
-// noNodeError says why no node can run a job.
-type noNodeError struct {
-	policy   schedulePolicy
+// NoNodeError says why no node can run a job.
+type NoNodeError struct {
+	// Busy says that a node is only to be waited for.
+	Busy bool
+
+	policy   Policy
 	mounting []string
 	// obstacles are what keeps the job from each node that could reach the volume.
 	obstacles map[string]string
-	// busy says that a node is only to be waited for.
-	busy bool
 }
 
 // Error names what excludes each node.
-func (e *noNodeError) Error() string {
+func (e *NoNodeError) Error() string {
 	text := fmt.Sprintf("no node can run the job of Cloud Backup (config key nodeSchedulePolicy: %s)", e.policy)
 	switch len(e.mounting) {
 	case 0:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package hbr
+package mount
 
 import (
 	"errors"
@@ -50,48 +50,48 @@ func TestWhereTheKubeletMountsAVolume(t *testing.T) {
 	)
 	tests := []struct {
 		name, pv, pod string
-		config        map[string]string
+		// root is the kubelet's.
+		root string
 		// below is the directory of the volume below that of the pods.
 		backup, restore string
 	}{
-		{"CSI", nasVolume, mounting, nil, volumes + "kubernetes.io~csi/pv-1/mount", ""},
-		{"a foreign CSI driver", otherCSI, mounting, nil, volumes + "kubernetes.io~csi/pv-1/mount", ""},
-		{"NFS in-tree", nfsVolume, mounting, nil, volumes + "kubernetes.io~nfs/pv-1", ""},
-		{"NAS by FlexVolume", nasFlexVolume, mounting, nil, volumes + "alicloud~nas/pv-1", ""},
-		{"OSS by FlexVolume", ossFlexVolume, mounting, nil, volumes + "alicloud~oss/pv-1", ""},
-		{"a disk by FlexVolume", diskFlexVolume, mounting, nil, volumes + "alicloud~disk/pv-1", ""},
-		{"a local volume", localVolume, mounting, nil, volumes + "kubernetes.io~local-volume/pv-1", ""},
-		{"a subPath, whose volume is mounted as a whole", nasVolume, subPath, nil, volumes + "kubernetes.io~csi/pv-1/mount", ""},
-		{"the init container's volume", nasVolume, byInit, nil, volumes + "kubernetes.io~csi/pv-1/mount", ""},
+		{"CSI", nasVolume, mounting, defaultRoot, volumes + "kubernetes.io~csi/pv-1/mount", ""},
+		{"a foreign CSI driver", otherCSI, mounting, defaultRoot, volumes + "kubernetes.io~csi/pv-1/mount", ""},
+		{"NFS in-tree", nfsVolume, mounting, defaultRoot, volumes + "kubernetes.io~nfs/pv-1", ""},
+		{"NAS by FlexVolume", nasFlexVolume, mounting, defaultRoot, volumes + "alicloud~nas/pv-1", ""},
+		{"OSS by FlexVolume", ossFlexVolume, mounting, defaultRoot, volumes + "alicloud~oss/pv-1", ""},
+		{"a disk by FlexVolume", diskFlexVolume, mounting, defaultRoot, volumes + "alicloud~disk/pv-1", ""},
+		{"a local volume", localVolume, mounting, defaultRoot, volumes + "kubernetes.io~local-volume/pv-1", ""},
+		{"a subPath, whose volume is mounted as a whole", nasVolume, subPath, defaultRoot, volumes + "kubernetes.io~csi/pv-1/mount", ""},
+		{"the init container's volume", nasVolume, byInit, defaultRoot, volumes + "kubernetes.io~csi/pv-1/mount", ""},
 		{
 			"a kubelet with another root", nasVolume, mounting,
-			map[string]string{"kubeletRootDir": "/var/lib/container/kubelet"},
+			"/var/lib/container/kubelet",
 			toRoot + "/var/lib/container/kubelet/pods/" + volumes + "kubernetes.io~csi/pv-1/mount",
 			"/var/lib/container/kubelet/pods/" + volumes + "kubernetes.io~csi/pv-1/mount",
 		},
 		{
 			"a directory of the node", hostPathVolume, mounting,
-			map[string]string{"hostPathRoot": "/data"},
+			defaultRoot,
 			toRoot + "/data/shop", "/data/shop",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			l := locationOf(t, tt.config)
-			got, err := l.mountIn(shopPod(t, tt.pod), claimed(t, tt.pv))
+			got, err := placeIn(tt.root, shopPod(t, tt.pod), claimed(t, tt.pv))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tt.restore == "" {
 				tt.restore = "/var/lib/kubelet/pods/" + tt.backup
 			}
-			want := mounted{node: "node-1", directory: tt.restore}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(mounted{})); diff != "" {
-				t.Errorf("mounted (-want +got):\n%s", diff)
+			want := Place{Node: "node-1", Directory: tt.restore}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("place (-want +got):\n%s", diff)
 			}
-			if got.backupPrefix() != tt.backup || got.restorePrefix() != tt.restore {
-				t.Errorf("hostPrefix %q in a backup, %q in a restore, want %q and %q", got.backupPrefix(), got.restorePrefix(), tt.backup, tt.restore)
+			if got.BackupPrefix() != tt.backup || got.RestorePrefix() != tt.restore {
+				t.Errorf("hostPrefix %q in a backup, %q in a restore, want %q and %q", got.BackupPrefix(), got.RestorePrefix(), tt.backup, tt.restore)
 			}
 		})
 	}
@@ -120,8 +120,7 @@ func TestPodsThatGiveNoWayToAVolume(t *testing.T) {
 			if tt.change != nil {
 				tt.change(pod)
 			}
-			l := locationOf(t, nil)
-			_, err := l.mountIn(pod, claimed(t, tt.pv))
+			_, err := placeIn(defaultRoot, pod, claimed(t, tt.pv))
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), "the pod "+pod.Namespace+"/web-0 gives no way to the volume pv-1: ") {
 				t.Errorf("error %v, want %v", err, tt.want)
 			}
@@ -129,8 +128,7 @@ func TestPodsThatGiveNoWayToAVolume(t *testing.T) {
 	}
 	unclaimed := claimed(t, nasVolume)
 	unclaimed.Spec.ClaimRef = nil
-	l := locationOf(t, nil)
-	if _, err := l.mountIn(shopPod(t, mounting), unclaimed); !errors.Is(err, errNotMounting) {
+	if _, err := placeIn(defaultRoot, shopPod(t, mounting), unclaimed); !errors.Is(err, errNotMounting) {
 		t.Errorf("error %v for a volume without a claim", err)
 	}
 }
@@ -140,8 +138,7 @@ func TestAnEphemeralVolumeHasTheClaimOfItsPod(t *testing.T) {
 	pod := shopPod(t, `{nodeName: node-1, volumes: [{name: v, ephemeral: {}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /d}]}]}`)
 	pv := claimed(t, nasVolume)
 	pv.Spec.ClaimRef.Name = "web-0-v"
-	l := locationOf(t, nil)
-	if _, err := l.mountIn(pod, pv); err != nil {
+	if _, err := placeIn(defaultRoot, pod, pv); err != nil {
 		t.Error(err)
 	}
 }
@@ -176,12 +173,11 @@ func TestAKubeletBehindASymbolicLink(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(kubelet, "pods", podUID, "volumes/kubernetes.io~csi/pv-1/mount"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			l := locationOf(t, map[string]string{"kubeletRootDir": tt.root})
-			at, err := l.mountIn(shopPod(t, mounting), claimed(t, nasVolume))
+			at, err := placeIn(tt.root, shopPod(t, mounting), claimed(t, nasVolume))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{filepath.Join(clientPods, at.backupPrefix(), wholeVolume), filepath.Join(at.restorePrefix(), wholeVolume)} {
+			for _, path := range []string{filepath.Join(clientPods, at.BackupPrefix(), WholeVolume), filepath.Join(at.RestorePrefix(), WholeVolume)} {
 				if _, err := os.Stat(filepath.Join(node, path)); (err == nil) != tt.want {
 					t.Errorf("%s is there: %v", path, err == nil)
 				}
@@ -194,10 +190,10 @@ func TestAKubeletBehindASymbolicLink(t *testing.T) {
 // client has been told of it.
 func TestAnotherKubeletRootIsFoundFromAnyDirectory(t *testing.T) {
 	t.Parallel()
-	at := mounted{node: "node-1", directory: "/var/lib/container/kubelet/pods/uid/volumes/kubernetes.io~nfs/pv-1"}
+	at := Place{Node: "node-1", Directory: "/var/lib/container/kubelet/pods/uid/volumes/kubernetes.io~nfs/pv-1"}
 	for _, pods := range []string{clientPods, "/var/lib/container/kubelet/pods", "/data/kubelet/pods", "/"} {
-		if got := filepath.Join(pods, at.backupPrefix()); got != at.directory {
-			t.Errorf("from %s, %q leads to %s", pods, at.backupPrefix(), got)
+		if got := filepath.Join(pods, at.BackupPrefix()); got != at.Directory {
+			t.Errorf("from %s, %q leads to %s", pods, at.BackupPrefix(), got)
 		}
 	}
 }

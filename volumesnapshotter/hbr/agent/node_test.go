@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package hbr
+package agent
 
 import (
 	"errors"
@@ -12,7 +12,20 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 )
+
+// volumeFrom returns the PersistentVolume of a YAML text.
+func volumeFrom(tb testing.TB, text string) *corev1.PersistentVolume {
+	tb.Helper()
+	pv := &corev1.PersistentVolume{}
+	if err := yaml.UnmarshalStrict([]byte(text), pv); err != nil {
+		tb.Fatalf("the test's PersistentVolume: %v", err)
+	}
+	return pv
+}
+
+const localVolume = `spec: {local: {path: /mnt/disks/1}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node-1]}]}]}}}`
 
 // nodeNamed returns a node that is ready, with labels in the form key=value.
 func nodeNamed(name string, labels ...string) corev1.Node {
@@ -48,7 +61,7 @@ func TestTheNodeOfAJob(t *testing.T) {
 	all := []corev1.Node{plain, marked, kept}
 	tests := []struct {
 		name     string
-		policy   schedulePolicy
+		policy   Policy
 		mounting []string
 		busy     []string
 		pv       string
@@ -56,35 +69,35 @@ func TestTheNodeOfAJob(t *testing.T) {
 		// want is a node, or the error behind its beginning.
 		want, wantErr string
 	}{
-		{name: "exclude leaves out what is excluded", policy: exclude, nodes: all, want: "b-plain"},
-		{name: "include takes what is included alone", policy: include, nodes: all, want: "c-included"},
-		{name: "prefer begins with what is included", policy: prefer, nodes: all, want: "c-included"},
-		{name: "prefer goes on with what has no label", policy: prefer, nodes: all, busy: []string{"c-included"}, want: "b-plain"},
-		{name: "prefer ends with what is excluded", policy: prefer, nodes: all, busy: []string{"c-included", "b-plain"}, want: "a-excluded"},
-		{name: "a label that is not true says nothing", policy: exclude, nodes: []corev1.Node{nodeNamed("n", labelExcluded+"=false")}, want: "n"},
-		{name: "prefer takes a node with both labels as included", policy: prefer, nodes: []corev1.Node{plain, nodeNamed("z", includedNode, excludedNode)}, want: "z"},
-		{name: "the node that mounts the volume", policy: exclude, nodes: []corev1.Node{nodeNamed("n-1"), nodeNamed("n-2")}, mounting: []string{"n-2"}, want: "n-2"},
-		{name: "one of those that mount it", policy: prefer, nodes: all, mounting: []string{"a-excluded", "b-plain"}, want: "b-plain"},
-		{name: "the one that mounts it though it is cordoned", policy: exclude, nodes: []corev1.Node{changed(nodeNamed("n"), cordoned)}, mounting: []string{"n"}, want: "n"},
-		{name: "where the volume can be mounted", policy: exclude, nodes: []corev1.Node{nodeNamed("node-0"), nodeNamed("node-1")}, pv: localVolume, want: "node-1"},
+		{name: "exclude leaves out what is excluded", policy: Exclude, nodes: all, want: "b-plain"},
+		{name: "include takes what is included alone", policy: Include, nodes: all, want: "c-included"},
+		{name: "prefer begins with what is included", policy: Prefer, nodes: all, want: "c-included"},
+		{name: "prefer goes on with what has no label", policy: Prefer, nodes: all, busy: []string{"c-included"}, want: "b-plain"},
+		{name: "prefer ends with what is excluded", policy: Prefer, nodes: all, busy: []string{"c-included", "b-plain"}, want: "a-excluded"},
+		{name: "a label that is not true says nothing", policy: Exclude, nodes: []corev1.Node{nodeNamed("n", labelExcluded+"=false")}, want: "n"},
+		{name: "prefer takes a node with both labels as included", policy: Prefer, nodes: []corev1.Node{plain, nodeNamed("z", includedNode, excludedNode)}, want: "z"},
+		{name: "the node that mounts the volume", policy: Exclude, nodes: []corev1.Node{nodeNamed("n-1"), nodeNamed("n-2")}, mounting: []string{"n-2"}, want: "n-2"},
+		{name: "one of those that mount it", policy: Prefer, nodes: all, mounting: []string{"a-excluded", "b-plain"}, want: "b-plain"},
+		{name: "the one that mounts it though it is cordoned", policy: Exclude, nodes: []corev1.Node{changed(nodeNamed("n"), cordoned)}, mounting: []string{"n"}, want: "n"},
+		{name: "where the volume can be mounted", policy: Exclude, nodes: []corev1.Node{nodeNamed("node-0"), nodeNamed("node-1")}, pv: localVolume, want: "node-1"},
 		{
-			name: "no nodes at all", policy: exclude,
+			name: "no nodes at all", policy: Exclude,
 			wantErr: "(config key nodeSchedulePolicy: exclude): the cluster has none",
 		},
 		{
-			name: "the only node that mounts it is excluded", policy: exclude, nodes: all, mounting: []string{"a-excluded"},
+			name: "the only node that mounts it is excluded", policy: Exclude, nodes: all, mounting: []string{"a-excluded"},
 			wantErr: "(config key nodeSchedulePolicy: exclude), and one alone mounts the volume: a-excluded has the label csdr.alibabacloud.com/agent-excluded=true",
 		},
 		{
-			name: "the nodes that mount it are not included", policy: include, nodes: all, mounting: []string{"b-plain", "a-excluded"},
+			name: "the nodes that mount it are not included", policy: Include, nodes: all, mounting: []string{"b-plain", "a-excluded"},
 			wantErr: "(config key nodeSchedulePolicy: include), and 2 alone mount the volume: a-excluded has no label csdr.alibabacloud.com/agent-included=true, b-plain has no label csdr.alibabacloud.com/agent-included=true",
 		},
 		{
-			name: "the node that mounts it has gone", policy: prefer, nodes: all, mounting: []string{"gone"},
+			name: "the node that mounts it has gone", policy: Prefer, nodes: all, mounting: []string{"gone"},
 			wantErr: "(config key nodeSchedulePolicy: prefer), and one alone mounts the volume: gone is not there",
 		},
 		{
-			name: "each node for a reason of its own", policy: exclude, pv: localVolume,
+			name: "each node for a reason of its own", policy: Exclude, pv: localVolume,
 			nodes: []corev1.Node{
 				nodeNamed("n-1", virtualNode, includedNode), changed(nodeNamed("n-2"), notReady), changed(nodeNamed("n-3"), cordoned),
 				nodeNamed("n-4"), changed(nodeNamed("n-5"), deleted), kept,
@@ -93,22 +106,22 @@ func TestTheNodeOfAJob(t *testing.T) {
 				"n-3 is cordoned, and a pod would be needed there, n-4 cannot mount the volume by its node affinity, n-5 is not ready",
 		},
 		{
-			name: "a virtual node, even if it mounts the volume", policy: prefer, nodes: []corev1.Node{nodeNamed("v", virtualNode)}, mounting: []string{"v"},
+			name: "a virtual node, even if it mounts the volume", policy: Prefer, nodes: []corev1.Node{nodeNamed("v", virtualNode)}, mounting: []string{"v"},
 			wantErr: "(config key nodeSchedulePolicy: prefer), and one alone mounts the volume: v is a virtual node",
 		},
 		{
-			name: "a second job on a node", policy: exclude, nodes: []corev1.Node{plain, kept}, busy: []string{"b-plain"},
+			name: "a second job on a node", policy: Exclude, nodes: []corev1.Node{plain, kept}, busy: []string{"b-plain"},
 			wantErr: "(config key nodeSchedulePolicy: exclude): a-excluded has the label csdr.alibabacloud.com/agent-excluded=true, b-plain runs another job of this backup or restore",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			search := nodeSearch{policy: tt.policy, pv: volumeFrom(t, tt.pv), mounting: tt.mounting, busy: map[string]bool{}}
+			search := Search{Policy: tt.policy, PV: volumeFrom(t, tt.pv), Mounting: tt.mounting, Busy: map[string]bool{}}
 			for _, name := range tt.busy {
-				search.busy[name] = true
+				search.Busy[name] = true
 			}
-			got, err := search.choose(tt.nodes)
+			got, err := search.Choose(tt.nodes)
 			if got != tt.want {
 				t.Errorf("node %q, want %q", got, tt.want)
 			}
@@ -121,8 +134,8 @@ func TestTheNodeOfAJob(t *testing.T) {
 			if want := "no node can run the job of Cloud Backup " + tt.wantErr; err == nil || err.Error() != want {
 				t.Errorf("error:\n%v\nwant:\n%s", err, want)
 			}
-			var none *noNodeError
-			if !errors.As(err, &none) || none.busy != (len(tt.busy) > 0) {
+			var none *NoNodeError
+			if !errors.As(err, &none) || none.Busy != (len(tt.busy) > 0) {
 				t.Errorf("error %#v, want one that is worth waiting: %v", err, len(tt.busy) > 0)
 			}
 		})
@@ -135,7 +148,7 @@ func TestAnErrorNamesTenNodes(t *testing.T) {
 	for i := range 12 {
 		nodes = append(nodes, changed(nodeNamed(fmt.Sprintf("n-%02d", i)), notReady))
 	}
-	_, err := nodeSearch{policy: exclude, pv: &corev1.PersistentVolume{}}.choose(nodes)
+	_, err := Search{Policy: Exclude}.Choose(nodes)
 	if err == nil || !strings.HasSuffix(err.Error(), ", n-09 is not ready, and 2 more") {
 		t.Errorf("error %v, want one that names ten nodes", err)
 	}
@@ -149,24 +162,24 @@ func TestTheChoiceIsThatOfTheNodes(t *testing.T) {
 	pv := volumeFrom(t, localVolume)
 	property := func(seed uint64) bool {
 		random := rand.New(rand.NewPCG(seed, 0))
-		search := nodeSearch{policy: []schedulePolicy{exclude, include, prefer}[random.IntN(3)], pv: &corev1.PersistentVolume{}, busy: map[string]bool{}}
+		search := Search{Policy: []Policy{Exclude, Include, Prefer}[random.IntN(3)], Busy: map[string]bool{}}
 		if random.IntN(3) == 0 {
-			search.pv = pv
+			search.PV = pv
 		}
 		nodes := anyNodes(random, &search)
-		name, err := search.choose(nodes)
+		name, err := search.Choose(nodes)
 		for range 5 {
 			random.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
-			random.Shuffle(len(search.mounting), func(i, j int) {
-				search.mounting[i], search.mounting[j] = search.mounting[j], search.mounting[i]
+			random.Shuffle(len(search.Mounting), func(i, j int) {
+				search.Mounting[i], search.Mounting[j] = search.Mounting[j], search.Mounting[i]
 			})
-			if again, errAgain := search.choose(nodes); again != name || fmt.Sprint(errAgain) != fmt.Sprint(err) {
+			if again, errAgain := search.Choose(nodes); again != name || fmt.Sprint(errAgain) != fmt.Sprint(err) {
 				return false
 			}
 		}
 		for i := range nodes {
 			if nodes[i].Name == name {
-				return err == nil && search.concerns(&nodes[i]) && search.obstacle(&nodes[i]) == "" && !search.busy[name]
+				return err == nil && search.concerns(&nodes[i]) && search.obstacle(&nodes[i]) == "" && !search.Busy[name]
 			}
 		}
 		return name == "" && err != nil
@@ -176,7 +189,7 @@ func TestTheChoiceIsThatOfTheNodes(t *testing.T) {
 	}
 }
 
-func anyNodes(random *rand.Rand, search *nodeSearch) []corev1.Node {
+func anyNodes(random *rand.Rand, search *Search) []corev1.Node {
 	var nodes []corev1.Node
 	for i := range random.IntN(6) {
 		node := nodeNamed(fmt.Sprintf("node-%d", i))
@@ -192,9 +205,9 @@ func anyNodes(random *rand.Rand, search *nodeSearch) []corev1.Node {
 			}
 		}
 		if random.IntN(3) == 0 {
-			search.mounting = append(search.mounting, node.Name)
+			search.Mounting = append(search.Mounting, node.Name)
 		}
-		search.busy[node.Name] = random.IntN(4) == 0
+		search.Busy[node.Name] = random.IntN(4) == 0
 		nodes = append(nodes, node)
 	}
 	return nodes

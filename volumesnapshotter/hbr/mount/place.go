@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package hbr
+package mount
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
 const (
@@ -19,33 +20,33 @@ const (
 	podsDirectory = "pods"
 	// clientPods is what the client takes the hostPrefix of a backup to be relative to,
 	// unless it is told of another kubelet's root.
-	clientPods = defaultKubeletRoot + "/" + podsDirectory
+	clientPods = agent.DefaultKubeletRoot + "/" + podsDirectory
 	// toRoot leads to the root of the node from whichever directory of pods: there is
 	// nothing above the root.
 	toRoot = "../../../../../../../.."
-	// wholeVolume is the pvPath of all of a volume, whatever its hostPrefix.
-	wholeVolume = "/"
+	// WholeVolume is the pvPath of all of a volume, whatever its hostPrefix.
+	WholeVolume = "/"
 )
 
-// mounted is a volume on a node, as a job of the client is told it.
-type mounted struct {
-	// node is the job's host.
-	node string
-	// directory is where the volume's files are on the node, clean.
-	directory string
+// Place is a volume on a node, as a job of the client is told it.
+type Place struct {
+	// Node is the job's host.
+	Node string
+	// Directory is where the volume's files are on the node: absolute and clean.
+	Directory string
 }
 
-// backupPrefix is the hostPrefix of a backup job: relative to the directory of the pods,
+// BackupPrefix is the hostPrefix of a backup job: relative to the directory of the pods,
 // wherever the client takes that to be.
-func (m mounted) backupPrefix() string {
-	if below, ok := strings.CutPrefix(m.directory, clientPods+"/"); ok {
+func (p Place) BackupPrefix() string {
+	if below, ok := strings.CutPrefix(p.Directory, clientPods+"/"); ok {
 		return below
 	}
-	return toRoot + m.directory
+	return toRoot + p.Directory
 }
 
-// restorePrefix is the hostPrefix of a restore job: absolute.
-func (m mounted) restorePrefix() string { return m.directory }
+// RestorePrefix is the hostPrefix of a restore job: absolute.
+func (p Place) RestorePrefix() string { return p.Directory }
 
 // Reasons why a Pod does not mount a volume.
 var (
@@ -54,16 +55,16 @@ var (
 	errNoDirectory = errors.New("its plug-in has no directory that is known")
 )
 
-// mountIn returns where the kubelet has mounted pv for pod.
-func (l *location) mountIn(pod *corev1.Pod, pv *corev1.PersistentVolume) (mounted, error) {
-	directory, err := l.directoryIn(pod, pv)
+// placeIn returns where the kubelet, whose root is kubeletRoot, has mounted pv for pod.
+func placeIn(kubeletRoot string, pod *corev1.Pod, pv *corev1.PersistentVolume) (Place, error) {
+	directory, err := directoryIn(kubeletRoot, pod, pv)
 	if err != nil {
-		return mounted{}, fmt.Errorf("the pod %s/%s gives no way to the volume %s: %w", pod.Namespace, pod.Name, pv.Name, err)
+		return Place{}, fmt.Errorf("the pod %s/%s gives no way to the volume %s: %w", pod.Namespace, pod.Name, pv.Name, err)
 	}
-	return mounted{node: pod.Spec.NodeName, directory: directory}, nil
+	return Place{Node: pod.Spec.NodeName, Directory: directory}, nil
 }
 
-func (l *location) directoryIn(pod *corev1.Pod, pv *corev1.PersistentVolume) (string, error) {
+func directoryIn(kubeletRoot string, pod *corev1.Pod, pv *corev1.PersistentVolume) (string, error) {
 	if pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil {
 		return "", errNotRunning
 	}
@@ -71,13 +72,13 @@ func (l *location) directoryIn(pod *corev1.Pod, pv *corev1.PersistentVolume) (st
 		return "", errNotMounting
 	}
 	if volume.KindOf(pv) == volume.KindHostPath {
-		return hostPathOf(pv), nil // The kubelet mounts nothing of its own.
+		return HostPathOf(pv), nil // The kubelet mounts nothing of its own.
 	}
 	plugin := pluginDirectory(pv)
 	if plugin == "" {
 		return "", errNoDirectory
 	}
-	return path.Join(l.kubeletRoot, podsDirectory, string(pod.UID), "volumes", plugin), nil
+	return path.Join(kubeletRoot, podsDirectory, string(pod.UID), "volumes", plugin), nil
 }
 
 // mounts tells whether a container of pod mounts pv, all of it or a subPath: the
@@ -132,7 +133,7 @@ func pluginDirectory(pv *corev1.PersistentVolume) string {
 	}
 }
 
-// hostPathOf returns the directory of a hostPath volume, clean.
-func hostPathOf(pv *corev1.PersistentVolume) string {
+// HostPathOf returns the directory of a hostPath volume, clean.
+func HostPathOf(pv *corev1.PersistentVolume) string {
 	return path.Clean("/" + volume.LocalPath(pv))
 }

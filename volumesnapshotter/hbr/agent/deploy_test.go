@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package hbr
+package agent
 
 import (
 	"os"
@@ -16,7 +16,7 @@ import (
 )
 
 // clientManifests is what an administrator applies.
-const clientManifests = "../../deploy/hbr-client"
+const clientManifests = "../../../deploy/hbr-client"
 
 // readManifest reads a file of clientManifests strictly.
 func readManifest[T any](t *testing.T, file string) T {
@@ -36,7 +36,7 @@ func TestTheClientIsDeployedAsThePluginExpectsIt(t *testing.T) {
 	t.Parallel()
 	set := readManifest[appsv1.DaemonSet](t, "daemonset.yaml")
 	class := readManifest[schedulingv1.PriorityClass](t, "priorityclass.yaml")
-	marked := map[string]string{clientLabel: clientName}
+	marked := map[string]string{appLabel: Name}
 	pod := set.Spec.Template.Spec
 	if len(pod.Containers) != 1 || len(pod.Volumes) != 1 {
 		t.Fatalf("%d containers and %d volumes, want one of each", len(pod.Containers), len(pod.Volumes))
@@ -58,19 +58,19 @@ func TestTheClientIsDeployedAsThePluginExpectsIt(t *testing.T) {
 		"volume":      pod.Volumes[0].VolumeSource,
 	}
 	want := map[string]any{
-		"name":        clientName,
+		"name":        Name,
 		"labels":      marked,
 		"selector":    &metav1.LabelSelector{MatchLabels: marked},
-		"nodes":       map[string]string{labelAgentEnable: "true"},
+		"nodes":       map[string]string{enabledLabel: "true"},
 		"tolerations": []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
-		"priority":    priorityClass,
-		"class":       priorityClass,
+		"priority":    PriorityClass,
+		"class":       PriorityClass,
 		"preempts":    corev1.PreemptNever,
-		"token": corev1.EnvVar{Name: tokenKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: clientName}, Key: tokenKey,
+		"token": corev1.EnvVar{Name: TokenKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: Name}, Key: TokenKey,
 		}}},
-		"mounts": []corev1.VolumeMount{{Name: pod.Volumes[0].Name, MountPath: defaultKubeletRoot, MountPropagation: &propagation}},
-		"volume": corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: defaultKubeletRoot, Type: &directory}},
+		"mounts": []corev1.VolumeMount{{Name: pod.Volumes[0].Name, MountPath: DefaultKubeletRoot, MountPropagation: &propagation}},
+		"volume": corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: DefaultKubeletRoot, Type: &directory}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("client (-want +got):\n%s", diff)
