@@ -9,6 +9,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // StorageClassMappingName is the name that NewStorageClassMapping's action is
@@ -70,6 +71,9 @@ func (a *StorageClassMapping) change(o *storageObject) {
 		if old, set := o.setFlag(storageclass.MultiAttachParameter, *plan.MultiAttach); set {
 			o.changed(old, *plan.MultiAttach).Info("Changed whether several nodes may attach the disk")
 		}
+	}
+	if plan.Target != nil {
+		o.set(plan.Target.String(), "metadata", "annotations", volume.AnnotationTarget)
 	}
 }
 

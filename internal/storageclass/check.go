@@ -44,8 +44,9 @@ type readError struct{ error }
 // Unwrap returns the error of the API server.
 func (e *readError) Unwrap() error { return e.error }
 
-// targetClass returns the class of that name if volumes can be converted to it.
-func targetClass(ctx context.Context, name TargetClass, classes Classes) (*storagev1.StorageClass, error) {
+// targetClass returns the class of that name if volumes can be converted to it: one of
+// Alibaba Cloud's disks, NAS or OSS, or of the driver own, which the volume has already.
+func targetClass(ctx context.Context, name TargetClass, own string, classes Classes) (*storagev1.StorageClass, error) {
 	class, err := classes.StorageClass(ctx, string(name))
 	switch {
 	case apierrors.IsNotFound(err):
@@ -54,7 +55,7 @@ func targetClass(ctx context.Context, name TargetClass, classes Classes) (*stora
 		return nil, &readError{fmt.Errorf("reading the StorageClass %s: %w", name, err)}
 	}
 	switch class.Provisioner {
-	case volume.DriverDisk, volume.DriverNAS, volume.DriverOSS:
+	case volume.DriverDisk, volume.DriverNAS, volume.DriverOSS, own:
 		return class, nil
 	default:
 		return nil, fmt.Errorf("%w: the provisioner of %s is %s", ErrProvisioner, name, class.Provisioner)

@@ -188,7 +188,7 @@ func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (P
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
 	plan := Plan{At: conversion.At, Class: string(conversion.Class), Capacity: conversion.size(), Missing: missing}
-	if err := plan.setDisk(conversion, had, class); err != nil {
+	if _, err := plan.setDisk(conversion, had, class); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
 	return plan, nil
@@ -216,7 +216,7 @@ func conversionOf(ctx context.Context, v *view, mapping *Mapping, had claimed) (
 		}
 		conversion.At = mapping.MissingClasses.At
 	}
-	class, err = targetClass(ctx, conversion.Class, v)
+	class, err = targetClass(ctx, conversion.Class, "", v)
 	if err == nil {
 		err = checkZones(ctx, class, v)
 	}
@@ -275,21 +275,21 @@ func (m *MissingClasses) of(had claimed) TargetClass {
 }
 
 // setDisk plans access modes and least size of a claim whose volume is provisioned by
-// class, which may be nil.
-func (p *Plan) setDisk(conversion Conversion, had claimed, class *storagev1.StorageClass) error {
+// class, which may be nil. It returns how the disk is shared, nil for what is no disk.
+func (p *Plan) setDisk(conversion Conversion, had claimed, class *storagev1.StorageClass) (*sharing, error) {
 	if class == nil || !isDisk(class) {
 		p.Modes = conversion.Modes()
-		return nil
+		return nil, nil //nolint:nilnil // it is no disk
 	}
 	target, err := TargetOf(class)
 	if err != nil && conversion.Class != "" {
-		return err
+		return nil, err
 	}
 	p.LeastSize = leastSize(target.Types)
 	disk := &sharing{multiAttach: isTrue(target.MultiAttach), block: had.block}
 	if err := p.setModes(had.Claim, conversion, had.modes, disk); err != nil {
-		return err
+		return nil, err
 	}
 	p.WasShared = p.OneNode && !had.ofOnePod && !isDiskDriver(had.provisioner)
-	return nil
+	return disk, nil
 }

@@ -30,6 +30,9 @@ type Plan struct {
 	// MultiAttach is whether the disk of a PersistentVolume was made to be attached to
 	// several nodes.
 	MultiAttach *bool
+	// Target is what the files of a PersistentVolume are restored into; nil where none are,
+	// and where the cluster may not be read. It is to be noted on it.
+	Target *FileSystemTarget
 	// Missing is the class that the object had, where no rule names another and the
 	// cluster has none of that name. Class may have taken its place.
 	Missing string
@@ -45,6 +48,16 @@ type Plan struct {
 
 	// LeastSize is the least that the object is to say. It is nil for what is no new disk.
 	LeastSize *resource.Quantity
+}
+
+// sizeOf returns the size of what had one.
+func (p *Plan) sizeOf(had resource.Quantity) resource.Quantity {
+	for _, size := range []*resource.Quantity{p.Capacity, p.LeastSize} {
+		if size != nil && size.Cmp(had) > 0 {
+			had = *size
+		}
+	}
+	return had
 }
 
 // leastSize is that of a disk of any of the types: no disk is smaller, and a

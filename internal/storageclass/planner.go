@@ -17,7 +17,7 @@ import (
 )
 
 // Planner plans what volumes, claims and templates of claims are to be where they
-// are restored. A volume comes back in one of three ways, and Velero tells an
+// are restored. A volume comes back in one of four ways, and Velero tells an
 // action none of them:
 //
 //   - Made of a snapshot. The PersistentVolume is restored with another disk than was
@@ -25,6 +25,10 @@ import (
 //     for, at least (Targets.DiskTarget), so that the PersistentVolume says so too,
 //     and the driver grows the file system when it mounts it. Its claimRef would bind
 //     any claim: the claim takes class and size from the PersistentVolume.
+//   - Filled. The files of the PersistentVolume are restored into another volume, which
+//     is of the class and size that the settings ask for (Targets.FileSystemTarget). The
+//     PersistentVolume says so, and takes that volume over when it is whole
+//     (volume.AnnotationPending). The claim follows it. Any rule is possible.
 //   - Reattached. The PersistentVolume is restored with the disk or file system that
 //     was backed up, because it has no snapshot and its reclaim policy is Retain, or it
 //     is in the cluster already. Nothing of it is converted: class and size stay, and a

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // upstreamAction is Velero's own action that changes classes.
@@ -35,7 +36,7 @@ type upstreamMapping struct {
 	Classes map[string]string `json:",inline"`
 }
 
-// Targets tells what the settings of a restore ask of the disk of a claim. It is
+// Targets tells what the settings of a restore ask of the volume of a claim. It is
 // safe for use by several goroutines.
 type Targets struct {
 	mapping  *settings.Settings[Mapping]
@@ -78,7 +79,7 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 	if claim == (diskspec.Claim{}) {
 		return diskspec.Target{}, nil
 	}
-	conversion, _, err := t.conversion(ctx, settings.ForRestore(restore), claim, t.classes.StorageClass)
+	conversion, _, err := t.conversion(ctx, settings.ForRestore(restore), claimOfDisk(claim), t.classes.StorageClass)
 	if err != nil {
 		return diskspec.Target{}, err
 	}
@@ -116,38 +117,44 @@ type keptDisk struct {
 // find returns a StorageClass, as Classes does.
 type find func(ctx context.Context, name string) (*storagev1.StorageClass, error)
 
-// conversion returns what becomes of claim, the volume of which is a disk made of a
+// claimOfDisk returns what is known of a claim whose volume is a disk.
+func claimOfDisk(claim diskspec.Claim) claimed {
+	return claimed{Claim: claim, provisioner: volume.DriverDisk}
+}
+
+// conversion returns what becomes of a claim, the volume of which is made of a
 // snapshot; the zero one if it stays as it was. A substitute is the conversion to a
 // class that takes the place of a missing one.
-func (t *Targets) conversion(ctx context.Context, run settings.Run, claim diskspec.Claim, class find) (found Conversion, substitute bool, err error) {
+func (t *Targets) conversion(ctx context.Context, run settings.Run, had claimed, class find) (found Conversion, substitute bool, err error) {
 	mapping, _, err := t.mapping.Read(ctx, run)
 	if err != nil {
 		return Conversion{}, false, err
 	}
-	conversion, _ := mapping.FindByName(claim)
-	if conversion.Class != "" || claim.StorageClass == "" {
+	conversion, _ := mapping.FindByName(had.Claim)
+	if conversion.Class != "" || had.StorageClass == "" {
 		return conversion, false, nil
 	}
 	upstream, _, err := t.upstream.Read(ctx, run)
 	if err != nil {
 		return Conversion{}, false, err
 	}
-	if name, ok := upstream.Classes[claim.StorageClass]; ok {
-		at := upstream.At.ValueUnder(claim.StorageClass)
+	if name, ok := upstream.Classes[had.StorageClass]; ok {
+		at := upstream.At.ValueUnder(had.StorageClass)
 		conversion.Class, conversion.ClassAt, conversion.Upstream = TargetClass(name), &at, true
 		return conversion, false, nil
 	}
-	if mapping.MissingClasses == nil || mapping.MissingClasses.Disk == "" {
+	instead := mapping.MissingClasses.of(had)
+	if instead == "" {
 		return conversion, false, nil
 	}
-	switch _, err := class(ctx, claim.StorageClass); {
+	switch _, err := class(ctx, had.StorageClass); {
 	case apierrors.IsNotFound(err):
-		conversion.Class, conversion.ClassAt = mapping.MissingClasses.Disk, &mapping.MissingClasses.At
+		conversion.Class, conversion.ClassAt = instead, &mapping.MissingClasses.At
 		return conversion, true, nil
 	case apierrors.IsForbidden(err):
 		return conversion, false, nil // A class that may not be read is not known to be missing.
 	case err != nil:
-		return conversion, false, &readError{fmt.Errorf("looking whether there is the StorageClass %s: %w", claim.StorageClass, err)}
+		return conversion, false, &readError{fmt.Errorf("looking whether there is the StorageClass %s: %w", had.StorageClass, err)}
 	}
 	return conversion, false, nil
 }
@@ -158,7 +165,7 @@ func (t *Targets) conversion(ctx context.Context, run settings.Run, claim disksp
 func diskTarget(ctx context.Context, conversion Conversion, classes Classes) (diskspec.Target, error) {
 	var target diskspec.Target
 	if conversion.Class != "" {
-		class, err := targetClass(ctx, conversion.Class, classes)
+		class, err := targetClass(ctx, conversion.Class, "", classes)
 		if err == nil && !conversion.Upstream {
 			err = checkZones(ctx, class, classes)
 		}

@@ -232,7 +232,7 @@ func (v *view) readVolumes(ctx context.Context) error {
 		all, err := v.cluster.Volumes(ctx)
 		v.here = all
 		for i := range all {
-			v.addRestored(&all[i])
+			v.addRestored(ctx, &all[i])
 		}
 		return err
 	})
@@ -243,7 +243,7 @@ func (v *view) readVolumes(ctx context.Context) error {
 }
 
 // addRestored adds a PersistentVolume of the cluster if this restore has made it.
-func (v *view) addRestored(pv *corev1.PersistentVolume) {
+func (v *view) addRestored(ctx context.Context, pv *corev1.PersistentVolume) {
 	if pv.Labels[velerov1.RestoreNameLabel] != label.GetValidName(v.restore.Name) {
 		return
 	}
@@ -251,7 +251,27 @@ func (v *view) addRestored(pv *corev1.PersistentVolume) {
 	if original := pv.Annotations[annotationOriginalName]; original != "" {
 		name = original
 	}
-	if _, known := v.volumes[name]; !known {
-		v.volumes[name] = restoredOf(pv)
+	if _, known := v.volumes[name]; known {
+		return
 	}
+	made := restoredOf(pv)
+	if volume.PendingID(pv) != "" {
+		made.disk = v.diskToBe(ctx, pv)
+	}
+	v.volumes[name] = made
+}
+
+// diskToBe returns how the disk is shared that the files of a PersistentVolume are
+// restored into, nil for what is no disk, and where its class cannot be read any more.
+func (v *view) diskToBe(ctx context.Context, pv *corev1.PersistentVolume) *sharing {
+	target, err := notedTarget(pv)
+	if err != nil || target == nil || !isDiskDriver(target.Provisioner) {
+		return nil
+	}
+	class, err := v.StorageClass(ctx, target.Class)
+	if err != nil {
+		return nil
+	}
+	asked, _ := TargetOf(class) //nolint:errcheck // What is wrong with the class was told when it was planned.
+	return &sharing{multiAttach: isTrue(asked.MultiAttach), block: volume.IsBlock(pv)}
 }

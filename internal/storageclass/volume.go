@@ -9,7 +9,6 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -22,16 +21,16 @@ import (
 func (p *Planner) Volume(ctx context.Context, restore *velerov1.Restore, fromBackup, item *corev1.PersistentVolume) (Plan, error) {
 	v, done := p.look(restore)
 	defer done()
-	claim := diskspec.Claim{StorageClass: volume.ClassOf(fromBackup)}
-	if ref := fromBackup.Spec.ClaimRef; ref != nil {
-		claim.Namespace, claim.Name = ref.Namespace, ref.Name
-	}
-	there := item
+	had := claimOfVolume(fromBackup)
+	claim := had.Claim
+	becomes := restoredOf(item)
 	var plan Plan
 	var err error
 	switch {
+	case isFilled(fromBackup, item):
+		plan, becomes.disk, err = p.filled(ctx, v, had)
 	case !isNewDisk(fromBackup, item):
-		plan, there, err = p.reattached(ctx, v, claim, fromBackup, item)
+		plan, becomes, err = p.reattached(ctx, v, claim, fromBackup, item)
 	case p.targets.keptAsItWas(restore, volume.DiskID(item)):
 		plan, err = p.madeAsItWas(ctx, v, claim, fromBackup)
 	default:
@@ -40,13 +39,12 @@ func (p *Planner) Volume(ctx context.Context, restore *velerov1.Restore, fromBac
 	if err != nil {
 		return Plan{}, err
 	}
-	v.volumes[fromBackup.Name] = plan.on(fromBackup, there)
+	v.volumes[fromBackup.Name] = plan.on(fromBackup, becomes)
 	return plan, nil
 }
 
 // on returns what becomes of a PersistentVolume by the plan.
-func (p *Plan) on(fromBackup, pv *corev1.PersistentVolume) restored {
-	planned := restoredOf(pv)
+func (p *Plan) on(fromBackup *corev1.PersistentVolume, planned restored) restored {
 	planned.at = p.At
 	if p.Class != "" {
 		planned.class = p.Class
@@ -54,15 +52,25 @@ func (p *Plan) on(fromBackup, pv *corev1.PersistentVolume) restored {
 	if planned.class == volume.ClassOf(fromBackup) {
 		planned.class = ""
 	}
-	for _, size := range []*resource.Quantity{p.Capacity, p.LeastSize} {
-		if size != nil && size.Cmp(planned.size) > 0 {
-			planned.size = *size
-		}
-	}
+	planned.size = p.sizeOf(planned.size)
 	if planned.disk != nil && p.MultiAttach != nil {
 		planned.disk.multiAttach = *p.MultiAttach
 	}
 	return planned
+}
+
+// isFilled tells whether the files of a PersistentVolume are restored. One that was
+// backed up while an earlier restore filled it has the id of that.
+func isFilled(fromBackup, item *corev1.PersistentVolume) bool {
+	id := volume.PendingID(item)
+	return id != "" && id != volume.PendingID(fromBackup)
+}
+
+// filled plans the PersistentVolume of a file system, as Targets.FileSystemTarget
+// answers, and returns how its disk is shared, nil if it becomes none.
+func (p *Planner) filled(ctx context.Context, v *view, had claimed) (Plan, *sharing, error) {
+	filled, err := p.targets.fill(ctx, v.restore, had, v)
+	return filled.plan, filled.disk, err
 }
 
 // isNewDisk tells whether the disk of a PersistentVolume is not the one that was
@@ -75,7 +83,7 @@ func isNewDisk(fromBackup, item *corev1.PersistentVolume) bool {
 // newDisk plans the PersistentVolume of a disk that is made of a snapshot, with what
 // Targets.DiskTarget asked of the disk.
 func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv *corev1.PersistentVolume) (Plan, error) {
-	conversion, substitute, err := p.targets.conversion(ctx, settings.ForRestore(v.restore), claim, v.StorageClass)
+	conversion, substitute, err := p.targets.conversion(ctx, settings.ForRestore(v.restore), claimOfDisk(claim), v.StorageClass)
 	if err != nil && !mayNotRead(err) {
 		return Plan{}, err
 	}
@@ -109,17 +117,17 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 // up, and returns the one that its claim will find. Velero restores none over another
 // of that name in the cluster: a restore before this one may have made that, and a
 // new disk for it.
-func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim, fromBackup, item *corev1.PersistentVolume) (Plan, *corev1.PersistentVolume, error) {
+func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim, fromBackup, item *corev1.PersistentVolume) (Plan, restored, error) {
 	here, err := v.volumeNamed(ctx, item.Name)
 	if err != nil {
-		return Plan{}, nil, fmt.Errorf("looking for the PersistentVolume %s in the cluster: %w", item.Name, err)
+		return Plan{}, restored{}, fmt.Errorf("looking for the PersistentVolume %s in the cluster: %w", item.Name, err)
 	}
 	pv, there := fromBackup, item
 	if here != nil {
 		pv, there = here, here
 	}
 	plan, err := p.asItWas(ctx, v, claim, fromBackup, pv)
-	return plan, there, err
+	return plan, restoredOf(there), err
 }
 
 // madeAsItWas plans the PersistentVolume of a disk that was made of a snapshot when
