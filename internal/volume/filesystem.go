@@ -48,13 +48,19 @@ func FileSystemOf(pv *corev1.PersistentVolume) (FileSystem, bool) {
 	case FormOf(pv) == FormInTree:
 		nfs := pv.Spec.NFS
 		return FileSystem{ID: fileSystemID(nfs.Server), Server: nfs.Server, Path: directory(nfs.Path)}, true
-	case FormOf(pv) == FormFlexVolume && kind == KindCPFS, FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverCPFS:
+	case isLustre(pv):
 		return lustreCPFS(parameters(pv)), true
 	case FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverBMCPFS:
 		return bmcpfs(pv.Spec.CSI), true
 	default:
 		return driverFileSystem(parameters(pv)), true
 	}
+}
+
+// isLustre tells whether pv is a CPFS volume of the drivers that mount it by Lustre.
+func isLustre(pv *corev1.PersistentVolume) bool {
+	return FormOf(pv) == FormFlexVolume && pv.Spec.FlexVolume.Driver == FlexDriverCPFS ||
+		FormOf(pv) == FormCSI && pv.Spec.CSI.Driver == DriverCPFS
 }
 
 // driverFileSystem reads the parameters of the CSI drivers for NAS and CPFS, and of
@@ -165,16 +171,15 @@ func fileSystemID(server string) string {
 }
 
 // SetFileSystem returns pv as the volume of a directory behind a mount target. If pv is
-// no volume of NAS, or server or path is empty, it returns pv as it is.
+// no volume of NAS, CPFS or NFS, or server or path is empty, it returns pv as it is, and
+// so it does for another server than its own, unless that is of NAS.
 //
 // Where the server changes, what else pv says of the file system is corrected: its id,
 // and the CNFS that describes it, which is left out. All else stays, mount options among it.
-//
-// The result shares nothing with pv, which is not modified.
 func SetFileSystem(pv *corev1.PersistentVolume, server, path string) *corev1.PersistentVolume {
 	restored := pv.DeepCopy()
 	had, ok := FileSystemOf(pv)
-	if !ok || KindOf(pv) != KindNAS || server == "" || path == "" {
+	if !ok || server == "" || path == "" || KindOf(pv) != KindNAS && server != had.Server {
 		return restored
 	}
 	if FormOf(pv) == FormInTree {
@@ -182,13 +187,22 @@ func SetFileSystem(pv *corev1.PersistentVolume, server, path string) *corev1.Per
 		return restored
 	}
 	params := ensureParameters(restored)
-	if had.Server != server {
-		dropParameter(params, "containerNetworkFileSystem")
-		if Parameter(params, "fileSystemId") != "" {
-			setParameter(params, "fileSystemId", fileSystemID(server))
-		}
+	setParameter(params, pathParameter(pv), directory(path))
+	if had.Server == server {
+		return restored
+	}
+	dropParameter(params, "containerNetworkFileSystem")
+	if Parameter(params, "fileSystemId") != "" {
+		setParameter(params, "fileSystemId", fileSystemID(server))
 	}
 	setParameter(params, "server", server)
-	setParameter(params, "path", directory(path))
 	return restored
+}
+
+// pathParameter is the name that the driver of pv has for the directory.
+func pathParameter(pv *corev1.PersistentVolume) string {
+	if isLustre(pv) {
+		return "subPath"
+	}
+	return "path"
 }

@@ -54,6 +54,27 @@ func TestSetFileSystem(t *testing.T) {
 			server: had, path: "/b",
 			want: csi(DriverNAS, map[string]string{"server": had, "path": "/b", "volumeAs": "subpath", "containerNetworkFileSystem": "c"}),
 		},
+		"another directory of CPFS": {
+			source: csi(DriverNAS, map[string]string{"server": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/share/a", "mountProtocol": "cpfs-nfs"}),
+			server: "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", path: "/share/b",
+			want: csi(DriverNAS, map[string]string{"server": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/share/b", "mountProtocol": "cpfs-nfs"}),
+		},
+		"another file system of CPFS, which a handle may name": {
+			source: csi(DriverBMCPFS, map[string]string{"vpcMountTarget": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/a"}),
+			server: "cpfs-2-a.cn-hangzhou.cpfs.aliyuncs.com", path: "/b",
+			want: csi(DriverBMCPFS, map[string]string{"vpcMountTarget": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/a"}),
+		},
+		"another directory of CPFS for Lingjun": {
+			source: csi(DriverBMCPFS, map[string]string{"vpcMountTarget": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/a"}),
+			server: "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", path: "/b",
+			want: csi(DriverBMCPFS, map[string]string{"vpcMountTarget": "cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com", "path": "/b"}),
+		},
+		"another directory of CPFS by Lustre": {
+			source: flexVolume(FlexDriverCPFS, map[string]string{"server": "cpfs-1-a.cn-hangzhou.cpfs.nas.aliyuncs.com@tcp:/1", "subPath": "a"}),
+			server: "cpfs-1-a.cn-hangzhou.cpfs.nas.aliyuncs.com", path: "/b",
+			want: flexVolume(FlexDriverCPFS, map[string]string{"server": "cpfs-1-a.cn-hangzhou.cpfs.nas.aliyuncs.com@tcp:/1", "subPath": "/b"}),
+		},
+		"a directory of another server": {source: nfs("10.0.0.1", "/a"), server: "10.0.0.1", path: "/b", want: nfs("10.0.0.1", "/b")},
 		"another file system, which no CNFS describes": {
 			source: csi(DriverNAS, map[string]string{"Server": had, "path": "/a", "fileSystemId": "fs1", "containerNetworkFileSystem": "c"}),
 			server: other, path: "b/",
