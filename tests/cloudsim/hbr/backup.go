@@ -98,7 +98,7 @@ func (s *Service) beginAgentless(r *request, b *backup) error {
 		b.refuse(messageSourceNotExist) // the file system has gone since the plan was made
 		return s.begin(r, b)
 	}
-	b.prepareTree(dir, b.source.path, to)
+	b.prepareTree(tree.NewMachine(dir), b.source.path, to)
 	return s.begin(r, b)
 }
 
@@ -181,7 +181,7 @@ func (s *Service) createBackupJob(r *request) (any, error) {
 		return nil, err
 	}
 	if agent, ok := c.agents[from.node]; ok {
-		b.prepareTree(agent.Root, agent.sourcePath(from.hostPrefix, from.pvPath), to)
+		b.prepareTree(agent.Files, agent.sourcePath(from.hostPrefix, from.pvPath), to)
 	} else {
 		b.refuse(messageClientNotExist)
 	}
@@ -191,11 +191,11 @@ func (s *Service) createBackupJob(r *request) (any, error) {
 	return b.started(), nil
 }
 
-// prepareTree lets a job copy a directory of a machine whose file system is the directory root.
-func (b *backup) prepareTree(root, name, to string) {
-	from, err := tree.Resolve(root, name)
+// prepareTree lets a job copy a directory of a machine.
+func (b *backup) prepareTree(files *tree.Machine, name, to string) {
+	from, err := files.Resolve(name)
 	if err == nil {
-		b.work, err = treeWork(from, to)
+		b.work, err = treeWork(from, to, place{files: files, name: name, dir: from})
 	}
 	if err != nil {
 		b.refuse(messageSourceNotExist)

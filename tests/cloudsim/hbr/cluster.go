@@ -3,10 +3,14 @@
 package hbr
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
 )
 
 const (
@@ -50,6 +54,8 @@ type Agent struct {
 	Node  string `json:"node"`
 	// Root is the directory that stands for the node's file system as the client sees it.
 	Root string `json:"root"`
+	// Files is that file system where something is mounted in it. Root is not read then.
+	Files *tree.Machine `json:"-"`
 	// Pods is the directory in it that hostPrefix is relative to in a backup. Empty means /var/lib/kubelet/pods.
 	Pods string `json:"pods,omitempty"`
 }
@@ -151,6 +157,12 @@ func (s *Service) describeContainerCluster(r *request) (any, error) {
 	return result, nil
 }
 
+// renewal is the answer of UpdateContainerCluster, whether the token is a new one or not.
+type renewal struct {
+	Token        string `json:"Token"`
+	TokenUpdated bool   `json:"TokenUpdated"`
+}
+
 func (s *Service) updateContainerCluster(r *request) (any, error) {
 	c, ok := find(r, s.clusters, r.Params.String(paramClusterID))
 	if !ok {
@@ -165,12 +177,12 @@ func (s *Service) updateContainerCluster(r *request) (any, error) {
 			*field = r.Params.String(name)
 		}
 	}
-	if !r.Params.Bool("RenewToken") {
-		return nil, nil
+	answer := renewal{TokenUpdated: r.Params.Bool("RenewToken")}
+	if answer.TokenUpdated {
+		c.token = newToken() // Assumed: agents stay registered.
 	}
-	// Assumed: the answer has the new token as that of AddContainerCluster has, and agents stay registered.
-	c.token = newToken()
-	return map[string]string{"Token": c.token}, nil
+	answer.Token = c.token
+	return answer, nil
 }
 
 // deleteContainerCluster forgets a cluster. Assumed: one that has agents needs Force.
@@ -183,7 +195,29 @@ func (s *Service) deleteContainerCluster(r *request) (any, error) {
 		return nil, illegal("the cluster has agents, and Force is not set")
 	}
 	delete(s.clusters, c.id)
+	for node := range c.agents {
+		if err := s.abandon(c.id, node, r.now); err != nil {
+			return nil, err
+		}
+	}
 	return nil, nil
+}
+
+// abandon ends the jobs that run on a node whose agent has gone. Assumed: they fail as those that begin there do.
+func (s *Service) abandon(clusterID, node string, now time.Time) error {
+	for _, r := range s.restores {
+		if r.target.cluster == clusterID && r.target.node == node {
+			r.fail(messageClientNotExist, now)
+		}
+	}
+	var err error
+	for _, b := range s.backups {
+		if b.volume.cluster == clusterID && b.volume.node == node {
+			b.fail(messageClientNotExist, now)
+			err = errors.Join(err, s.keep(b))
+		}
+	}
+	return err
 }
 
 // addAgent needs mu.
@@ -194,7 +228,7 @@ func (s *Service) addAgent(a Agent) error {
 		return fmt.Errorf("agent on node %s: container cluster %s: %w", a.Node, a.Cluster, ErrNotFound)
 	case a.Token != "" && a.Token != c.token:
 		return fmt.Errorf("agent on node %s: the token is not that of container cluster %s", a.Node, a.Cluster)
-	case a.Node == "" || a.Root == "":
+	case a.Node == "" || a.Root == "" && a.Files == nil:
 		return fmt.Errorf("agent of container cluster %s: node and root are required", a.Cluster)
 	}
 	if a.Pods == "" {
@@ -203,8 +237,11 @@ func (s *Service) addAgent(a Agent) error {
 	if !filepath.IsAbs(a.Pods) {
 		return fmt.Errorf("agent on node %s: the directory of pods %s is not an absolute path", a.Node, a.Pods)
 	}
-	if err := os.MkdirAll(a.Root, 0o755); err != nil {
-		return fmt.Errorf("agent on node %s: %w", a.Node, err)
+	if a.Files == nil {
+		if err := os.MkdirAll(a.Root, 0o755); err != nil {
+			return fmt.Errorf("agent on node %s: %w", a.Node, err)
+		}
+		a.Files = tree.NewMachine(a.Root)
 	}
 	c.agents[a.Node] = a
 	return nil

@@ -81,7 +81,7 @@ func (s *Service) AddAgent(a Agent) error {
 	return nil
 }
 
-// RemoveAgent takes the client of a node away.
+// RemoveAgent takes the client of a node away. Its jobs fail.
 func (s *Service) RemoveAgent(clusterID, node string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +89,13 @@ func (s *Service) RemoveAgent(clusterID, node string) error {
 	if !ok {
 		return fmt.Errorf("container cluster %s: %w", clusterID, ErrNotFound)
 	}
-	delete(c.agents, node)
-	return nil
+	now := s.now()
+	err := s.settle(now)
+	if _, ok := c.agents[node]; ok {
+		delete(c.agents, node)
+		err = errors.Join(err, s.abandon(clusterID, node, now))
+	}
+	return err
 }
 
 // SilenceAgents makes the status of a cluster's agents UNKNOWN, until one registers.

@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"errors"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -102,6 +103,13 @@ func (j *job) apply(rule fault.Rule) {
 // refuse makes the job one that copies nothing and fails.
 func (j *job) refuse(message string) {
 	j.verdict, j.message, j.work = statusFailed, message, work{}
+}
+
+// fail ends the job now, unless it has ended or is being canceled.
+func (j *job) fail(message string, now time.Time) {
+	if !j.hasEnded() && j.canceled.IsZero() {
+		j.final, j.finished, j.message = statusFailed, now, message
+	}
 }
 
 func (j *job) status(now time.Time) string {
@@ -263,15 +271,37 @@ func (j *job) fields(now time.Time) fields {
 	}
 }
 
-// treeWork copies a directory that exists to one that exists.
-func treeWork(from, to string) (work, error) {
+// place is a directory of a machine, and where it was on this one when a job began.
+type place struct {
+	files *tree.Machine
+	name  string
+	dir   string
+}
+
+// check says whether the directory is still there: it may have been unmounted.
+func (p place) check() error {
+	dir, err := p.files.Resolve(p.name)
+	if err == nil && dir != p.dir {
+		err = errors.New("another directory is there")
+	}
+	return err
+}
+
+// treeWork copies a directory that exists to one that exists. One of the two is that of a machine: what is copied after that
+// is unmounted is missed.
+func treeWork(from, to string, on place) (work, error) {
 	entries, err := tree.List(from)
 	if err != nil {
 		return work{}, err
 	}
 	copier := tree.Copier{From: from, To: to}
 	w := work{
-		copy:   func(item int) error { return copier.Copy(entries[item]) },
+		copy: func(item int) error {
+			if err := on.check(); err != nil {
+				return err
+			}
+			return copier.Copy(entries[item])
+		},
 		finish: func() error { return copier.Finish(entries) },
 	}
 	for _, e := range entries {

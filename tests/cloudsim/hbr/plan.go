@@ -226,13 +226,13 @@ type plansAnswer struct {
 }
 
 func (s *Service) describeBackupPlans(r *request) (any, error) {
-	filters, err := readFilters(r.Params, "regionid", "planid", "sourcetype", "vaultid", "bucket", "filesystemid")
+	filters, err := readFilters(r.Params, "regionid", "planid", "planname", "sourcetype", "vaultid", "bucket", "filesystemid")
 	if err != nil {
 		return nil, err
 	}
 	all := newestFirst(r, s.plans, func(p *plan) bool {
 		return oneOf(r.Params.String(paramSourceType), p.source.kind) && fields{
-			"regionid": p.region, "planid": p.id, "sourcetype": p.source.kind, "vaultid": p.vault,
+			"regionid": p.region, "planid": p.id, "planname": p.name, "sourcetype": p.source.kind, "vaultid": p.vault,
 			"bucket": p.source.bucket, "filesystemid": p.source.fileSystem,
 		}.matches(filters)
 	})

@@ -152,20 +152,20 @@ func (s *Service) readContainer(r *request) (target, error) {
 	if !ok {
 		return target{}, resourceNotFound()
 	}
-	var place struct {
+	var given struct {
 		Host       string `json:"host"`
 		HostPrefix string `json:"hostPrefix"`
 		PVPath     string `json:"pvPath"`
 	}
 	decoder := json.NewDecoder(strings.NewReader(r.Params.String("TargetContainer")))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&place); err != nil {
+	if err := decoder.Decode(&given); err != nil {
 		return target{}, illegal("TargetContainer is not a place on a node")
 	}
-	if place.Host == "" || place.HostPrefix == "" || !strings.HasPrefix(place.PVPath, "/") {
+	if given.Host == "" || given.HostPrefix == "" || !strings.HasPrefix(given.PVPath, "/") {
 		return target{}, illegal("TargetContainer lacks host, hostPrefix or pvPath")
 	}
-	return target{cluster: c.id, node: place.Host, hostPrefix: place.HostPrefix, pvPath: place.PVPath}, nil
+	return target{cluster: c.id, node: given.Host, hostPrefix: given.HostPrefix, pvPath: given.PVPath}, nil
 }
 
 // prepareRestore finds out what a job has to do. Assumed: what was backed up comes to be directly in the path, or with
@@ -181,37 +181,37 @@ func (s *Service) prepareRestore(r *request, j *restore) {
 		return
 	}
 	var err error
-	if j.work, err = treeWork(s.content(j.snapshot.job), to); err != nil {
+	if j.work, err = treeWork(s.content(j.snapshot.job), to.dir, to); err != nil {
 		j.refuse("internal error")
 	}
 }
 
 // makeTarget makes the directory into which a job restores. The refusal is why it can not.
-func (s *Service) makeTarget(r *request, t target) (dir, refusal string) {
+func (s *Service) makeTarget(r *request, t target) (to place, refusal string) {
 	if t.fileSystem != "" {
 		root, err := s.fileSystem(r, t.fileSystem, t.created)
 		if err != nil {
-			return "", messageTargetNotExist
+			return place{}, messageTargetNotExist
 		}
-		return makeIn(root, t.path)
+		return makeIn(tree.NewMachine(root), t.path)
 	}
 	agent, ok := s.clusters[t.cluster].agents[t.node]
 	if !ok {
-		return "", messageClientNotExist
+		return place{}, messageClientNotExist
 	}
 	// In a restore hostPrefix is absolute, and what it names is a volume that is mounted there.
-	if _, err := tree.Resolve(agent.Root, t.hostPrefix); err != nil || !path.IsAbs(t.hostPrefix) {
-		return "", messageTargetNotExist
+	if _, err := agent.Files.Resolve(t.hostPrefix); err != nil || !path.IsAbs(t.hostPrefix) {
+		return place{}, messageTargetNotExist
 	}
-	return makeIn(agent.Root, path.Join(t.hostPrefix, t.pvPath))
+	return makeIn(agent.Files, path.Join(t.hostPrefix, t.pvPath))
 }
 
-func makeIn(root, name string) (dir, refusal string) {
-	dir, err := tree.Make(root, name)
+func makeIn(files *tree.Machine, name string) (to place, refusal string) {
+	dir, err := files.Make(name)
 	if err != nil {
-		return "", messageTargetNotExist
+		return place{}, messageTargetNotExist
 	}
-	return dir, ""
+	return place{files: files, name: name, dir: dir}, ""
 }
 
 func (s *Service) prepareObjectRestore(j *restore) {

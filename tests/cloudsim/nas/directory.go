@@ -39,7 +39,7 @@ func (s *Service) findGeneral(call *rpc.Call, param string) (*fileSystem, string
 	return f, path.Clean(name), nil
 }
 
-// Assumed: the reference does not give the codes of the three errors of paths.
+// Assumed: the reference does not give the codes of the two errors of paths.
 
 func invalidPath() error {
 	return rpc.BadRequest("InvalidPath", "The specified path is invalid.")
@@ -49,12 +49,8 @@ func pathNotFound() error {
 	return rpc.NotFound("InvalidPath.NotFound", "The specified path does not exist.")
 }
 
-func pathExists() error {
-	return rpc.BadRequest("InvalidPath.AlreadyExists", "The specified path already exists.")
-}
-
-// createDir makes a directory. Assumed: one that exists is an error, and so is one whose parent does not exist without
-// Recursion.
+// createDir makes a directory. One that is there is a success, and stays as it is. Assumed: one whose parent does not
+// exist is an error without Recursion.
 func (s *Service) createDir(call *rpc.Call) (any, error) {
 	f, name, err := s.findGeneral(call, "RootDirectory")
 	if err != nil {
@@ -64,14 +60,15 @@ func (s *Service) createDir(call *rpc.Call) (any, error) {
 	if err != nil || mode > 0o777 {
 		return nil, rpc.BadRequest("InvalidPermission", "The specified permission is invalid.")
 	}
-	if _, err := tree.Resolve(f.Dir, name); err == nil {
-		return nil, pathExists()
+	content := tree.NewMachine(f.Dir)
+	if found, err := content.Resolve(name); err == nil {
+		return nil, checkDirectory(found)
 	}
-	_, err = tree.Resolve(f.Dir, path.Dir(name))
+	_, err = content.Resolve(path.Dir(name))
 	if errors.Is(err, fs.ErrNotExist) && !call.Params.Bool("Recursion") {
 		return nil, pathNotFound()
 	}
-	dir, err := tree.Make(f.Dir, name)
+	dir, err := content.Make(name)
 	if err != nil {
 		return nil, invalidPath()
 	}
@@ -82,6 +79,14 @@ func (s *Service) createDir(call *rpc.Call) (any, error) {
 		}
 	}
 	return nil, os.Chmod(dir, fs.FileMode(mode))
+}
+
+func checkDirectory(file string) error {
+	info, err := os.Lstat(file)
+	if err == nil && !info.IsDir() {
+		return invalidPath()
+	}
+	return err
 }
 
 type propertiesAnswer struct {
@@ -104,7 +109,7 @@ func (s *Service) getProperties(call *rpc.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := tree.Resolve(f.Dir, name)
+	file, err := tree.NewMachine(f.Dir).Resolve(name)
 	if err != nil {
 		return nil, pathNotFound()
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package tree finds and copies the directories that stand for file systems in the simulated cloud.
 package tree
 
 import (
@@ -63,6 +64,30 @@ func List(dir string) ([]Entry, error) {
 		return nil, fmt.Errorf("list a directory: %w", err)
 	}
 	return all, nil
+}
+
+// Copy copies a directory to one that does not exist yet, as a Copier does. When it fails nothing is left.
+func Copy(from, to string) error {
+	entries, err := List(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return fmt.Errorf("copy a directory: %w", err)
+	}
+	c := Copier{From: from, To: to}
+	for _, e := range entries {
+		if err = c.Copy(e); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = c.Finish(entries)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("copy a directory: %w", err), os.RemoveAll(to))
+	}
+	return nil
 }
 
 // Copier copies one directory to another, entry by entry in the order of List.

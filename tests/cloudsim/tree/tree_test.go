@@ -57,7 +57,7 @@ func TestResolve(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := tree.Resolve(root, tt.name)
+			got, err := tree.NewMachine(root).Resolve(tt.name)
 			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
 				t.Fatalf("error: %v", err)
 			}
@@ -66,10 +66,10 @@ func TestResolve(t *testing.T) {
 			}
 		})
 	}
-	if _, err := tree.Resolve(root, "/loop"); err == nil {
+	if _, err := tree.NewMachine(root).Resolve("/loop"); err == nil {
 		t.Error("a link to itself is resolved")
 	}
-	if _, err := tree.Resolve(root, "/data/file/x"); err == nil {
+	if _, err := tree.NewMachine(root).Resolve("/data/file/x"); err == nil {
 		t.Error("there is something in a file")
 	}
 }
@@ -80,7 +80,7 @@ func FuzzResolveStaysInside(f *testing.F) {
 	f.Add("../../etc")
 	f.Fuzz(func(t *testing.T, name string) {
 		root := machine(t)
-		got, err := tree.Resolve(root, name)
+		got, err := tree.NewMachine(root).Resolve(name)
 		if err == nil && got != root && !strings.HasPrefix(got, root+"/") {
 			t.Errorf("%q leads to %s", name, got)
 		}
@@ -105,7 +105,7 @@ func TestMake(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := tree.Make(root, tt.name)
+			got, err := tree.NewMachine(root).Make(tt.name)
 			if (err != nil) != tt.fails {
 				t.Fatalf("error: %v", err)
 			}
