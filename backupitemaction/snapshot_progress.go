@@ -145,23 +145,33 @@ func (a *SnapshotProgress) begin(ctx context.Context, item runtime.Unstructured,
 }
 
 // expect returns the operation on a snapshot of pv, the zero one if no provider that the
-// backup is made with takes it.
+// backup is made with takes it. As Velero does, it goes on to the next where one fails.
 func (a *SnapshotProgress) expect(ctx context.Context, pv *corev1.PersistentVolume, backup *velerov1.Backup) (operation, error) {
+	var failures []error
 	for _, provider := range slices.Sorted(maps.Keys(a.providers)) {
-		location, err := a.locationOf(ctx, backup, provider)
-		if errors.Is(err, cluster.ErrNoLocation) {
-			continue
-		}
+		volume, err := a.volumeID(ctx, pv, backup, provider)
 		if err != nil {
-			return operation{}, err
-		}
-		volume, err := a.providers[provider].VolumeID(location, pv)
-		if err != nil {
-			return operation{}, fmt.Errorf("finding the storage of the PersistentVolume %s for the provider %s: %w", pv.Name, provider, err)
+			failures = append(failures, err)
 		}
 		if volume != "" {
 			return operation{PersistentVolume: pv.Name, Provider: provider, Volume: volume}, nil
 		}
 	}
-	return operation{}, nil
+	return operation{}, errors.Join(failures...)
+}
+
+// volumeID returns the id of the storage behind pv, "" if the provider does not take it.
+func (a *SnapshotProgress) volumeID(ctx context.Context, pv *corev1.PersistentVolume, backup *velerov1.Backup, provider string) (string, error) {
+	location, err := a.locationOf(ctx, backup, provider)
+	if errors.Is(err, cluster.ErrNoLocation) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	volume, err := a.providers[provider].VolumeID(location, pv)
+	if err != nil {
+		return "", fmt.Errorf("asking the provider %s for the storage of the PersistentVolume: %w", provider, err)
+	}
+	return volume, nil
 }

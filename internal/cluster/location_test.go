@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,6 +87,22 @@ func TestSnapshotLocation(t *testing.T) {
 				t.Errorf("SnapshotLocation() differs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSnapshotLocationOfABackupInHand(t *testing.T) {
+	t.Parallel()
+	// The Backup itself is not there.
+	here := cluster.New(newClient(t, location("files", "alibabacloud.com/hbr", map[string]string{"vaultName": "v"})), namespace)
+	got, err := here.SnapshotLocationOf(t.Context(), backupIn("files"), "alibabacloud.com/hbr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"vaultName": "v"}, got); diff != "" {
+		t.Errorf("SnapshotLocationOf() differs (-want +got):\n%s", diff)
+	}
+	if _, err := here.SnapshotLocationOf(t.Context(), backupIn("files"), "alibabacloud"); !errors.Is(err, cluster.ErrNoLocation) {
+		t.Errorf("SnapshotLocationOf() error = %v, want ErrNoLocation", err)
 	}
 }
 
