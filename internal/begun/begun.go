@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -106,6 +107,37 @@ func (l *Log) Forget(ctx context.Context, run Run, subject string) error {
 	note := l.note(run, subject)
 	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting the ConfigMap %s/%s of what was begun of %s: %w", note.Namespace, note.Name, subject, err)
+	}
+	return nil
+}
+
+// Sweep removes the texts of runs that are over. Whether one is over is asked after its
+// texts were listed, so that of a run that begins meanwhile none is removed.
+func (l *Log) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error)) error {
+	api, err := l.cluster.Client()
+	if err != nil {
+		return err
+	}
+	var notes corev1.ConfigMapList
+	if err := api.List(ctx, &notes, client.InNamespace(l.cluster.Namespace()), client.MatchingLabels{labelBegun: "true"}); err != nil {
+		return fmt.Errorf("listing the ConfigMaps of what was begun: %w", err)
+	}
+	var problems []error
+	for i := range notes.Items {
+		problems = append(problems, sweep(ctx, api, &notes.Items[i], isOver))
+	}
+	return errors.Join(problems...)
+}
+
+// sweep removes a text if its run is over.
+func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error)) error {
+	for _, owner := range note.OwnerReferences {
+		if over, err := isOver(owner.UID); err != nil || !over {
+			return err
+		}
+	}
+	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting the ConfigMap %s/%s of a run that is over: %w", note.Namespace, note.Name, err)
 	}
 	return nil
 }

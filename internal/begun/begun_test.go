@@ -102,6 +102,37 @@ func TestANoteGoesWithItsRun(t *testing.T) {
 	}
 }
 
+func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
+	t.Parallel()
+	log := begun.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	must(t, log.Note(t.Context(), backup("over"), "pv-1", "job-1"))
+	must(t, log.Note(t.Context(), backup("over"), "pv-2", "job-2"))
+	must(t, log.Note(t.Context(), restore("goes on"), "pv-1", "job-3"))
+	must(t, log.Note(t.Context(), restore("unknown"), "pv-1", "job-4"))
+	errUnknown := errors.New("not known")
+	err := log.Sweep(t.Context(), func(run types.UID) (bool, error) {
+		if run == "unknown" {
+			return false, errUnknown
+		}
+		return run == "over", nil
+	})
+	if !errors.Is(err, errUnknown) {
+		t.Errorf("error %v", err)
+	}
+	var got []bool
+	for _, note := range []struct {
+		run     begun.Run
+		subject string
+	}{{backup("over"), "pv-1"}, {backup("over"), "pv-2"}, {restore("goes on"), "pv-1"}, {restore("unknown"), "pv-1"}} {
+		_, found, err := log.Find(t.Context(), note.run, note.subject)
+		must(t, err)
+		got = append(got, found)
+	}
+	if diff := cmp.Diff([]bool{false, false, true, true}, got); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
+}
+
 func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 	t.Parallel()
 	errRefused := errors.New("refused")
@@ -110,6 +141,7 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			return errRefused
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errRefused },
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return errRefused },
 		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return errRefused },
 	}), namespace))
 	absent := begun.New(cluster.Absent(errRefused))
@@ -119,6 +151,7 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
 			"Find":   findErr,
 			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
+			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }),
 		} {
 			if !errors.Is(err, errRefused) {
 				t.Errorf("%s: error %v", call, err)
