@@ -32,9 +32,9 @@ const callTimeout = 2 * time.Minute
 // Snapshots is a snapshotter whose snapshots take time. Its methods may run in another
 // process than the one that began the snapshot, and several at a time.
 type Snapshots interface {
-	// VolumeID returns the id of the storage behind pv by a location's config, "" if this
+	// VolumeAt returns the id of the storage behind pv by a location's config, "" if this
 	// snapshotter leaves it to others.
-	VolumeID(location map[string]string, pv *corev1.PersistentVolume) (string, error)
+	VolumeAt(location map[string]string, pv *corev1.PersistentVolume) (string, error)
 	// SnapshotProgress tells how far the snapshot is that backup took of the
 	// PersistentVolume named pv. One that failed is Completed with Err; one that nobody
 	// asked for is Completed. An error may pass.
@@ -169,7 +169,7 @@ func (a *SnapshotProgress) volumeID(ctx context.Context, pv *corev1.PersistentVo
 	if err != nil {
 		return "", err
 	}
-	volume, err := a.providers[provider].VolumeID(location, pv)
+	volume, err := a.providers[provider].VolumeAt(location, pv)
 	if err != nil {
 		return "", fmt.Errorf("asking the provider %s for the storage of the PersistentVolume: %w", provider, err)
 	}

@@ -37,7 +37,7 @@ type snapshots struct {
 }
 
 // VolumeID returns the server of a file system.
-func (s *snapshots) VolumeID(location map[string]string, pv *corev1.PersistentVolume) (string, error) {
+func (s *snapshots) VolumeAt(location map[string]string, pv *corev1.PersistentVolume) (string, error) {
 	switch {
 	case s.refusal != nil:
 		return "", s.refusal
