@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -56,7 +57,8 @@ type site struct {
 	disks  diskReader
 	claims claimReader
 	groups groupMaker
-	sweep  sweeper
+	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
+	sweep background.Task
 	// restored and copies are the disks and the copies of a restore, madeOfBackup the
 	// disks that any restore has made of a backup.
 	restored     listing[disk]

@@ -37,7 +37,7 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	} else {
 		id, err = s.snapshotInGroup(ctx, api, wanted)
 	}
-	s.sweep.begin(func() { s.sweepLeftovers(context.WithoutCancel(ctx), api) })
+	s.sweep.Begin(func() { s.sweepLeftovers(context.WithoutCancel(ctx), api) })
 	if err != nil {
 		return snapshotID{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
@@ -17,33 +16,6 @@ import (
 
 // sweepTimeout bounds how long a process looks for the leftovers of others.
 const sweepTimeout = 5 * time.Minute
-
-// sweeper sweeps once for each process, beside the backup: the application may be
-// frozen by a hook while its snapshots are taken.
-type sweeper struct {
-	once sync.Once
-	done chan struct{}
-}
-
-// begin begins the sweep, if it has not begun.
-func (s *sweeper) begin(sweep func()) {
-	s.once.Do(func() {
-		s.done = make(chan struct{})
-		go func() {
-			defer close(s.done)
-			sweep()
-		}()
-	})
-}
-
-// wait waits for the sweep, if one has begun.
-func (s *sweeper) wait(ctx context.Context) {
-	s.begin(func() {})
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-	}
-}
 
 // sweepLeftovers deletes the snapshots of this cluster's Failed backups: Velero has
 // no list of them, so that deleting the backup leaves them. Of other backups that
@@ -145,7 +117,7 @@ func (s *Snapshotter) End(ctx context.Context) {
 		if err := found.endGroups(ctx); err != nil {
 			found.log.WithError(err).Debug("Members of consistency groups are left to the next backup")
 		}
-		found.sweep.wait(ctx)
+		found.sweep.Wait(ctx)
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 // that has made it is over with its sweep.
 func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	t.Helper()
-	w.current.sweep.wait(t.Context())
+	w.current.sweep.Wait(t.Context())
 	backup := &velerov1.Backup{}
 	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: "daily"}, backup); err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ func TestTheEndCallsNothingWhereThereIsNothingToDelete(t *testing.T) {
 			for _, disk := range tt.disks(t, w) {
 				backUp(t, w.Snapshotter, "daily", disk)
 			}
-			w.current.sweep.wait(t.Context())
+			w.current.sweep.Wait(t.Context())
 			before := w.calls()
 			w.End(t.Context())
 			if diff := cmp.Diff(before, w.calls()); diff != "" {
@@ -354,7 +354,7 @@ func TestAnEndThatFailsLeavesTheRestToTheNextBackup(t *testing.T) {
 	w := running(t, newWorld(t))
 	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
 	backUp(t, w.Snapshotter, "daily", disks[0])
-	w.current.sweep.wait(t.Context())
+	w.current.sweep.Wait(t.Context())
 	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError"})
 	w.End(t.Context())
 	if got := w.ecs.Snapshots(); len(got) != 2 {
