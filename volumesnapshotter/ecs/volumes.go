@@ -161,7 +161,9 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 }
 
 // Settle has nothing to remove: a disk is made with nothing but itself.
-func (s *Snapshotter) Settle(context.Context, *velerov1.Restore, map[string]string, string) error { return nil }
+func (s *Snapshotter) Settle(context.Context, *velerov1.Restore, map[string]string, string) error {
+	return nil
+}
 
 // Discard deletes the disk that a restore has made of a volume that is not to be. A disk
 // that was attached, or that this restore has not made, is left; so is a copy of the
