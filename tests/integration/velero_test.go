@@ -30,6 +30,8 @@ func TestVelero(t *testing.T) { //nolint:tparallel // What follows the cases dis
 		t.Run("the restore of archived objects says what to do", s.testArchivedObjects)
 		t.Run("a bucket that archives by default works", s.testArchiveBucketWorks)
 		t.Run("a bucket that takes no standard objects is unavailable", s.testBucketWithoutStandardIsUnavailable)
+		t.Run("file-system backup of Velero's own works with the location's credentials file", s.testFileSystemBackup)
+		t.Run("file-system backup of Velero's own addresses the bucket as OSS demands", s.testRepositoryAddressesOSS)
 	})
 	t.Run("a backup whose plugin is killed leaves nothing behind", s.testKilledPlugin)
 	// All of the above has ended.
