@@ -11,6 +11,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -89,11 +90,22 @@ func newScenario(t *testing.T, r *rand.Rand) *scenario {
 		backedUp := readObject(t, text)
 		item := byVelero(t, s.restore, s.upstream, backedUp)
 		if item.GetKind() == "PersistentVolume" && g.chance(80) {
-			becomeNewDisk(item)
+			item = g.ofSnapshot(item)
 		}
 		s.objects = append(s.objects, scenarioObject{backedUp: backedUp, item: item})
 	}
 	return s
+}
+
+// ofSnapshot does what a snapshotter does for a PersistentVolume that it restores: disks
+// are made anew, and their files are restored as seldom as they are backed up.
+func (g generator) ofSnapshot(pv *unstructured.Unstructured) *unstructured.Unstructured {
+	made := pv.DeepCopy()
+	becomeNewDisk(made)
+	if equality.Semantic.DeepEqual(made.Object, pv.Object) || g.chance(10) {
+		return pending(pv)
+	}
+	return made
 }
 
 // becomeNewDisk does what the snapshotter does for a disk that it has made.

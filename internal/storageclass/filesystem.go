@@ -102,18 +102,19 @@ func claimOfVolume(pv *corev1.PersistentVolume) claimed {
 // provisionerOf returns the CSI driver that makes storage of the kind that pv is, ""
 // where that is none's.
 func provisionerOf(pv *corev1.PersistentVolume) string {
-	switch volume.KindOf(pv) {
-	case volume.KindDisk:
-		return volume.DriverDisk
-	case volume.KindNAS:
-		return volume.DriverNAS
-	case volume.KindOSS:
-		return volume.DriverOSS
-	}
-	if pv.Spec.CSI != nil {
+	kind := volume.KindOf(pv)
+	switch {
+	case pv.Spec.CSI != nil:
 		return pv.Spec.CSI.Driver
+	case kind == volume.KindDisk:
+		return volume.DriverDisk
+	case kind == volume.KindNAS:
+		return volume.DriverNAS
+	case kind == volume.KindOSS:
+		return volume.DriverOSS
+	default:
+		return ""
 	}
-	return ""
 }
 
 // filling is what becomes of a PersistentVolume whose files are restored.

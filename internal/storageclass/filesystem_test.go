@@ -90,7 +90,9 @@ func TestFileSystemTarget(t *testing.T) {
 		}
 		return target
 	}
-	once := func(t *storageclass.FileSystemTarget) { t.Modes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce} }
+	once := func(t *storageclass.FileSystemTarget) {
+		t.Modes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	}
 	byRule := func(t *storageclass.FileSystemTarget) { t.ByRule = true }
 	waiting := func(t *storageclass.FileSystemTarget) { t.WaitForFirstConsumer = true }
 	size := func(text string) func(*storageclass.FileSystemTarget) {

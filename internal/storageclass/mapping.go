@@ -2,12 +2,12 @@
 
 // Package storageclass has the rules of the restore item action
 // alibabacloud.com/storage-class-mapping, and what follows from them: what a claim,
-// its volume, and the disk that is made for it are to be where they are restored.
+// its volume, and the storage that is made for it are to be where they are restored.
 //
-// Three actions and the snapshotter of disks work on that answer, each on its own
-// part of it (see Plan and Targets.DiskTarget). It is computed from what was backed
-// up, the settings and the cluster, so that it is the same for all of them in
-// whichever order they ask.
+// Three actions and the snapshotters of disks and of files work on that answer, each
+// on its own part of it (see Plan, Targets.DiskTarget and Targets.FileSystemTarget).
+// It is computed from what was backed up, the settings and the cluster, so that it is
+// the same for all of them in whichever order they ask.
 package storageclass
 
 import (

@@ -272,6 +272,7 @@ func (v *view) diskToBe(ctx context.Context, pv *corev1.PersistentVolume) *shari
 	if err != nil {
 		return nil
 	}
-	asked, _ := TargetOf(class) //nolint:errcheck // What is wrong with the class was told when it was planned.
+	// What is wrong with the class was told when it was planned.
+	asked, _ := TargetOf(class)
 	return &sharing{multiAttach: isTrue(asked.MultiAttach), block: volume.IsBlock(pv)}
 }
