@@ -141,27 +141,50 @@ func (s *Service) Read(bucket, key string) ([]byte, error) {
 
 // Put stores an object with the bucket's storage class and encryption, in place of one with the same key.
 func (s *Service) Put(bucket, key string, data []byte) error {
+	_, err := s.PutWithHeader(bucket, key, data, nil)
+	return err
+}
+
+// PutWithHeader is Put of an object that has further headers, as user metadata. It returns the ETag, without quotes.
+func (s *Service) PutWithHeader(bucket, key string, data []byte, header http.Header) (etag string, err error) {
 	if err := checkKey(key); err != nil {
-		return err
+		return "", err
 	}
 	b, err := s.blobs.write(bytes.NewReader(data))
 	if err != nil {
-		return err
+		return "", err
 	}
+	stored := header.Clone()
+	if stored == nil {
+		stored = http.Header{}
+	}
+	if stored.Get(headerContentType) == "" {
+		stored.Set(headerContentType, contentTypeDefault)
+	}
+	etag = strings.ToUpper(hex.EncodeToString(b.md5[:]))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in, err := s.bucketNamed(bucket)
 	if err != nil {
 		b.release()
-		return err
+		return "", err
 	}
 	in.put(&object{
-		key: key, content: newContent(b), etag: strings.ToUpper(hex.EncodeToString(b.md5[:])), kind: kindNormal,
-		modified: s.now(), attributes: attributes{
-			header: http.Header{headerContentType: {contentTypeDefault}}, class: in.config.StorageClass,
-			encryption: in.config.Encryption,
-		},
+		key: key, content: newContent(b), etag: etag, kind: kindNormal, modified: s.now(),
+		attributes: attributes{header: stored, class: in.config.StorageClass, encryption: in.config.Encryption},
 	})
+	return etag, nil
+}
+
+// Delete removes an object. There may be none.
+func (s *Service) Delete(bucket, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucketNamed(bucket)
+	if err != nil {
+		return err
+	}
+	b.remove(key)
 	return nil
 }
 
