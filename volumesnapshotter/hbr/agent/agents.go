@@ -18,10 +18,6 @@ import (
 // backupCenter is the namespace in which the backup center runs the client.
 const backupCenter = "csdr"
 
-// abnormal begins what is said of a client that does not work. It is the backup center's
-// own sentence.
-const abnormal = "addon status is abnormal"
-
 // Cluster is the cluster that Velero runs in.
 type Cluster interface {
 	// Namespace is Velero's.
@@ -44,20 +40,6 @@ func New(log logrus.FieldLogger, cluster Cluster) *Agents {
 	return &Agents{log: log, cluster: cluster, registered: map[string]string{}}
 }
 
-// Choose returns the name of the cluster's best node for a search. Where there is none,
-// the error is a *NoNodeError.
-func (a *Agents) Choose(ctx context.Context, search Search) (string, error) {
-	api, err := a.cluster.Client()
-	if err != nil {
-		return "", err
-	}
-	nodes := &corev1.NodeList{}
-	if err := api.List(ctx, nodes); err != nil {
-		return "", fmt.Errorf("listing the nodes: %w", err)
-	}
-	return search.Choose(nodes.Items)
-}
-
 // daemonSet returns the client's DaemonSet: that in Velero's namespace, else that of the
 // backup center. It is a final error that there is none.
 func (a *Agents) daemonSet(ctx context.Context, api client.Client) (*appsv1.DaemonSet, error) {
@@ -70,7 +52,7 @@ func (a *Agents) daemonSet(ctx context.Context, api client.Client) (*appsv1.Daem
 			return &found.Items[0], nil
 		}
 	}
-	return nil, final.Errorf(abnormal+": the Cloud Backup client is not installed: no DaemonSet in the namespaces %s and %s has the label %s=%s",
+	return nil, final.Errorf("the Cloud Backup client is not installed: no DaemonSet in the namespaces %s and %s has the label %s=%s",
 		a.cluster.Namespace(), backupCenter, appLabel, Name)
 }
 

@@ -61,6 +61,24 @@ func (p Policy) rank(node *corev1.Node) (rank int, allowed bool) {
 	}
 }
 
+// Preferences are what the scheduler prefers among nodes that the policy allows, so that
+// it takes them in the policy's order where nothing else speaks against it; nil for none.
+func (p Policy) Preferences() []corev1.PreferredSchedulingTerm {
+	if p != Prefer {
+		return nil
+	}
+	prefer := func(weight int32, label string, operator corev1.NodeSelectorOperator) corev1.PreferredSchedulingTerm {
+		return corev1.PreferredSchedulingTerm{Weight: weight, Preference: corev1.NodeSelectorTerm{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: label, Operator: operator, Values: []string{"true"}}},
+		}}
+	}
+	// A node with both labels counts as included, so the weights differ by more than the sum.
+	return []corev1.PreferredSchedulingTerm{
+		prefer(100, labelIncluded, corev1.NodeSelectorOpIn),
+		prefer(10, labelExcluded, corev1.NodeSelectorOpNotIn),
+	}
+}
+
 // Search is the search for the node of a job.
 type Search struct {
 	Policy Policy
@@ -101,6 +119,7 @@ func (s Search) Candidates(nodes []corev1.Node) ([]string, error) {
 			continue
 		}
 		if none.obstacles[node.Name] = s.obstacle(node); none.obstacles[node.Name] != "" {
+			none.Unready = none.Unready || none.obstacles[node.Name] == notReady
 			continue
 		}
 		if s.Busy[node.Name] {
@@ -128,6 +147,9 @@ func (s Search) concerns(node *corev1.Node) bool {
 	return len(s.Mounting) == 0 || slices.Contains(s.Mounting, node.Name)
 }
 
+// notReady is the obstacle that a node may overcome by itself.
+const notReady = "is not ready"
+
 // obstacle says what keeps any job from the node; "" if nothing does.
 func (s Search) obstacle(node *corev1.Node) string {
 	_, allowed := s.Policy.rank(node)
@@ -139,7 +161,7 @@ func (s Search) obstacle(node *corev1.Node) string {
 	case !allowed:
 		return "has the label " + labelExcluded + "=true"
 	case !isReady(node):
-		return "is not ready"
+		return notReady
 	case len(s.Mounting) > 0:
 		return ""
 	case node.Spec.Unschedulable:
@@ -164,6 +186,8 @@ const maxObstacles = 10
 type NoNodeError struct {
 	// Busy says that a node is only to be waited for.
 	Busy bool
+	// Unready says that a node would do if it were ready.
+	Unready bool
 
 	policy   Policy
 	mounting []string

@@ -51,7 +51,7 @@ func changed(node corev1.Node, change func(*corev1.Node)) corev1.Node {
 	return node
 }
 
-func notReady(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }
+func unready(n *corev1.Node)  { n.Status.Conditions[0].Status = corev1.ConditionUnknown }
 func cordoned(n *corev1.Node) { n.Spec.Unschedulable = true }
 func deleted(n *corev1.Node)  { n.DeletionTimestamp = &metav1.Time{} }
 
@@ -99,7 +99,7 @@ func TestTheNodeOfAJob(t *testing.T) {
 		{
 			name: "each node for a reason of its own", policy: Exclude, pv: localVolume,
 			nodes: []corev1.Node{
-				nodeNamed("n-1", virtualNode, includedNode), changed(nodeNamed("n-2"), notReady), changed(nodeNamed("n-3"), cordoned),
+				nodeNamed("n-1", virtualNode, includedNode), changed(nodeNamed("n-2"), unready), changed(nodeNamed("n-3"), cordoned),
 				nodeNamed("n-4"), changed(nodeNamed("n-5"), deleted), kept,
 			},
 			wantErr: "(config key nodeSchedulePolicy: exclude): a-excluded has the label csdr.alibabacloud.com/agent-excluded=true, n-1 is a virtual node, n-2 is not ready, " +
@@ -135,7 +135,7 @@ func TestTheNodeOfAJob(t *testing.T) {
 				t.Errorf("error:\n%v\nwant:\n%s", err, want)
 			}
 			var none *NoNodeError
-			if !errors.As(err, &none) || none.Busy != (len(tt.busy) > 0) {
+			if !errors.As(err, &none) || none.Busy != (len(tt.busy) > 0) || none.Unready != strings.Contains(tt.wantErr, "is not ready") {
 				t.Errorf("error %#v, want one that is worth waiting: %v", err, len(tt.busy) > 0)
 			}
 		})
@@ -146,7 +146,7 @@ func TestAnErrorNamesTenNodes(t *testing.T) {
 	t.Parallel()
 	var nodes []corev1.Node
 	for i := range 12 {
-		nodes = append(nodes, changed(nodeNamed(fmt.Sprintf("n-%02d", i)), notReady))
+		nodes = append(nodes, changed(nodeNamed(fmt.Sprintf("n-%02d", i)), unready))
 	}
 	_, err := Search{Policy: Exclude}.Choose(nodes)
 	if err == nil || !strings.HasSuffix(err.Error(), ", n-09 is not ready, and 2 more") {
@@ -199,7 +199,7 @@ func anyNodes(random *rand.Rand, search *Search) []corev1.Node {
 				node.Labels[key] = value
 			}
 		}
-		for _, change := range []func(*corev1.Node){notReady, cordoned, deleted} {
+		for _, change := range []func(*corev1.Node){unready, cordoned, deleted} {
 			if random.IntN(6) == 0 {
 				change(&node)
 			}

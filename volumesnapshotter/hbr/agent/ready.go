@@ -112,7 +112,7 @@ func judge(pod *corev1.Pod, node string) (waiting string, err error) {
 			reason += ": " + waits.Message
 		}
 	}
-	err = fmt.Errorf(abnormal+": the pod %s/%s on node %s: %s", pod.Namespace, pod.Name, node, reason)
+	err = fmt.Errorf("the pod %s/%s of the Cloud Backup client on node %s: %s", pod.Namespace, pod.Name, node, reason)
 	switch {
 	case !unreadySince.IsZero() && time.Since(unreadySince) > startTimeout:
 		return "", final.Of(err)

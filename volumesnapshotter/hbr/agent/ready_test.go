@@ -43,7 +43,7 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	const (
 		noKey  = "couldn't find key HBR_TOKEN in Secret velero/hbr-client"
-		thePod = "addon status is abnormal: the pod velero/hbr-client-x on node node-1: "
+		thePod = "the pod velero/hbr-client-x of the Cloud Backup client on node node-1: "
 	)
 	young, old := time.Now(), time.Now().Add(-6*time.Minute)
 	tests := []struct {
@@ -125,7 +125,7 @@ func TestANodeIsLabelledOnce(t *testing.T) {
 
 func TestWhatIsNotReady(t *testing.T) {
 	t.Parallel()
-	if _, err := newWorld(t).Ready(t.Context(), "node-1"); !final.Is(err) || !strings.HasPrefix(err.Error(), "addon status is abnormal: ") {
+	if _, err := newWorld(t).Ready(t.Context(), "node-1"); !final.Is(err) || !strings.HasPrefix(err.Error(), "the Cloud Backup client is not installed: ") {
 		t.Errorf("error %v without a client", err)
 	}
 	if _, err := newWorld(t, clientIn(velero)).Ready(t.Context(), "node-9"); err == nil || !strings.HasPrefix(err.Error(), "reading the node node-9: ") {
@@ -141,18 +141,9 @@ func TestWhatIsNotReady(t *testing.T) {
 	agents := New(nil, cluster.Absent(absent))
 	_, readyErr := agents.Ready(t.Context(), "node-1")
 	_, registeredErr := agents.Registered(t.Context(), told{}, "c-1")
-	_, chosenErr := agents.Choose(t.Context(), Search{})
-	for _, err := range []error{readyErr, registeredErr, chosenErr} {
+	for _, err := range []error{readyErr, registeredErr} {
 		if !errors.Is(err, absent) {
 			t.Errorf("error %v without a cluster", err)
 		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	t.Parallel()
-	other := nodeNamed("node-0", excludedNode)
-	if got, err := newWorld(t, &other).Choose(t.Context(), Search{Policy: Exclude}); err != nil || got != "node-1" {
-		t.Errorf("node %q, error %v, want node-1", got, err)
 	}
 }

@@ -111,7 +111,7 @@ func TestAClientThatIsNotInstalledRegistersNothing(t *testing.T) {
 	cloud, sim := newRegistry(t)
 	w := newWorld(t)
 	_, err := w.Registered(t.Context(), cloud, "c-1")
-	const want = "addon status is abnormal: the Cloud Backup client is not installed: no DaemonSet in the namespaces velero and csdr has the label app=hbr-client"
+	const want = "the Cloud Backup client is not installed: no DaemonSet in the namespaces velero and csdr has the label app=hbr-client"
 	if err == nil || err.Error() != want || !final.Is(err) {
 		t.Errorf("error %v, want the final one %q", err, want)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 const (
@@ -47,6 +48,36 @@ func (p Place) BackupPrefix() string {
 
 // RestorePrefix is the hostPrefix of a restore job: absolute.
 func (p Place) RestorePrefix() string { return p.Directory }
+
+// SeesHostPath tells whether a client that mounts the directory root of the nodes, empty for
+// none, sees the files of a hostPath volume.
+func SeesHostPath(root string, pv *corev1.PersistentVolume) bool {
+	if root == "" {
+		return false
+	}
+	if t := pv.Spec.HostPath.Type; t != nil {
+		switch *t {
+		case corev1.HostPathUnset, corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate:
+		default:
+			return false
+		}
+	}
+	return isBelow(HostPathOf(pv), root)
+}
+
+// visible returns a final error for a volume that the client does not see on any node.
+func (c Config) visible(pv *corev1.PersistentVolume) error {
+	switch {
+	case volume.IsBlock(pv):
+		return final.Errorf("the volume %s is a block device", pv.Name)
+	case volume.KindOf(pv) == volume.KindHostPath && !SeesHostPath(c.HostPathRoot, pv):
+		return final.Errorf("the volume %s: the Cloud Backup client does not see the directory %s (config key hostPathRoot)", pv.Name, HostPathOf(pv))
+	case volume.KindOf(pv) != volume.KindHostPath && pluginDirectory(pv) == "":
+		return final.Errorf("the volume %s: %w", pv.Name, errNoDirectory)
+	default:
+		return nil
+	}
+}
 
 // Reasons why a Pod does not mount a volume.
 var (
