@@ -23,6 +23,7 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/framework/common"
 	_ "golang.org/x/crypto/x509roots/fallback" // For an image without the certificates of the public authorities.
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/backupitemaction"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/buildinfo"
@@ -34,6 +35,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/objectstore"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr"
 )
 
 // gcPercent is how much the heap may grow beyond what is alive. Velero's pod has
@@ -77,6 +79,12 @@ func serve() {
 		RegisterVolumeSnapshotter(provider, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).disks, nil
 		}).
+		RegisterVolumeSnapshotter(fileSystemProvider, func(log logrus.FieldLogger) (any, error) {
+			return made.of(log).files, nil
+		}).
+		RegisterBackupItemActionV2(backupitemaction.SnapshotProgressName, func(log logrus.FieldLogger) (any, error) {
+			return made.of(log).progress, nil
+		}).
 		RegisterRestoreItemActions(restoreItemActions(made)).
 		RegisterRestoreItemActionV2(restoreitemaction.VolumeReadyName, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).ready, nil
@@ -99,12 +107,17 @@ func restoreItemActions(made *lazyBundle) map[string]common.HandlerInitializer {
 // install` uses one for both.
 const provider = "velero.io/alibabacloud"
 
+// fileSystemProvider is the name of the snapshotter of file systems.
+const fileSystemProvider = "alibabacloud.com/hbr"
+
 // bundle is what the plugins of a process share.
 type bundle struct {
-	cloud   *alicloud.Cloud
-	disks   *ecs.Snapshotter
-	ready   *restoreitemaction.VolumeReady
-	actions restoreitemaction.Dependencies
+	cloud    *alicloud.Cloud
+	disks    *ecs.Snapshotter
+	files    *hbr.Snapshotter
+	progress *backupitemaction.SnapshotProgress
+	ready    *restoreitemaction.VolumeReady
+	actions  restoreitemaction.Dependencies
 }
 
 // lazyBundle is made when it is first asked for, because the framework hands out its
@@ -130,10 +143,17 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 		reader := settings.NewReader(here)
 		targets := storageclass.NewTargets(reader, here)
 		disks := ecs.New(log, cloud, here, targets, os.Getenv)
+		files := hbr.New(log, cloud, here, targets)
 		l.made = &bundle{
 			cloud: cloud,
 			disks: disks,
-			ready: restoreitemaction.NewVolumeReady(log, here, restoreitemaction.Provider{Name: provider, Volumes: disks}),
+			files: files,
+			progress: backupitemaction.NewSnapshotProgress(log, here, backupitemaction.ServerOf(os.Args[1:]),
+				map[string]backupitemaction.Snapshots{fileSystemProvider: files}),
+			// A disk whose files are restored is first of all a volume that is being filled.
+			ready: restoreitemaction.NewVolumeReady(log, here,
+				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files},
+				restoreitemaction.Provider{Name: provider, Volumes: disks}),
 			actions: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,
 			},
@@ -150,6 +170,7 @@ func (l *lazyBundle) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	l.made.ready.Close()
+	l.made.files.End(ctx)
 	l.made.disks.End(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -28,6 +29,13 @@ var (
 	// ErrShrink is for a capacity below the size that was backed up.
 	ErrShrink = errors.New("a volume does not become smaller than it was")
 )
+
+// IsRefusal tells whether err says that a conversion cannot be carried out, which another
+// attempt would meet again. Any other error is one of reading the cluster or the settings.
+func IsRefusal(err error) bool {
+	return slices.ContainsFunc([]error{ErrMissing, ErrProvisioner, ErrMultiZoned, ErrAccessMode, ErrShrink, ErrOneDirectory},
+		func(refusal error) bool { return errors.Is(err, refusal) })
+}
 
 // Classes of ACK clusters that the backup center recommends.
 const (

@@ -42,9 +42,17 @@ func sourceTypes() []string {
 	return []string{sourceType(volume.KindNAS), sourceType(volume.KindOSS)}
 }
 
+// sourceType is what Cloud Backup calls the source of a snapshot.
+func (s snapshotID) sourceType() string {
+	if s.method == onNode {
+		return sourceContainer
+	}
+	return sourceType(s.kind)
+}
+
 // job is a backup or a restore.
 type job struct {
-	id, status, message string
+	id, name, status, message string
 	// done is how much of it is done, of wholeJob.
 	done                  int64
 	itemsDone, itemsTotal int64
@@ -73,8 +81,15 @@ func (j job) hasEnded() bool {
 	return slices.Contains([]string{statusComplete, statusPartial, statusFailed, statusCanceled, statusExpired}, j.status)
 }
 
-// backupJobs returns the backups that a filter lets through.
+// backupJobs returns the backups of a source type that a filter lets through, the latest
+// first.
 func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string) ([]job, error) {
+	return backupJobsSince(ctx, api, kind, key, value, time.Time{})
+}
+
+// backupJobsSince is backupJobs for those that were begun since a time. There may be
+// some older ones among them.
+func backupJobsSince(ctx context.Context, api *alicloud.HBR, kind, key, value string, since time.Time) ([]job, error) {
 	return pages(func(page int32) ([]job, int64, error) {
 		answer, err := api.DescribeBackupJobs2(ctx, &sdk.DescribeBackupJobs2Request{
 			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage),
@@ -86,10 +101,13 @@ func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string)
 		found := make([]job, 0, len(answer.BackupJobs.BackupJob))
 		for _, j := range answer.BackupJobs.BackupJob {
 			found = append(found, job{
-				id: tea.StringValue(j.JobId), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
+				id: tea.StringValue(j.JobId), name: tea.StringValue(j.JobName), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
 				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
 				created: time.Unix(tea.Int64Value(j.CreatedTime), 0), plan: tea.StringValue(j.PlanId),
 			})
+		}
+		if len(found) > 0 && found[len(found)-1].created.Before(since) {
+			return found, 0, nil // What follows is older.
 		}
 		return found, tea.Int64Value(answer.TotalCount), nil
 	})
@@ -176,7 +194,7 @@ type snapshot struct {
 // Backup cannot be asked by the job: the job is in its answers alone.
 func findSnapshot(ctx context.Context, api *alicloud.HBR, of snapshotID) (*snapshot, error) {
 	request := &sdk.SearchHistoricalSnapshotsRequest{
-		SourceType: tea.String(sourceType(of.kind)), Limit: tea.Int32(maxFound), Query: snapshotQuery(of),
+		SourceType: tea.String(of.sourceType()), Limit: tea.Int32(maxFound), Query: snapshotQuery(of),
 	}
 	for {
 		answer, err := api.SearchHistoricalSnapshots(ctx, request)
@@ -203,7 +221,10 @@ func snapshotQuery(of snapshotID) []any {
 	match := func(field, value string) any {
 		return map[string]string{"field": field, "value": value, "operation": "MATCH_TERM"}
 	}
-	if of.kind == volume.KindOSS {
+	switch of.sourceType() {
+	case sourceContainer:
+		return []any{match("VaultId", of.vault)}
+	case sourceType(volume.KindOSS):
 		return []any{match("VaultId", of.vault), match("Bucket", of.source.bucket)}
 	}
 	return []any{match("VaultId", of.vault), match("FileSystemId", of.source.fileSystem), match("CreateTime", of.source.created)}

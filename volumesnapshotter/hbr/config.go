@@ -62,6 +62,8 @@ type location struct {
 	// hostPathRoot is the directory of the nodes that the client mounts at the same
 	// path, besides kubeletRoot; empty for none. hostPath volumes below it can be read.
 	hostPathRoot string
+	// podImage is the image of Pods that mount a volume for a job; empty for the plugin's own.
+	podImage string
 	// ecsSnapshots says that disks are the ECS snapshotter's. Otherwise they are taken here.
 	ecsSnapshots bool
 	// backupTimeout and restoreTimeout are how long one job may take.
@@ -90,6 +92,7 @@ func options() map[string]locationconfig.Option[location] {
 		"nodeSchedulePolicy": locationconfig.OneOf(func(l *location) *agent.Policy { return &l.policy }, agent.Exclude, agent.Include, agent.Prefer),
 		"kubeletRootDir":     directoryOf(func(l *location) *string { return &l.kubeletRoot }),
 		"hostPathRoot":       hostDirectoryOf(func(l *location) *string { return &l.hostPathRoot }),
+		"podImage":           locationconfig.Text(func(l *location) *string { return &l.podImage }),
 		"enableECSSnapshot":  locationconfig.Flag(func(l *location) *bool { return &l.ecsSnapshots }),
 		"backupTimeout":      locationconfig.Duration(func(l *location) *time.Duration { return &l.backupTimeout }, time.Second, "4h"),
 		"restoreTimeout":     locationconfig.Duration(func(l *location) *time.Duration { return &l.restoreTimeout }, time.Second, "4h"),

@@ -29,6 +29,12 @@ func (s *site) delete(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
+	if id.waits() {
+		id, err = s.begunLater(ctx, api, id)
+		if err != nil || id.waits() {
+			return err // It was never begun.
+		}
+	}
 	err = deleteAll(ctx, api, id)
 	if isDenied(err) {
 		s.log.WithField("snapshot", text).WithError(fail(deleting, "snapshot "+text, err)).
@@ -51,7 +57,7 @@ func deleteAll(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
 		return err
 	}
 	_, err = api.DeleteSnapshot(ctx, &sdk.DeleteSnapshotRequest{
-		SnapshotId: tea.String(made.id), VaultId: tea.String(id.vault), SourceType: tea.String(sourceType(id.kind)),
+		SnapshotId: tea.String(made.id), VaultId: tea.String(id.vault), SourceType: tea.String(id.sourceType()),
 		Force: tea.Bool(true), // Without it the latest one of a source stays.
 	})
 	return ignoreNotFound(err)

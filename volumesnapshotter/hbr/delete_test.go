@@ -58,7 +58,7 @@ func TestDeletingASnapshot(t *testing.T) {
 			pv := nasDirectory("nas-1", "/app")
 			w.create(t, pv)
 			id := w.backUp(t, w.Snapshotter, pv)
-			w.End()
+			w.End(t.Context())
 			w.sim.HBR().Advance(test.after)
 			if test.before != nil {
 				test.before(t, w)
@@ -97,8 +97,8 @@ func TestASnapshotOfAnotherRegionIsDeletedThere(t *testing.T) {
 	if _, err := away.CreateVolumeFromSnapshot(id, "", "", nil); err == nil || !strings.Contains(err.Error(), errOtherRegion.Error()) {
 		t.Errorf("restoring in another region gives the error %v", err)
 	}
-	if got, err := away.SnapshotProgress(t.Context(), w.config, id); err != nil || !got.Completed || got.Err != "" {
-		t.Errorf("progress %+v, error %v", got, err)
+	if got := w.progressOfID(t, id); !got.Completed || got.Err != "" {
+		t.Errorf("progress %+v", got)
 	}
 	if err := away.DeleteSnapshot(id); err != nil {
 		t.Error(err)

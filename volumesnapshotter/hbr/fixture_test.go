@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -28,6 +29,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	ram "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
@@ -130,7 +133,7 @@ func newWorld(t *testing.T, more map[string]string, changes ...func(*cloudsim.Co
 	}
 	w.api = fake.NewClientBuilder().WithScheme(scheme).Build()
 	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem, UID: "3fa1f1c2"}},
-		backupNamed("b-1", velerov1.BackupPhaseInProgress))
+		backupNamed("b-1", velerov1.BackupPhaseInProgress), theRestore())
 	file := filepath.Join(t.TempDir(), "cloud")
 	if err := os.WriteFile(file, []byte("ALIBABA_CLOUD_ACCESS_KEY_ID=LTAIvelero\nALIBABA_CLOUD_ACCESS_KEY_SECRET=velero-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -158,11 +161,12 @@ func withPolicy(t *testing.T, file string) func(*cloudsim.Config) {
 // process returns the Snapshotter of another process, which knows nothing of the one before.
 func (w *world) process(t *testing.T) *Snapshotter {
 	t.Helper()
-	s := New(w.log, w.clients, cluster.New(w.api, veleroNamespace))
+	here := cluster.New(w.api, veleroNamespace)
+	s := New(w.log, w.clients, here, storageclass.NewTargets(settings.NewReader(here), here))
 	if err := s.Init(w.config); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.End)
+	t.Cleanup(func() { s.End(context.Background()) })
 	return s
 }
 
@@ -182,6 +186,15 @@ func backupNamed(name string, phase velerov1.BackupPhase) *velerov1.Backup {
 		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: name, UID: types.UID("uid-" + name)},
 		Spec:       velerov1.BackupSpec{TTL: metav1.Duration{Duration: 30 * 24 * time.Hour}},
 		Status:     velerov1.BackupStatus{Phase: phase},
+	}
+}
+
+// theRestore returns the Restore that goes on.
+func theRestore() *velerov1.Restore {
+	return &velerov1.Restore{
+		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: "r-1", UID: "uid-r-1"},
+		Spec:       velerov1.RestoreSpec{BackupName: "b-1"},
+		Status:     velerov1.RestoreStatus{Phase: velerov1.RestorePhaseInProgress},
 	}
 }
 
@@ -264,51 +277,77 @@ func (w *world) backedUp(t *testing.T, pv *corev1.PersistentVolume) string {
 	w.create(t, pv)
 	id := w.backUp(t, w.Snapshotter, pv)
 	w.sim.HBR().Advance(time.Minute)
-	if got := w.snapshotProgress(t, id); !got.Completed || got.Err != "" {
+	if got := w.snapshotProgress(t, pv.Name); !got.Completed || got.Err != "" {
 		t.Fatalf("%s: progress %+v, want that it is done", id, got)
 	}
 	return id
 }
 
-// snapshotProgress asks another process how far a backup is.
-func (w *world) snapshotProgress(t *testing.T, id string) velero.OperationProgress {
+// snapshotProgress asks another process how far the backup of a PersistentVolume is.
+func (w *world) snapshotProgress(t *testing.T, pv string) velero.OperationProgress {
 	t.Helper()
-	got, err := w.process(t).SnapshotProgress(t.Context(), w.config, id)
+	got, err := w.process(t).SnapshotProgress(t.Context(), backupNamed("b-1", ""), w.config, pv, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-// progress asks another process how far a restored volume is.
-func (w *world) progress(t *testing.T, id string) velero.OperationProgress {
+// progressOfID asks another process how far the backup with an id is.
+func (w *world) progressOfID(t *testing.T, id string) velero.OperationProgress {
 	t.Helper()
-	got, err := w.process(t).Progress(t.Context(), nil, w.config, id)
+	current, err := w.process(t).initialised()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := current.snapshotProgress(t.Context(), subject{backupName: "b-1", backup: backupNamed("b-1", "")}, id)
+	got, err = progressOr(got, fail(backingUp, "snapshot "+id, err), isFinal(err))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-// restored restores a snapshot of a volume until it is whole, and returns its PersistentVolume.
-func (w *world) restored(t *testing.T, snapshot string, pv *corev1.PersistentVolume) *corev1.PersistentVolume {
+// progress asks another process how far the restored volume behind pv is.
+func (w *world) progress(t *testing.T, id string, pv *corev1.PersistentVolume) velero.OperationProgress {
+	t.Helper()
+	got, err := w.process(t).Progress(t.Context(), theRestore(), w.config, id, pv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// beginRestore begins the restore of a snapshot of pv, and returns the volume's id.
+func (w *world) beginRestore(t *testing.T, snapshot string, pv *corev1.PersistentVolume) string {
 	t.Helper()
 	s := w.process(t)
 	id, err := s.CreateVolumeFromSnapshot(snapshot, "", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := hold(t, s, pv, id)
-	if got := w.progress(t, id); got.Completed {
+	if got := w.progress(t, id, hold(t, s, pv, id)); got.Completed {
 		t.Errorf("%s: progress %+v at once", id, got)
 	}
+	return id
+}
+
+// restored restores a snapshot of a volume until it is whole, and returns its PersistentVolume.
+func (w *world) restored(t *testing.T, snapshot string, pv *corev1.PersistentVolume) *corev1.PersistentVolume {
+	t.Helper()
+	id := w.beginRestore(t, snapshot, pv)
+	held := hold(t, w.process(t), pv, id)
 	w.sim.HBR().Advance(time.Minute)
-	if got := w.progress(t, id); !got.Completed || got.Err != "" {
+	if got := w.progress(t, id, held); !got.Completed || got.Err != "" {
 		t.Fatalf("%s: progress %+v, want that it is done", id, got)
 	}
-	finished, err := w.process(t).Finish(t.Context(), nil, w.config, id, held)
+	s := w.process(t)
+	finished, err := s.Finish(t.Context(), theRestore(), w.config, id, held)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := s.Settle(t.Context(), theRestore(), w.config, id); err != nil {
+		t.Error(err)
 	}
 	return finished
 }
@@ -361,6 +400,18 @@ func (w *world) wantInventory(t *testing.T, plans, snapshots, running int) {
 	}
 	if diff := gocmp.Diff([]int{plans, snapshots, running}, []int{len(got.Plans), len(got.Snapshots), len(got.Running)}); diff != "" {
 		t.Errorf("plans, snapshots, running jobs (-want +got):\n%s", diff)
+	}
+}
+
+// wantNotes holds how many notes of what was begun there are.
+func (w *world) wantNotes(t *testing.T, want int) {
+	t.Helper()
+	var notes corev1.ConfigMapList
+	if err := w.api.List(t.Context(), &notes); err != nil {
+		t.Fatal(err)
+	}
+	if len(notes.Items) != want {
+		t.Errorf("%d notes are left, want %d", len(notes.Items), want)
 	}
 }
 

@@ -72,6 +72,14 @@ func (s snapshotID) String() string {
 	return text
 }
 
+// waiting are the names that jobs on nodes will have, in place of the ids of jobs that are
+// yet to be begun.
+var waiting = regexp.MustCompile(`-hbr-[0-9a-f]{8}-[0-9a-f]{8}$`)
+
+// waits tells whether the job had to wait when Velero was told the id. It has begun since,
+// or never will.
+func (s snapshotID) waits() bool { return s.method == onNode && waiting.MatchString(s.job) }
+
 // check returns an error where String writes what parseSnapshotID does not read.
 func (s snapshotID) check() error {
 	again, err := parseSnapshotID(s.String())
@@ -147,30 +155,29 @@ func parseVolumeID(id string) (volumeID, bool) {
 // order is a volume that a restore wants to have filled.
 type order struct {
 	snapshot snapshotID
-	// job is the restore job; empty where it is yet to be begun.
-	job string
-	// target is where the data goes; what is empty is yet to be found out.
+	// mark tells it from all others: it is in the names of what is made for it.
+	mark string
+	// target is the directory or prefix that is to be made, empty for storage that has
+	// no such thing. What else is empty is yet to be found out.
 	target source
 }
 
 // pendingPrefix begins the id of a volume that is not whole yet.
 const pendingPrefix = "pending:"
 
-// restoreJobKey is job's name among the fields of target.
-const restoreJobKey = "restoreJob"
+// markKey is mark's name among the fields of target.
+const markKey = "mark"
+
+// markForm is the form of a mark.
+var markForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
 
 // pendingID returns the id of the volume until it is whole. It holds all of the order,
 // for it is carried out by a process that knows nothing else of it.
 func (o order) pendingID() string {
 	id := pendingPrefix + o.snapshot.String()
 	query, _ := url.ParseQuery(o.target.encode()) // It was written here.
-	if o.job != "" {
-		query.Set(restoreJobKey, o.job)
-	}
-	if len(query) > 0 {
-		id += "#" + readable(query)
-	}
-	return id
+	query.Set(markKey, o.mark)
+	return id + "#" + readable(query)
 }
 
 // parsePendingID returns the order in a volume's id, and whether it is one. It takes
@@ -189,9 +196,9 @@ func parsePendingID(id string) (order, bool) {
 	if err != nil {
 		return order{}, false
 	}
-	read := order{snapshot: snapshot, job: query.Get(restoreJobKey)}
+	read := order{snapshot: snapshot, mark: query.Get(markKey)}
 	read.target.take(query)
-	if read.pendingID() != id || len(read.job) > maxNameText || read.target.check() != nil {
+	if read.pendingID() != id || !markForm.MatchString(read.mark) || read.target.check() != nil {
 		return order{}, false
 	}
 	return read, true

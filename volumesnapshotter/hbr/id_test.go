@@ -197,11 +197,11 @@ func TestPendingIDHoldsTheOrder(t *testing.T) {
 		order order
 		want  string
 	}{
-		{"the snapshot alone", order{snapshot: nasSnapshot()}, "pending:" + nasSnapshotText},
+		{"storage that is yet to be provisioned", order{snapshot: nasSnapshot(), mark: "abcd1234"}, "pending:" + nasSnapshotText + "#mark=abcd1234"},
 		{
 			"a job and where it writes",
-			order{snapshot: nasSnapshot(), job: "r-1", target: source{fileSystem: "31a8e4", path: "/a#b-restore-1"}},
-			"pending:" + nasSnapshotText + "#fileSystem=31a8e4&path=/a%23b-restore-1&restoreJob=r-1",
+			order{snapshot: nasSnapshot(), mark: "abcd1234", target: source{fileSystem: "31a8e4", path: "/a#b-restore-1"}},
+			"pending:" + nasSnapshotText + "#fileSystem=31a8e4&mark=abcd1234&path=/a%23b-restore-1",
 		},
 	}
 	for _, tt := range tests {
@@ -224,7 +224,7 @@ func TestWhatIsNoPendingID(t *testing.T) {
 	for _, id := range []string{
 		"", "nas:path=/", "pending:", "pending:cn-hangzhou/s-1", "pending:failed:x", nasSnapshotText,
 		"pending:" + nasSnapshotText + "#", "pending:" + nasSnapshotText + "#%zz", "pending:" + nasSnapshotText + "#colour=red",
-		"pending:" + nasSnapshotText + "#restoreJob=" + strings.Repeat("r", 1025),
+		"pending:" + nasSnapshotText + "#mark=ABCD1234",
 		"pending:" + nasSnapshotText + "#path=/" + strings.Repeat("p", 4096),
 	} {
 		if read, ok := parsePendingID(id); ok {
@@ -241,6 +241,15 @@ func anyText(random *rand.Rand) string {
 		text[i] = letters[random.IntN(len(letters))]
 	}
 	return string(text)
+}
+
+func anyMark(random *rand.Rand) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	var mark [markLength]byte
+	for i := range mark {
+		mark[i] = letters[random.IntN(len(letters))]
+	}
+	return string(mark[:])
 }
 
 func anySource(random *rand.Rand) source {
@@ -260,7 +269,7 @@ func TestIDsAreReadAsTheyWereWritten(t *testing.T) {
 		snapshot := nasSnapshot()
 		snapshot.kind = kinds()[random.IntN(len(kinds()))]
 		snapshot.source = anySource(random)
-		ordered := order{snapshot: snapshot, job: anyText(random), target: anySource(random)}
+		ordered := order{snapshot: snapshot, mark: anyMark(random), target: anySource(random)}
 		of := volumeID{kind: snapshot.kind, source: ordered.target}
 		readSnapshot, err := parseSnapshotID(snapshot.String())
 		readOrder, isOrder := parsePendingID(ordered.pendingID())
@@ -289,7 +298,7 @@ func FuzzParseSnapshotID(f *testing.F) {
 }
 
 func FuzzParseVolumeIDs(f *testing.F) {
-	for _, id := range []string{"", "nas:path=/", "disk:handle=d-1", "pending:" + nasSnapshotText, "pending:" + nasSnapshotText + "#restoreJob=r-1&path=%2F", "other:;"} {
+	for _, id := range []string{"", "nas:path=/", "disk:handle=d-1", "pending:" + nasSnapshotText, "pending:" + nasSnapshotText + "#mark=abcd1234&path=%2F", "other:;"} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {

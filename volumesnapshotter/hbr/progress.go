@@ -4,16 +4,19 @@ package hbr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
@@ -22,33 +25,52 @@ const (
 	percentUnit = "%"
 )
 
-// SnapshotProgress tells how far the backup of a volume is, whose id CreateSnapshot has
-// returned, for a location's config. One that has failed, or has left items out, is
-// Completed with Err; an error is one that may pass. It may run in another process than
-// the one that began the backup, and deletes the plan of a job that has ended.
-func (s *Snapshotter) SnapshotProgress(ctx context.Context, location map[string]string, id string) (velero.OperationProgress, error) {
-	if reason, refused := strings.CutPrefix(id, refusedPrefix); refused {
-		return velero.OperationProgress{Completed: true, Err: reason}, nil
-	}
+// SnapshotProgress tells how far the backup of a PersistentVolume is that CreateSnapshot
+// has begun for backup, by a location's config, and begins one that had to wait. One
+// that has failed, or has left items out, is Completed with Err; an error is one that may
+// pass. It may run in another process than the one that began the backup, and deletes
+// what that has made for the job alone.
+func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, _ string) (velero.OperationProgress, error) {
 	current, err := s.at(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress, err := current.snapshotProgress(ctx, id)
-	return progressOr(progress, fail(backingUp, "snapshot "+id, err), isFinal(err))
+	run := begun.OfBackup(backup)
+	made, noted, err := current.begun.Find(ctx, run, pv)
+	switch {
+	case err != nil:
+		return velero.OperationProgress{}, err
+	case !noted:
+		// It was left to others, or it has succeeded, and who was told was killed.
+		return velero.OperationProgress{Completed: true, Description: "nothing of the volume is being backed up"}, nil
+	}
+	of, err := current.subjectOf(ctx, backup, pv)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	progress, err := current.snapshotProgress(ctx, of, made)
+	if err == nil && progress.Completed && progress.Err == "" {
+		err = current.begun.Forget(ctx, run, pv)
+	}
+	return progressOr(progress, fail(backingUp, "PersistentVolume "+pv, err), isFinal(err))
 }
 
-// CancelSnapshot ends the backup of a volume that is under way. One that has ended, or
-// is not there, is no error.
-func (s *Snapshotter) CancelSnapshot(ctx context.Context, location map[string]string, id string) error {
-	if strings.HasPrefix(id, refusedPrefix) {
-		return nil
-	}
+// CancelSnapshot ends the backup of a PersistentVolume that is under way. One that has
+// ended, or is not there, is no error.
+func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, _ string) error {
 	current, err := s.at(location)
 	if err != nil {
 		return err
 	}
-	return fail(backingUp, "snapshot "+id, current.cancelSnapshot(ctx, id))
+	made, noted, err := current.begun.Find(ctx, begun.OfBackup(backup), pv)
+	if err != nil || !noted {
+		return err
+	}
+	of, err := current.subjectOf(ctx, backup, pv)
+	if err != nil {
+		return err
+	}
+	return fail(backingUp, "PersistentVolume "+pv, current.cancelSnapshot(ctx, of, made))
 }
 
 // progressOr returns the progress, or what an error makes of it.
@@ -63,7 +85,17 @@ func progressOr(progress velero.OperationProgress, err error, isFinal bool) (vel
 	}
 }
 
-func (s *site) snapshotProgress(ctx context.Context, text string) (velero.OperationProgress, error) {
+// subjectOf is the volume of a backup that has begun.
+func (s *site) subjectOf(ctx context.Context, backup *velerov1.Backup, pv string) (subject, error) {
+	clusterID, err := s.cluster.ID(ctx)
+	return subject{name: pv, backupName: backup.Name, backup: backup, clusterID: clusterID}, err
+}
+
+// snapshotProgress tells how far the backup with an id of Velero's is.
+func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (velero.OperationProgress, error) {
+	if reason, refused := strings.CutPrefix(text, refusedPrefix); refused {
+		return velero.OperationProgress{Completed: true, Err: reason}, nil
+	}
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return velero.OperationProgress{}, final.Of(err)
@@ -71,6 +103,14 @@ func (s *site) snapshotProgress(ctx context.Context, text string) (velero.Operat
 	api, err := s.apiIn(ctx, id.region)
 	if err != nil {
 		return velero.OperationProgress{}, err
+	}
+	if id.waits() {
+		job, waiting, err := s.beginWaiting(ctx, api, id, of)
+		if err != nil || waiting != "" {
+			return velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: api.Now()}, err
+		}
+		id.job = job
+		s.note(ctx, of, id.String())
 	}
 	found, err := visible(ctx, api, func() (*job, error) { return endedOrListed(ctx, api, id) })
 	if err != nil {
@@ -83,9 +123,42 @@ func (s *site) snapshotProgress(ctx context.Context, text string) (velero.Operat
 		return s.running(ctx, api, id, *found)
 	}
 	s.dropPlan(ctx, api, id, found.plan)
+	if err := s.unmount(ctx, of); err != nil {
+		return velero.OperationProgress{}, err
+	}
 	progress := progressOf(*found, api.Now())
 	progress.Completed = true
 	return progress, outcomeOf(*found)
+}
+
+// beginWaiting begins the job of a backup that had to wait, or tells what it still waits for.
+func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject) (job, waiting string, err error) {
+	pv, err := s.cluster.Volume(ctx, of.name)
+	if err != nil {
+		return "", "", err
+	}
+	job, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
+	if waiting != "" && s.isLate(of, api.Now()) {
+		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waiting)
+	}
+	if isFinal(err) {
+		err = errors.Join(err, s.unmount(ctx, of))
+	}
+	return job, waiting, err
+}
+
+// isLate tells whether a backup has taken longer than one of its jobs may.
+func (s *site) isLate(of subject, now time.Time) bool {
+	started := of.backup.Status.StartTimestamp
+	return started != nil && now.Sub(started.Time) > s.backupTimeout
+}
+
+// unmount removes what was made to mount a volume for its backup.
+func (s *site) unmount(ctx context.Context, of subject) error {
+	if of.backup == nil {
+		return nil // Nothing was.
+	}
+	return s.mounts.Remove(ctx, of.owner())
 }
 
 // running is the progress of a job that may take no longer than the location says.
@@ -139,7 +212,7 @@ func endedOrListed(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job,
 
 // backupJob returns the job of a snapshot, nil if it is not listed.
 func backupJob(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, error) {
-	return first(backupJobs(ctx, api, sourceType(id.kind), "JobId", id.job))
+	return first(backupJobs(ctx, api, id.sourceType(), "JobId", id.job))
 }
 
 // dropPlan deletes the plan of a job that has ended. What is left the next backup deletes.
@@ -152,7 +225,10 @@ func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, p
 	}
 }
 
-func (s *site) cancelSnapshot(ctx context.Context, text string) error {
+func (s *site) cancelSnapshot(ctx context.Context, of subject, text string) error {
+	if strings.HasPrefix(text, refusedPrefix) {
+		return nil
+	}
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return err
@@ -161,7 +237,12 @@ func (s *site) cancelSnapshot(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return endJob(ctx, api, id)
+	if id.waits() {
+		s.note(ctx, of, idOfRefused(errors.New("it was canceled")))
+	} else if err := endJob(ctx, api, id); err != nil {
+		return err
+	}
+	return s.unmount(ctx, of)
 }
 
 // endJob cancels a job that is under way, and deletes its plan. A job that has ended, or is

@@ -8,17 +8,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 )
 
 func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.fill(t, "app")
-	made := w.backedUp(t, nasDirectory("nas-1", "/app"))
-	volume, err := w.CreateVolumeFromSnapshot(made, "", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pv := nasDirectory("nas-1", "/app")
+	made := w.backedUp(t, pv)
+	volume := w.beginRestore(t, made, pv)
 	id, err := parseSnapshotID(made)
 	if err != nil {
 		t.Fatal(err)
@@ -30,25 +31,37 @@ func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 		"s-123":                "is not the id of a Cloud Backup snapshot",
 		refusedPrefix + " why": "why",
 	} {
-		if got := w.snapshotProgress(t, text); !got.Completed || !strings.Contains(got.Err, want) {
+		if got := w.progressOfID(t, text); !got.Completed || !strings.Contains(got.Err, want) {
 			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
 		}
+	}
+	if err := begun.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), begun.OfRestore(theRestore()), wanted.mark, another); err != nil {
+		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		strings.Replace(volume, wanted.job, another, 1): "the restore job job-none is not there",
+		volume:  "the restore job job-none is not there",
 		"d-123": "is not the id of a volume that is being restored",
 	} {
-		if got := w.progress(t, text); !got.Completed || !strings.Contains(got.Err, want) {
+		if got := w.progress(t, text, pv); !got.Completed || !strings.Contains(got.Err, want) {
 			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
 		}
 	}
-	if _, err := w.Finish(t.Context(), nil, w.config, "d-123", nasDirectory("nas-1", "/app")); err == nil {
+	if got := w.snapshotProgress(t, "nas-2"); !got.Completed || got.Err != "" {
+		t.Errorf("progress %+v of a volume that was never asked for", got)
+	}
+	if err := w.CancelSnapshot(t.Context(), backupNamed("b-1", ""), w.config, "nas-2", ""); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Finish(t.Context(), theRestore(), w.config, "d-123", nasDirectory("nas-1", "/app")); err == nil {
 		t.Error("a volume that is not being restored was finished")
 	}
 	if _, err := w.SetVolumeID(item(t, nasDirectory("nas-1", "/app")), "d-123"); err == nil {
 		t.Error("a volume became one that is not being restored")
 	}
-	if err := w.Discard(t.Context(), nil, w.config, "d-123"); err != nil {
+	if err := w.Settle(t.Context(), theRestore(), w.config, "d-123"); err == nil {
+		t.Error("a volume that is not being restored was settled")
+	}
+	if err := w.Discard(t.Context(), theRestore(), w.config, "d-123"); err != nil {
 		t.Error(err)
 	}
 }
@@ -60,24 +73,21 @@ func TestAnErrorThatMayPassIsNoEnd(t *testing.T) {
 	pv := nasDirectory("nas-1", "/app")
 	w.create(t, pv)
 	snapshot := w.backUp(t, w.Snapshotter, pv)
-	w.End()
+	w.End(t.Context())
 	w.fault(t, refusal("DescribeBackupJobs2", http.StatusServiceUnavailable, "ServiceUnavailable", "x"))
-	if got, err := w.SnapshotProgress(t.Context(), w.config, snapshot); err == nil || got.Completed {
+	if got, err := w.SnapshotProgress(t.Context(), backupNamed("b-1", ""), w.config, pv.Name, ""); err == nil || got.Completed {
 		t.Errorf("progress %+v, error %v, want an error", got, err)
 	}
 	w.sim.Faults().Clear()
 	w.sim.HBR().Advance(time.Minute)
-	if got := w.snapshotProgress(t, snapshot); !got.Completed || got.Err != "" {
+	if got := w.snapshotProgress(t, pv.Name); !got.Completed || got.Err != "" {
 		t.Fatalf("progress %+v", got)
 	}
-	volume, err := w.CreateVolumeFromSnapshot(snapshot, "", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	volume := w.beginRestore(t, snapshot, pv)
 	for code, final := range map[string]bool{"ServiceUnavailable": false, "NoPermission": true} {
 		w.sim.Faults().Clear()
 		w.fault(t, refusal("DescribeRestoreJobs2", map[bool]int{false: 503, true: 403}[final], code, "x"))
-		got, err := w.Progress(t.Context(), nil, w.config, volume)
+		got, err := w.Progress(t.Context(), theRestore(), w.config, volume, pv)
 		if got.Completed != final || (err == nil) != final {
 			t.Errorf("%s: progress %+v, error %v", code, got, err)
 		}

@@ -213,18 +213,13 @@ func TestTenRestoresTakeTheTimeOfOne(t *testing.T) {
 	w.wantInventory(t, 10, 0, 10)
 	w.sim.HBR().Advance(time.Minute)
 	begun := w.time.Now()
-	var ids []string
-	s := w.process(t)
-	for snapshot := range volumes {
-		id, err := s.CreateVolumeFromSnapshot(snapshot, "", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, id)
+	ids := map[string]*corev1.PersistentVolume{}
+	for snapshot, pv := range volumes {
+		ids[w.beginRestore(t, snapshot, pv)] = pv
 	}
 	w.wantInventory(t, 10, 10, 10)
-	for _, id := range ids {
-		for !w.progress(t, id).Completed {
+	for id, pv := range ids {
+		for !w.progress(t, id, pv).Completed {
 			if err := w.time.Sleep(t.Context(), 10*time.Second); err != nil {
 				t.Fatal(err)
 			}

@@ -10,9 +10,15 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
 // Clients makes the clients of a location; equal configs get the same ones.
@@ -21,17 +27,33 @@ type Clients interface {
 	NAS(ctx context.Context, cfg alicloud.NASConfig) (*alicloud.NAS, error)
 }
 
-// Cluster is what is read of the cluster that Velero runs in.
+// Cluster is the cluster that Velero runs in.
 type Cluster interface {
+	// Namespace is the one that Velero is installed in.
+	Namespace() string
+	// Client returns a client that knows the types of core, apps, scheduling.k8s.io and
+	// storage.k8s.io.
+	Client() (client.Client, error)
 	ID(ctx context.Context) (string, error)
 	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
 	Backups(ctx context.Context) ([]velerov1.Backup, error)
+	Restores(ctx context.Context) ([]velerov1.Restore, error)
 	Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error)
+	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
+}
+
+// Targets tells what the settings of a restore ask of a volume.
+type Targets interface {
+	// FileSystemTarget is told the PersistentVolume as it is restored. The zero target is
+	// a new directory in the storage that was backed up.
+	FileSystemTarget(ctx context.Context, restore *velerov1.Restore, pv *corev1.PersistentVolume) (storageclass.FileSystemTarget, error)
 }
 
 const (
 	// pollInterval is how often something is looked at that will be there soon.
 	pollInterval = 2 * time.Second
+	// mountTimeout is how long what is made in the cluster may take, unless a job may take less.
+	mountTimeout = 10 * time.Minute
 	// visibleAfter is how long what Cloud Backup has accepted may be missing from its lists.
 	visibleAfter = 15 * time.Second
 )
@@ -44,17 +66,32 @@ type site struct {
 	log     logrus.FieldLogger
 	clients Clients
 	cluster Cluster
+	targets Targets
 
+	begun  *begun.Log
+	agents *agent.Agents
+	mounts *mount.Mounts
 	vaults vaultKeeper
-	sweep  sweeper
+	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
+	sweep background.Task
+	// nodes is held while the node of a job is chosen and the job is begun.
+	nodes sync.Mutex
 
 	mu sync.Mutex
 	// created is when file systems were made, in seconds since 1970, by their ids.
 	created map[string]string
 }
 
-func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster) *site {
-	return &site{location: l, log: log, clients: clients, cluster: cluster, created: map[string]string{}}
+func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *site {
+	return &site{
+		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
+		begun: begun.New(cluster), agents: agent.New(log, cluster),
+		mounts: mount.New(log, cluster, mount.Config{
+			KubeletRoot: l.kubeletRoot, HostPathRoot: l.hostPathRoot, PodImage: l.podImage,
+			Timeout: min(mountTimeout, l.backupTimeout, l.restoreTimeout),
+		}),
+		created: map[string]string{},
+	}
 }
 
 // api returns the Cloud Backup of the location's region.

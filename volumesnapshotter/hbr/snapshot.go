@@ -14,22 +14,21 @@ import (
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/tea"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 )
 
 // Why a backup of a volume is not begun.
 var (
 	errBeingRestored = errors.New("the volume is still being restored: back up again when its restore has ended")
 	errForeignVolume = errors.New("the id is none of a volume that Cloud Backup takes")
-	errOnNode        = errors.New("backups through a node are not there yet: choose the method agentless for NAS and OSS (config key method)")
 )
 
 // subject is a volume of which a backup is wanted.
 type subject struct {
-	volumeID
-
 	// name is that of the PersistentVolume.
 	name string
 	// backupName is Velero's backup; backup is nil where it cannot be read.
@@ -39,7 +38,7 @@ type subject struct {
 }
 
 // snapshot begins the backup of a volume, by the first method that the account may use.
-func (s *site) snapshot(ctx context.Context, id string, tags map[string]string) (snapshotID, error) {
+func (s *site) snapshot(ctx context.Context, id string, of subject) (snapshotID, error) {
 	api, err := s.api(ctx)
 	if err != nil {
 		return snapshotID{}, err
@@ -51,7 +50,7 @@ func (s *site) snapshot(ctx context.Context, id string, tags map[string]string) 
 	if !ok {
 		return snapshotID{}, errForeignVolume
 	}
-	pv, err := s.cluster.Volume(ctx, tags[tagVolume])
+	pv, err := s.cluster.Volume(ctx, of.name)
 	if err != nil {
 		return snapshotID{}, err
 	}
@@ -59,9 +58,15 @@ func (s *site) snapshot(ctx context.Context, id string, tags map[string]string) 
 	if found.outcome != taken {
 		return snapshotID{}, errors.New(found.reason)
 	}
-	of := s.subject(ctx, wanted, tags)
+	vaultID, err := s.usableVault(ctx, api)
+	if err != nil {
+		return snapshotID{}, err
+	}
+	s.sweepOnce(ctx, api, vaultID, of.clusterID)
+	made := snapshotID{region: api.Region(), vault: vaultID, kind: wanted.kind, source: wanted.source}
 	for i, way := range found.methods {
-		begun, err := s.begin(ctx, api, way, of)
+		made.method = way
+		begun, err := s.begin(ctx, api, made, of, pv)
 		last := i == len(found.methods)-1
 		if err == nil || last || !isDenied(err) {
 			return begun, err
@@ -78,17 +83,42 @@ func isDenied(err error) bool {
 	return answered && failure.Classify(err) == failure.Denied
 }
 
-func (s *site) begin(ctx context.Context, api *alicloud.HBR, way method, of subject) (snapshotID, error) {
-	if way == onNode {
-		return snapshotID{}, errOnNode
+// begin begins the job of a snapshot that has none yet, by its method. A job on a node
+// that cannot be begun now stands as the name that it will have: SnapshotProgress begins it.
+func (s *site) begin(ctx context.Context, api *alicloud.HBR, made snapshotID, of subject, pv *corev1.PersistentVolume) (snapshotID, error) {
+	if made.method == agentless {
+		return s.beginAgentless(ctx, api, made, of)
 	}
-	return s.beginAgentless(ctx, api, of)
+	job, waiting, err := s.beginOnNode(ctx, api, made.vault, of, pv)
+	switch {
+	case isFinal(err):
+		return snapshotID{}, errors.Join(err, s.unmount(context.WithoutCancel(ctx), of))
+	case err != nil:
+		waiting = err.Error()
+	}
+	made.job = job
+	if waiting != "" {
+		s.log.WithField("persistentVolume", of.name).Info("The backup of the volume is begun later: " + waiting)
+		made.job = of.planName()
+	}
+	return made, made.check()
+}
+
+// note keeps what was begun for who asks how far it is.
+func (s *site) note(ctx context.Context, of subject, made string) {
+	if of.backup == nil {
+		return // That it is not known was told.
+	}
+	if err := s.begun.Note(ctx, begun.OfBackup(of.backup), of.name, made); err != nil {
+		s.log.WithField("persistentVolume", of.name).WithError(err).
+			Error("Nobody will know whether the backup of the volume succeeds")
+	}
 }
 
 // subject finds out what a backup is wanted of. What the cluster does not tell costs no
 // data, so that it is a warning.
-func (s *site) subject(ctx context.Context, wanted volumeID, tags map[string]string) subject {
-	found := subject{volumeID: wanted, name: tags[tagVolume], backupName: tags[tagBackup]}
+func (s *site) subject(ctx context.Context, tags map[string]string) subject {
+	found := subject{name: tags[tagVolume], backupName: tags[tagBackup]}
 	log := s.log.WithField("persistentVolume", found.name).WithField("backup", found.backupName)
 	var err error
 	if found.clusterID, err = s.cluster.ID(ctx); err != nil {
@@ -96,7 +126,7 @@ func (s *site) subject(ctx context.Context, wanted volumeID, tags map[string]str
 	}
 	if found.backup, err = s.cluster.Backup(ctx, found.backupName); err != nil {
 		found.backup = nil
-		log.WithError(err).Warn("The snapshot stays until it is deleted: the backup that it is for could not be read")
+		log.WithError(err).Warn("The snapshot stays until it is deleted, and nobody asks whether it succeeds: the backup that it is for could not be read")
 	}
 	return found
 }
@@ -148,19 +178,14 @@ const neverScheduled = "I|4102444800|P1D"
 // beginAgentless begins a job of Cloud Backup that reads the storage by itself. Such a
 // job is one of a plan, which is deleted when the job has ended: to delete it before
 // would delete the job.
-func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject) (snapshotID, error) {
-	vaultID, err := s.usableVault(ctx, api)
-	if err != nil {
-		return snapshotID{}, err
-	}
-	s.sweep.begin(func() { s.sweepPlans(context.WithoutCancel(ctx), api, vaultID, of.clusterID) })
-	made := snapshotID{region: api.Region(), vault: vaultID, kind: of.kind, method: agentless, source: of.source}
-	if of.source.fileSystem != "" {
-		if made.source.created, err = s.createdAt(ctx, api.Region(), of.source.fileSystem); err != nil {
+func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, made snapshotID, of subject) (snapshotID, error) {
+	var err error
+	if made.source.fileSystem != "" {
+		if made.source.created, err = s.createdAt(ctx, api.Region(), made.source.fileSystem); err != nil {
 			return snapshotID{}, err
 		}
 	}
-	kind := sourceType(of.kind)
+	kind := sourceType(made.kind)
 	request := s.planRequest(made, of, api.Now())
 	planID, err := createOnce(ctx, api, func(ctx context.Context) (string, error) {
 		answer, err := api.CreateBackupPlan(ctx, request)
@@ -169,16 +194,16 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject
 		}
 		return tea.StringValue(answer.PlanId), nil
 	}, func(ctx context.Context) (string, error) {
-		return planOfName(ctx, api, vaultID, kind, *request.PlanName)
+		return planOfName(ctx, api, made.vault, kind, *request.PlanName)
 	})
 	if err != nil {
 		return snapshotID{}, err
 	}
-	if made.job, err = execute(ctx, api, vaultID, kind, planID); err == nil {
+	if made.job, err = execute(ctx, api, made.vault, kind, planID); err == nil {
 		err = made.check()
 	}
 	if err != nil {
-		return snapshotID{}, errors.Join(err, deletePlan(context.WithoutCancel(ctx), api, vaultID, kind, planID))
+		return snapshotID{}, errors.Join(err, deletePlan(context.WithoutCancel(ctx), api, made.vault, kind, planID))
 	}
 	return made, nil
 }
@@ -186,7 +211,7 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, of subject
 // planRequest is the plan for one run.
 func (s *site) planRequest(made snapshotID, of subject, now time.Time) *sdk.CreateBackupPlanRequest {
 	request := &sdk.CreateBackupPlanRequest{
-		SourceType: tea.String(sourceType(of.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
+		SourceType: tea.String(sourceType(made.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
 		BackupType: tea.String("COMPLETE"), Schedule: tea.String(neverScheduled),
 		Retention: tea.Int64(s.retention.daysFor(of.timeToLive(now))),
 	}

@@ -67,21 +67,27 @@ func TestABackupIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 			if diff := gocmp.Diff([]string{theVault}, w.vaultNames()); diff != "" {
 				t.Errorf("vaults (-want +got):\n%s", diff)
 			}
-			if got := w.snapshotProgress(t, id); got.Completed || got.NTotal != whole {
+			if got := w.snapshotProgress(t, pv.Name); got.Completed || got.NTotal != whole {
 				t.Errorf("progress %+v at once", got)
 			}
 			w.sim.HBR().Advance(30 * time.Second)
-			if got := w.snapshotProgress(t, id); got.Completed || got.NCompleted < 40 || got.NCompleted > 60 {
+			if got := w.snapshotProgress(t, pv.Name); got.Completed || got.NCompleted < 40 || got.NCompleted > 60 {
 				t.Errorf("progress %+v, want that it is half done", got)
 			}
 			w.wantInventory(t, 1, 0, 1)
 			w.sim.HBR().Advance(30 * time.Second)
 			for range 2 { // When the plan is gone, so is the job.
-				if got := w.snapshotProgress(t, id); !got.Completed || got.Err != "" || got.NCompleted != whole {
+				if got := w.progressOfID(t, id); !got.Completed || got.Err != "" || got.NCompleted != whole {
 					t.Errorf("progress %+v, want that it is done", got)
 				}
 				w.wantInventory(t, 0, 1, 0)
 			}
+			for range 2 { // Who was told may have been killed.
+				if got := w.snapshotProgress(t, pv.Name); !got.Completed || got.Err != "" {
+					t.Errorf("progress %+v, want that it is done", got)
+				}
+			}
+			w.wantNotes(t, 0)
 			snapshots, err := w.sim.HBR().Snapshots()
 			if err != nil {
 				t.Fatal(err)
@@ -160,7 +166,7 @@ func TestABackupThatCannotBeBegun(t *testing.T) {
 		},
 		"the account may not use plans, and may be able to use nodes": {
 			policy: nodePolicy,
-			want:   []string{errOnNode.Error()},
+			want:   []string{"HBRError: addon status is abnormal", "the Cloud Backup client is not installed"},
 		},
 		"the volume is a block device": {
 			pv: func() *corev1.PersistentVolume {
@@ -210,8 +216,10 @@ func TestABackupThatCannotBeBegun(t *testing.T) {
 				}
 			}
 			w.wantInventory(t, 0, 0, 0)
-			if got := w.snapshotProgress(t, id); !got.Completed || !strings.Contains(id, got.Err) {
-				t.Errorf("progress %+v, want the reason", got)
+			for range 2 {
+				if got := w.snapshotProgress(t, pv.Name); !got.Completed || got.Err == "" || !strings.Contains(id, got.Err) {
+					t.Errorf("progress %+v, want the reason", got)
+				}
 			}
 			if err := w.DeleteSnapshot(id); err != nil {
 				t.Error(err)
@@ -254,7 +262,7 @@ func TestABackupJobThatDoesNotSucceed(t *testing.T) {
 			if err := w.time.Sleep(t.Context(), test.after); err != nil {
 				t.Fatal(err)
 			}
-			got := w.snapshotProgress(t, id)
+			got := w.snapshotProgress(t, pv.Name)
 			if !got.Completed || !strings.Contains(got.Err, test.want) {
 				t.Errorf("progress %+v, want the error %q", got, test.want)
 			}
@@ -276,14 +284,14 @@ func TestACanceledBackupLeavesNothing(t *testing.T) {
 	w.fill(t, "app")
 	pv := nasDirectory("nas-1", "/app")
 	w.create(t, pv)
-	id := w.backUp(t, w.Snapshotter, pv)
+	w.backUp(t, w.Snapshotter, pv)
 	for range 2 {
-		if err := w.process(t).CancelSnapshot(t.Context(), w.config, id); err != nil {
+		if err := w.process(t).CancelSnapshot(t.Context(), backupNamed("b-1", ""), w.config, pv.Name, ""); err != nil {
 			t.Error(err)
 		}
 		w.wantInventory(t, 0, 0, 0)
 	}
-	if got := w.snapshotProgress(t, id); !got.Completed || !strings.Contains(got.Err, "neither the job nor its snapshot") {
+	if got := w.snapshotProgress(t, pv.Name); !got.Completed || !strings.Contains(got.Err, "neither the job nor its snapshot") {
 		t.Errorf("progress %+v", got)
 	}
 }
@@ -304,7 +312,7 @@ func TestTheNextBackupDeletesThePlansThatWereLeft(t *testing.T) {
 		if _, err := s.CreateSnapshot(id, "", map[string]string{tagBackup: backup, tagVolume: pv.Name}); err != nil {
 			t.Fatal(err)
 		}
-		s.End()
+		s.End(t.Context())
 	}
 	backUp("b-0", left)
 	w.sim.HBR().Advance(50 * time.Second)
@@ -327,7 +335,7 @@ func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
 	if id := w.backUp(t, w.Snapshotter, pv); !strings.HasPrefix(id, refusedPrefix) {
 		t.Errorf("the backup has the id %q", id)
 	}
-	w.End()
+	w.End(t.Context())
 	w.wantInventory(t, 1, 0, 0)
 	w.sim.Faults().Clear()
 	if err := w.api.Delete(t.Context(), backupNamed("b-1", "")); err != nil {
@@ -342,7 +350,7 @@ func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
 	if _, err := s.CreateSnapshot(id, "", map[string]string{tagBackup: "b-2", tagVolume: pv.Name}); err != nil {
 		t.Fatal(err)
 	}
-	s.End()
+	s.End(t.Context())
 	w.wantInventory(t, 1, 0, 1)
 }
 

@@ -34,6 +34,7 @@ type Snapshotter struct {
 	log     logrus.FieldLogger
 	clients Clients
 	cluster Cluster
+	targets Targets
 
 	mu      sync.Mutex
 	current *site
@@ -41,8 +42,8 @@ type Snapshotter struct {
 }
 
 // New returns a Snapshotter that gets its clients from clients. It contacts nothing.
-func New(log logrus.FieldLogger, clients Clients, cluster Cluster) *Snapshotter {
-	return &Snapshotter{log: log, clients: clients, cluster: cluster, sites: map[string]*site{}}
+func New(log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *Snapshotter {
+	return &Snapshotter{log: log, clients: clients, cluster: cluster, targets: targets, sites: map[string]*site{}}
 }
 
 // Init sets the location that the following calls are for. It contacts nothing.
@@ -66,7 +67,7 @@ func (s *Snapshotter) site(config map[string]string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.sites[key] = newSite(l, s.log, s.clients, s.cluster)
+	s.sites[key] = newSite(l, s.log, s.clients, s.cluster, s.targets)
 	return s.sites[key], nil
 }
 
@@ -99,17 +100,36 @@ func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if id := pv.Annotations[annotationPending]; id != "" {
-		return id, nil
+	id, reason := current.idOf(pv)
+	if reason != "" {
+		current.log.WithField("persistentVolume", pv.Name).Warn("The data of the volume is not backed up: " + reason)
 	}
-	switch found := current.judge(pv, current.hbr.Region); found.outcome {
+	return id, nil
+}
+
+// VolumeAt is GetVolumeID for a location's config, and warns of nothing.
+func (s *Snapshotter) VolumeAt(location map[string]string, pv *corev1.PersistentVolume) (string, error) {
+	current, err := s.at(location)
+	if err != nil {
+		return "", err
+	}
+	id, _ := current.idOf(pv)
+	return id, nil
+}
+
+// idOf returns the id of the storage behind pv, "" if it is left to others, and then why
+// its data may be missed.
+func (l *location) idOf(pv *corev1.PersistentVolume) (id, reason string) {
+	if id := volume.PendingID(pv); id != "" {
+		return id, ""
+	}
+	switch found := l.judge(pv, l.hbr.Region); found.outcome {
 	case left:
-		return "", nil
+		return "", ""
 	case leftWithWarning:
-		current.log.WithField("persistentVolume", pv.Name).Warn("The data of the volume is not backed up: " + found.reason)
-		return "", nil
+		return "", found.reason
 	default:
-		return volumeID{kind: volume.KindOf(pv), source: sourceOf(pv)}.String(), nil
+		return volumeID{kind: volume.KindOf(pv), source: sourceOf(pv)}.String(), ""
 	}
 }
 
@@ -155,14 +175,19 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	begun, err := current.snapshot(ctx, id, tags)
-	if err != nil {
-		err = fail(backingUp, "PersistentVolume "+tags[tagVolume], err)
-		current.log.WithField("persistentVolume", tags[tagVolume]).WithError(err).
+	of := current.subject(ctx, tags)
+	made := ""
+	switch begun, err := current.snapshot(ctx, id, of); {
+	case err != nil:
+		err = fail(backingUp, "PersistentVolume "+of.name, err)
+		current.log.WithField("persistentVolume", of.name).WithError(err).
 			Error("The backup of the volume was not begun: this backup does not have its data")
-		return idOfRefused(err), nil
+		made = idOfRefused(err)
+	default:
+		made = begun.String()
 	}
-	return begun.String(), nil
+	current.note(ctx, of, made)
+	return made, nil
 }
 
 // DeleteSnapshot deletes a snapshot, and cancels the job that is still making it. A
@@ -177,9 +202,10 @@ func (s *Snapshotter) DeleteSnapshot(id string) error {
 	return fail(deleting, "snapshot "+id, current.delete(ctx, id))
 }
 
-// CreateVolumeFromSnapshot begins the restore of a snapshot into a directory or prefix
-// that is not there yet. The id that it returns is that of a volume which is not whole:
-// Progress tells when it is, and Finish makes the PersistentVolume of it.
+// CreateVolumeFromSnapshot returns the id of a volume that a snapshot is yet to be restored
+// into: Progress, which is told more of the volume, begins the restore and tells when it
+// is whole, and Finish makes the PersistentVolume of it. What cannot be restored at all is
+// an error at once.
 func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (string, error) {
 	current, err := s.initialised()
 	if err != nil {
@@ -187,7 +213,7 @@ func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (strin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	begun, err := current.restore(ctx, id)
+	begun, err := current.order(ctx, id)
 	if strings.HasPrefix(id, refusedPrefix) {
 		return begun, fail(restoring, "no snapshot", err) // The id is the reason, which the error has.
 	}

@@ -4,50 +4,70 @@ package hbr
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
 // sweepTimeout bounds how long a process looks for the leftovers of others.
 const sweepTimeout = 5 * time.Minute
 
-// sweeper sweeps once for each process, beside the backup: the application may be
-// frozen by a hook while its backups are begun.
-type sweeper struct {
-	once  sync.Once
-	group sync.WaitGroup
-}
-
-// begin begins the sweep, if it has not begun.
-func (s *sweeper) begin(sweep func()) { s.once.Do(func() { s.group.Go(sweep) }) }
-
 // End waits for the sweep of each location. Velero ends the process when the backup is
 // over: what is not done in time, the next backup does.
-func (s *Snapshotter) End() {
+func (s *Snapshotter) End(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, found := range s.sites {
-		found.sweep.group.Wait()
+		found.sweep.Wait(ctx)
 	}
 }
 
-// sweepPlans deletes the plans that ended backups of this cluster have left in a vault,
-// unless the cluster is not known. The retention is for their snapshots.
-func (s *site) sweepPlans(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) {
-	if clusterID == "" {
-		return
+// sweepOnce removes what ended backups of this cluster have left in a vault, unless the
+// cluster is not known, and what ended backups and restores have left in the cluster. The
+// retention is for their snapshots.
+func (s *site) sweepOnce(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) {
+	ctx = context.WithoutCancel(ctx)
+	s.sweep.Begin(func() {
+		ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+		defer cancel()
+		err := s.sweepCluster(ctx)
+		if clusterID != "" {
+			err = errors.Join(err, s.sweepVault(ctx, api, vaultID, clusterID))
+		}
+		if err != nil {
+			s.log.WithError(err).Info("What ended backups and restores have made may be left: the next backup looks for it again")
+		}
+	})
+}
+
+// sweepCluster removes temporary objects and notes of runs that have ended.
+func (s *site) sweepCluster(ctx context.Context) error {
+	return errors.Join(
+		s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }),
+		s.begun.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }),
+	)
+}
+
+// isOver tells whether a backup or a restore has ended, or is not there any more.
+func (s *site) isOver(ctx context.Context, run types.UID) (bool, error) {
+	backups, err := s.cluster.Backups(ctx)
+	if err != nil {
+		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
-	defer cancel()
-	if err := s.sweepVault(ctx, api, vaultID, clusterID); err != nil {
-		s.log.WithError(err).Info("Plans of ended backups may be left: the next backup looks for them again")
+	restores, err := s.cluster.Restores(ctx)
+	if err != nil {
+		return false, err
 	}
+	return !slices.ContainsFunc(backups, func(b velerov1.Backup) bool { return b.UID == run && goesOn(b.Status.Phase) }) &&
+		!slices.ContainsFunc(restores, func(r velerov1.Restore) bool { return r.UID == run && !cluster.HasEnded(r.Status.Phase) }), nil
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {

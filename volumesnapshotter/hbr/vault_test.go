@@ -56,7 +56,7 @@ func TestTheNextBackupMakesADeletedVaultAgain(t *testing.T) {
 	w.fill(t, "app")
 	pv := nasDirectory("nas-1", "/app")
 	old := w.backedUp(t, pv)
-	w.End()
+	w.End(t.Context())
 	if err := w.sim.HBR().DeleteVault(w.sim.HBR().Vaults()[0].ID); err != nil {
 		t.Fatal(err)
 	}

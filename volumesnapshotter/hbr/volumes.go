@@ -6,13 +6,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
-	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
-	"github.com/alibabacloud-go/tea/tea"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
@@ -22,55 +19,73 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
-// annotationPending holds the id of the volume that a restore is still filling. Not all
-// forms of a PersistentVolume have another place for it.
-const annotationPending = "alibabacloud.com/pending-volume"
-
 // VolumeID returns the id of the volume that a restore is filling behind a
 // PersistentVolume, "" if there is none.
-func (s *Snapshotter) VolumeID(pv *corev1.PersistentVolume) string {
-	return pv.Annotations[annotationPending]
-}
+func (s *Snapshotter) VolumeID(pv *corev1.PersistentVolume) string { return volume.PendingID(pv) }
 
 // Progress tells how far a restored volume is, and begins what can begin. A volume that
 // will never be whole is Completed with Err; an error is one that may pass. It may run in
 // another process than the one that began the restore.
-func (s *Snapshotter) Progress(ctx context.Context, _ *velerov1.Restore, location map[string]string, id string) (velero.OperationProgress, error) {
+func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
 	current, err := s.at(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress, err := current.restoreProgress(ctx, id)
-	return progressOr(progress, fail(restoring, "volume "+id, err), isFinal(err))
+	var progress velero.OperationProgress
+	wanted, err := current.filling(ctx, restore, id)
+	if err == nil {
+		progress, err = wanted.progress(ctx, pv)
+	}
+	return progressOr(progress, fail(restoring, "PersistentVolume "+pv.Name, err), isFinal(err))
 }
 
 // Finish returns pv as the volume that is whole.
-func (s *Snapshotter) Finish(_ context.Context, _ *velerov1.Restore, _ map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
-	wanted, pending := parsePendingID(id)
-	if !pending {
-		return nil, errNotPending(id)
+func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
+	wanted, err := s.filled(ctx, restore, location, id)
+	if err != nil {
+		return nil, err
 	}
-	finished := wanted.place(pv)
-	delete(finished.Annotations, annotationPending)
-	return finished, nil
+	return wanted.finish(ctx, pv)
 }
 
-// Discard ends the restore of a volume that is not to be. What was written stays: neither
-// Cloud Backup nor NAS deletes it, and the location does not say how to reach OSS.
-func (s *Snapshotter) Discard(ctx context.Context, _ *velerov1.Restore, location map[string]string, id string) error {
-	current, err := s.at(location)
+// Settle removes what was there to fill a volume that is whole.
+func (s *Snapshotter) Settle(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error {
+	wanted, err := s.filled(ctx, restore, location, id)
 	if err != nil {
 		return err
 	}
-	return fail(restoring, "volume "+id, current.discard(ctx, id))
+	return wanted.settle(ctx)
+}
+
+// Discard ends the restore of a volume that is not to be, and removes what was made for
+// it. An id of another volume has nothing to end.
+func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error {
+	if _, pending := parsePendingID(id); !pending {
+		return nil
+	}
+	wanted, err := s.filled(ctx, restore, location, id)
+	if err != nil {
+		return err
+	}
+	return fail(restoring, "volume "+id, wanted.discard(ctx))
+}
+
+// filled returns the volume of an order's id in a location.
+func (s *Snapshotter) filled(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (*filling, error) {
+	current, err := s.at(location)
+	if err != nil {
+		return nil, err
+	}
+	return current.filling(ctx, restore, id)
 }
 
 func errNotPending(id string) error {
 	return final.Errorf("%q is not the id of a volume that is being restored", id)
 }
 
-// restore begins the restore of a snapshot, and returns the pending id of the volume.
-func (s *site) restore(ctx context.Context, text string) (string, error) {
+// order returns the pending id of the volume that a snapshot is to be restored into. It
+// refuses what can never be restored; what may pass the restore waits for.
+func (s *site) order(ctx context.Context, text string) (string, error) {
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return "", err
@@ -82,22 +97,31 @@ func (s *site) restore(ctx context.Context, text string) (string, error) {
 	if err := id.in(api.Region()); err != nil {
 		return "", err
 	}
-	if id.method == onNode {
-		return "", errOnNode
+	if id.waits() {
+		id, err = s.begunLater(ctx, api, id)
 	}
-	wanted := order{snapshot: id, target: s.newTarget(id.source)}
-	begun, waiting, err := s.beginRestore(ctx, api, wanted)
-	log := s.log.WithField("snapshot", text)
-	switch {
-	case mayPass(err):
-		log.WithError(err).Info("The restore is begun later")
-	case err != nil:
+	var made *snapshot
+	if err == nil {
+		made, err = findSnapshot(ctx, api, id)
+	}
+	if err == nil && made == nil {
+		_, err = awaitSnapshot(ctx, api, id)
+	}
+	if err != nil && !mayPass(err) {
 		return "", err
-	case waiting != "":
-		log.Info("The restore is begun later: " + waiting)
 	}
-	wanted.job = begun
+	wanted := s.newOrder(id)
 	return wanted.pendingID(), nil
+}
+
+// begunLater returns the id with the job that has begun since Velero was told it; the same
+// one if none has.
+func (s *site) begunLater(ctx context.Context, api *alicloud.HBR, id snapshotID) (snapshotID, error) {
+	all, err := backupJobs(ctx, api, id.sourceType(), "VaultId", id.vault)
+	if known := jobNamed(all, id.job); err == nil && known != nil {
+		id.job = known.id
+	}
+	return id, err
 }
 
 // markLength is how long the random end of a target's name is.
@@ -106,15 +130,22 @@ const markLength = 8
 // marked are names of targets. A volume that was restored before loses the earlier mark.
 var marked = regexp.MustCompile(`(?:^|-)restore-[a-z0-9]{8}$`)
 
-// newTarget returns a directory or prefix that is not there, beside the one that the
-// snapshot is of.
-func (l *location) newTarget(of source) source {
-	mark := "restore-" + strings.ToLower(rand.Text()[:markLength])
-	if of.bucket != "" {
-		return source{bucket: cmp.Or(l.restoreBucket, of.bucket), prefix: prefixOf(beside(of.prefix, mark))}
+// newOrder returns the order for a volume with the files of a snapshot. Its target is not
+// there, beside what the snapshot is of.
+func (s *site) newOrder(of snapshotID) order {
+	mark := strings.ToLower(rand.Text()[:markLength])
+	return order{snapshot: of, mark: mark, target: s.newTarget(of.source, "restore-"+mark)}
+}
+
+func (l *location) newTarget(of source, name string) source {
+	switch {
+	case of.bucket != "":
+		return source{bucket: cmp.Or(l.restoreBucket, of.bucket), prefix: prefixOf(beside(of.prefix, name))}
+	case of.server == "":
+		return source{}
 	}
-	target := source{fileSystem: of.fileSystem, server: of.server, path: "/" + beside(of.path, mark), created: of.created}
-	if l.restoreMountTarget != "" {
+	target := source{fileSystem: of.fileSystem, server: of.server, path: "/" + beside(of.path, name), created: of.created}
+	if l.restoreMountTarget != "" && volume.NASFileSystemID(of.server) != "" {
 		target.server, target.fileSystem = l.restoreMountTarget, volume.NASFileSystemID(l.restoreMountTarget)
 		if target.fileSystem != of.fileSystem {
 			target.created = ""
@@ -132,67 +163,27 @@ func beside(directory, mark string) string {
 	return name + "-" + mark
 }
 
-// mark is that of the target.
-func (o order) mark() string {
-	return strings.TrimPrefix(marked.FindString(strings.TrimSuffix(o.target.path+o.target.prefix, "/")), "-")
-}
-
 // place returns pv as the volume of the target. A volume handle is one of its own: the
 // kubelet takes volumes of one handle for the same.
 func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	var placed *corev1.PersistentVolume
-	if o.target.bucket != "" {
+	switch {
+	case o.target.bucket != "":
 		placed = volume.SetBucket(pv, o.target.bucket, o.target.prefix)
-	} else {
+	case o.target.server != "":
 		placed = volume.SetFileSystem(pv, o.target.server, o.target.path)
+	default:
+		return pv.DeepCopy()
 	}
-	if volume.FormOf(placed) == volume.FormCSI {
-		placed.Spec.CSI.VolumeHandle = beside(placed.Spec.CSI.VolumeHandle, o.mark())
+	if volume.FormOf(placed) == volume.FormCSI && placed.Spec.CSI.Driver != volume.DriverBMCPFS {
+		placed.Spec.CSI.VolumeHandle = beside(placed.Spec.CSI.VolumeHandle, "restore-"+o.mark)
 	}
 	return placed
 }
 
 // hold returns pv as the volume of the target, which is not whole.
 func (o order) hold(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
-	held := o.place(pv)
-	if held.Annotations == nil {
-		held.Annotations = map[string]string{}
-	}
-	held.Annotations[annotationPending] = o.pendingID()
-	return held
-}
-
-// beginRestore begins the job of an order, and returns it, or what is waited for.
-func (s *site) beginRestore(ctx context.Context, api *alicloud.HBR, wanted order) (begun, waiting string, err error) {
-	made, err := findSnapshot(ctx, api, wanted.snapshot)
-	if err != nil {
-		return "", "", err
-	}
-	if made == nil {
-		waiting, err := awaitSnapshot(ctx, api, wanted.snapshot)
-		return "", waiting, err
-	}
-	target := wanted.target
-	if target.fileSystem != "" && target.created == "" {
-		if target.created, err = s.createdAt(ctx, api.Region(), target.fileSystem); err != nil {
-			return "", "", err
-		}
-	}
-	request := restoreRequest(wanted.snapshot, *made, target)
-	begun, err = createOnce(ctx, api, func(ctx context.Context) (string, error) {
-		answer, err := api.CreateRestoreJob(ctx, request)
-		if err != nil {
-			return "", err
-		}
-		return tea.StringValue(answer.RestoreId), nil
-	}, func(ctx context.Context) (string, error) {
-		found, err := restoreInto(ctx, api, wanted)
-		if err != nil || found == nil {
-			return "", err
-		}
-		return found.id, nil
-	})
-	return begun, "", err
+	return volume.SetPendingID(o.place(pv), o.pendingID())
 }
 
 // awaitSnapshot says what is waited for where a job has no snapshot yet. That it never
@@ -213,98 +204,18 @@ func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 	}
 }
 
-// restoreInto returns the job that fills the target of an order, nil if there is none. No
-// other order has the same target.
-func restoreInto(ctx context.Context, api *alicloud.HBR, wanted order) (*job, error) {
-	all, err := restoreJobs(ctx, api, sourceType(wanted.snapshot.kind), "VaultId", wanted.snapshot.vault)
+// restoreInto returns the job of Cloud Backup itself that restores a snapshot into a
+// target, nil if there is none.
+func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to source) (*job, error) {
+	all, err := restoreJobs(ctx, api, of.sourceType(), "VaultId", of.vault)
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(all, func(j job) bool {
-		return j.target.bucket == wanted.target.bucket && j.target.prefix == wanted.target.prefix && j.target.path == wanted.target.path
+		return j.target.fileSystem == to.fileSystem && j.target.path == to.path && j.target.bucket == to.bucket && j.target.prefix == to.prefix
 	})
 	if i < 0 {
 		return nil, nil //nolint:nilnil // none is no error
 	}
 	return &all[i], nil
-}
-
-// restoreJob returns the job of an order, nil if it has none.
-func restoreJob(ctx context.Context, api *alicloud.HBR, wanted order) (*job, error) {
-	if wanted.job == "" {
-		return restoreInto(ctx, api, wanted)
-	}
-	return first(restoreJobs(ctx, api, sourceType(wanted.snapshot.kind), "RestoreId", wanted.job))
-}
-
-func (s *site) restoreProgress(ctx context.Context, id string) (velero.OperationProgress, error) {
-	wanted, pending := parsePendingID(id)
-	if !pending {
-		return velero.OperationProgress{}, errNotPending(id)
-	}
-	api, err := s.api(ctx)
-	if err != nil {
-		return velero.OperationProgress{}, err
-	}
-	var found *job
-	if wanted.job == "" {
-		found, err = restoreInto(ctx, api, wanted)
-	} else {
-		found, err = visible(ctx, api, func() (*job, error) { return restoreJob(ctx, api, wanted) })
-	}
-	switch {
-	case err != nil:
-		return velero.OperationProgress{}, err
-	case found == nil && wanted.job != "":
-		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", wanted.job)
-	case found == nil:
-		return s.beginLate(ctx, api, wanted)
-	case found.status == statusComplete:
-		progress := progressOf(*found, api.Now())
-		progress.Completed = true
-		return progress, nil
-	case found.hasEnded():
-		// Also where a part was restored: no application starts on half a volume.
-		return velero.OperationProgress{}, final.Of(&jobError{status: found.status, message: found.message})
-	case api.Now().Sub(found.created) > s.restoreTimeout:
-		return velero.OperationProgress{}, final.Errorf("the restore job %s has not ended after %s (config key restoreTimeout)", found.id, s.restoreTimeout)
-	default:
-		return progressOf(*found, api.Now()), nil
-	}
-}
-
-// beginLate begins the job of an order that could not be begun before.
-func (s *site) beginLate(ctx context.Context, api *alicloud.HBR, wanted order) (velero.OperationProgress, error) {
-	begun, waiting, err := s.beginRestore(ctx, api, wanted)
-	if err != nil {
-		return velero.OperationProgress{}, err
-	}
-	progress := velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: api.Now()}
-	if waiting == "" {
-		progress.Description = fmt.Sprintf("job %s of Cloud Backup was begun", begun)
-	}
-	return progress, nil
-}
-
-func (s *site) discard(ctx context.Context, id string) error {
-	wanted, pending := parsePendingID(id)
-	if !pending {
-		return nil
-	}
-	api, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := restoreJob(ctx, api, wanted)
-	if err != nil || found == nil {
-		return err
-	}
-	if !found.hasEnded() {
-		_, err = api.CancelRestoreJob(ctx, &sdk.CancelRestoreJobRequest{RestoreId: tea.String(found.id), VaultId: tea.String(wanted.snapshot.vault)})
-		if err := canceledOr(err, func() (*job, error) { return restoreJob(ctx, api, wanted) }); err != nil {
-			return err
-		}
-	}
-	s.log.WithField("restoreJob", found.id).Warnf("What the restore has written is left, and can be deleted by hand: %s", wanted.target.encode())
-	return nil
 }

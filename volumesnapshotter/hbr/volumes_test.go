@@ -31,7 +31,8 @@ func TestARestoreIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, nil)
 			w.fill(t, "app")
-			snapshot := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			pv := nasDirectory("nas-1", "/app")
+			snapshot := w.backedUp(t, pv)
 			for _, rule := range rules {
 				w.fault(t, rule)
 			}
@@ -39,11 +40,13 @@ func TestARestoreIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := w.progress(t, id); got.Completed {
-				t.Errorf("progress %+v at once", got)
+			for range 2 { // What may pass has passed at the second poll.
+				if got, err := w.process(t).Progress(t.Context(), theRestore(), w.config, id, pv); got.Completed {
+					t.Errorf("progress %+v, error %v at once", got, err)
+				}
 			}
 			w.sim.HBR().Advance(time.Minute)
-			if got := w.progress(t, id); !got.Completed || got.Err != "" {
+			if got := w.progress(t, id, pv); !got.Completed || got.Err != "" {
 				t.Errorf("progress %+v, want that it is done", got)
 			}
 			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 1 {
@@ -63,17 +66,17 @@ func TestARestoreOfABackupThatStillRunsBeginsWhenItHasEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.progress(t, id); got.Completed || !strings.Contains(got.Description, "the backup itself has not ended") {
+	if got := w.progress(t, id, pv); got.Completed || !strings.Contains(got.Description, "the backup itself has not ended") {
 		t.Errorf("progress %+v", got)
 	}
 	w.sim.HBR().Advance(time.Minute)
 	for range 2 {
-		if got := w.progress(t, id); got.Completed {
+		if got := w.progress(t, id, pv); got.Completed {
 			t.Errorf("progress %+v", got)
 		}
 	}
 	w.sim.HBR().Advance(time.Minute)
-	if got := w.progress(t, id); !got.Completed || got.Err != "" {
+	if got := w.progress(t, id, pv); !got.Completed || got.Err != "" {
 		t.Errorf("progress %+v, want that it is done", got)
 	}
 }
@@ -83,7 +86,9 @@ func TestARestoreThatCannotBeBegun(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(id string) string
 		before func(*testing.T, *world)
-		want   []string
+		// later says that it is known when the restore is begun.
+		later bool
+		want  []string
 	}{
 		"the vault is in another region": {
 			change: func(id string) string { return strings.Replace(id, home, "cn-beijing", 1) },
@@ -107,7 +112,8 @@ func TestARestoreThatCannotBeBegun(t *testing.T) {
 				t.Helper()
 				w.fault(t, refusal("CreateRestoreJob", http.StatusForbidden, "NoPermission", "x"))
 			},
-			want: []string{"HBRError: HBR restore request failed", "grant it hbr:CreateRestoreJob"},
+			later: true,
+			want:  []string{"HBRError: HBR restore request failed", "grant it hbr:CreateRestoreJob"},
 		},
 		"the id is of another plugin": {
 			change: func(string) string { return "s-123" },
@@ -118,20 +124,27 @@ func TestARestoreThatCannotBeBegun(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, nil)
 			w.fill(t, "app")
-			id := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			pv := nasDirectory("nas-1", "/app")
+			id := w.backedUp(t, pv)
 			if test.change != nil {
 				id = test.change(id)
 			}
 			if test.before != nil {
 				test.before(t, w)
 			}
-			_, err := w.CreateVolumeFromSnapshot(id, "", "", nil)
-			if err == nil {
-				t.Fatal("the restore was begun")
+			ordered, err := w.CreateVolumeFromSnapshot(id, "", "", nil)
+			said := ""
+			if err != nil {
+				said = err.Error()
+			} else {
+				said = w.progress(t, ordered, pv).Err
+			}
+			if (err == nil) != test.later {
+				t.Errorf("error %v at once", err)
 			}
 			for _, part := range test.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("error %q, want %q", err, part)
+				if !strings.Contains(said, part) {
+					t.Errorf("error %q, want %q", said, part)
 				}
 			}
 			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 0 {
@@ -156,21 +169,19 @@ func TestARestoreJobThatDoesNotSucceed(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, nil)
 			w.fill(t, "app")
-			snapshot := w.backedUp(t, nasDirectory("nas-1", "/app"))
+			pv := nasDirectory("nas-1", "/app")
+			snapshot := w.backedUp(t, pv)
 			test.rule.Service, test.rule.Operation = simhbr.FaultJobs, simhbr.FaultRestore
 			w.fault(t, test.rule)
-			id, err := w.CreateVolumeFromSnapshot(snapshot, "", "", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			id := w.beginRestore(t, snapshot, pv)
 			if err := w.time.Sleep(t.Context(), test.after); err != nil {
 				t.Fatal(err)
 			}
-			if got := w.progress(t, id); !got.Completed || !strings.Contains(got.Err, test.want) {
+			if got := w.progress(t, id, pv); !got.Completed || !strings.Contains(got.Err, test.want) {
 				t.Errorf("progress %+v, want the error %q", got, test.want)
 			}
 			for range 2 {
-				if err := w.process(t).Discard(t.Context(), nil, w.config, id); err != nil {
+				if err := w.process(t).Discard(t.Context(), theRestore(), w.config, id); err != nil {
 					t.Error(err)
 				}
 				w.wantInventory(t, 0, 1, 0)
@@ -183,12 +194,10 @@ func TestDiscardEndsTheJobAndTellsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.fill(t, "app")
-	id, err := w.CreateVolumeFromSnapshot(w.backedUp(t, nasDirectory("nas-1", "/app")), "", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pv := nasDirectory("nas-1", "/app")
+	id := w.beginRestore(t, w.backedUp(t, pv), pv)
 	w.wantInventory(t, 0, 1, 1)
-	if err := w.process(t).Discard(t.Context(), nil, w.config, id); err != nil {
+	if err := w.process(t).Discard(t.Context(), theRestore(), w.config, id); err != nil {
 		t.Error(err)
 	}
 	w.wantInventory(t, 0, 1, 0)

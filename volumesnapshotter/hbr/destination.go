@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
+)
+
+// destination is where a restore job writes.
+type destination struct {
+	// storage is that of a job without a client.
+	storage source
+	// at and below are of a job on a node: where the volume is mounted, and the directory
+	// in it, absolute.
+	at    mount.Place
+	below string
+}
+
+// destination returns where the data of pv goes, once that is there: a volume that is
+// provisioned by the class that the restore asks for, or that pv had, else a directory
+// of the storage that was backed up, which is not there yet.
+func (f *filling) destination(ctx context.Context, pv *corev1.PersistentVolume) (destination, string, error) {
+	target, err := f.targets.FileSystemTarget(ctx, f.restore, pv)
+	switch {
+	case storageclass.IsRefusal(err):
+		return destination{}, "", final.Of(err)
+	case err != nil:
+		return destination{}, "", err
+	case target.Class != "" && (target.ByRule || !f.hasPlaceFor(f.order.snapshot.kind)):
+		return f.provisioned(ctx, target)
+	case f.order.snapshot.method == agentless:
+		return destination{storage: f.order.target}, "", nil
+	default:
+		return f.besideTheOld(ctx, pv)
+	}
+}
+
+// hasPlaceFor tells whether the location names the storage that volumes of a kind go to.
+func (l *location) hasPlaceFor(kind volume.Kind) bool {
+	switch kind {
+	case volume.KindNAS:
+		return l.restoreMountTarget != ""
+	case volume.KindOSS:
+		return l.restoreBucket != ""
+	default:
+		return false
+	}
+}
+
+// errOtherKind is for data that Cloud Backup itself would have to write into another kind
+// of storage than it was read of (CreateRestoreJob: RestoreType is that of the source).
+func errOtherKind(kind volume.Kind, target storageclass.FileSystemTarget) error {
+	return final.Errorf("the data was backed up by the method agentless, of which Cloud Backup restores %s into %s alone, and the provisioner of %s is %s: "+
+		"leave the volume out of the rule, or back it up by the method node (config key method) and restore that", kind, kind, target.Class, target.Provisioner)
+}
+
+// provisioned returns a volume that is provisioned for the data.
+func (f *filling) provisioned(ctx context.Context, target storageclass.FileSystemTarget) (destination, string, error) {
+	byClient := f.order.snapshot.method == onNode
+	if !byClient && provisionerOf(f.order.snapshot.kind) != target.Provisioner {
+		return destination{}, "", errOtherKind(f.order.snapshot.kind, target)
+	}
+	claim := mount.Claim{Class: target.Class, Size: target.Size, Modes: target.Modes, Mounted: byClient}
+	made, waiting, err := f.mounts.Provision(ctx, f.owner(), claim, agent.Search{Policy: f.policy})
+	if err != nil || waiting != "" {
+		return destination{}, waiting, err
+	}
+	if byClient {
+		return destination{at: made.Place, below: mount.WholeVolume}, "", nil
+	}
+	storage := sourceOf(made.Volume)
+	if storage.fileSystem == "" && storage.bucket == "" {
+		return destination{}, "", final.Errorf("the volume %s, which the class %s has provisioned, does not name its file system or bucket", made.Volume.Name, target.Class)
+	}
+	return destination{storage: storage}, "", nil
+}
+
+// provisionerOf returns who provisions volumes of a kind that Cloud Backup writes by itself.
+func provisionerOf(kind volume.Kind) string {
+	if kind == volume.KindOSS {
+		return volume.DriverOSS
+	}
+	return volume.DriverNAS
+}
+
+// besideTheOld returns a directory of the storage that was backed up, which is mounted on a
+// node for that.
+func (f *filling) besideTheOld(ctx context.Context, pv *corev1.PersistentVolume) (destination, string, error) {
+	old, below := pv, mount.WholeVolume
+	to := f.order.target
+	switch {
+	case to.bucket != "":
+		directory := path.Clean("/" + to.prefix)
+		old, below = volume.SetBucket(pv, to.bucket, prefixOf(path.Dir(directory))), "/"+path.Base(directory)
+	case to.server != "":
+		old, below = volume.SetFileSystem(pv, to.server, path.Dir(to.path)), "/"+path.Base(to.path)
+	case f.order.snapshot.source.node != "" || f.order.snapshot.kind == volume.KindHostPath || f.order.snapshot.kind == volume.KindLocal:
+		if err := f.isFree(ctx, pv); err != nil {
+			return destination{}, "", err
+		}
+	default:
+		return destination{}, "", final.Errorf("no volume can be provisioned for the data: the class %q is not in this cluster, or its provisioner is not the driver of the volume; "+
+			"name another class by a rule of storage-class-mapping", volume.ClassOf(pv))
+	}
+	at, waiting, err := f.mounts.Mount(ctx, f.owner(), old, agent.Search{Policy: f.policy, PV: old})
+	return destination{at: at, below: below}, waiting, err
+}
+
+// isFree returns an error if another PersistentVolume of the cluster has the directory of
+// pv on its node: its files would be overwritten.
+func (f *filling) isFree(ctx context.Context, pv *corev1.PersistentVolume) error {
+	all, err := f.cluster.Volumes(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		other := &all[i]
+		if other.Name == pv.Name || volume.LocalPath(other) != volume.LocalPath(pv) || volume.OnlyNode(other) != volume.OnlyNode(pv) || mount.IsTemporary(other) {
+			continue
+		}
+		return final.Errorf("the directory %s of the node %s is that of the PersistentVolume %s, whose files would be overwritten: "+
+			"delete that, or name a class by a rule of storage-class-mapping", volume.LocalPath(pv), volume.OnlyNode(pv), other.Name)
+	}
+	return nil
+}
+
+// finished returns pv as it is when its volume is whole: that of the volume that was
+// provisioned for it, nil for none.
+func (o order) finished(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
+	finished := volume.SetPendingID(pv, "")
+	if provisioned == nil {
+		return o.place(finished)
+	}
+	return volume.Adopt(finished, provisioned)
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"fmt"
+
+	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
+	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
+)
+
+// filling is a volume that a restore fills, as one call sees it. All that the call
+// before has begun it finds again: the job by a note, and what is there for it in the
+// cluster by the order's mark.
+type filling struct {
+	*site
+
+	api     *alicloud.HBR
+	restore *velerov1.Restore
+	order   order
+}
+
+// filling returns the volume of an order's id.
+func (s *site) filling(ctx context.Context, restore *velerov1.Restore, id string) (*filling, error) {
+	wanted, pending := parsePendingID(id)
+	if !pending {
+		return nil, errNotPending(id)
+	}
+	api, err := s.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &filling{site: s, api: api, restore: restore, order: wanted}, nil
+}
+
+func (f *filling) run() begun.Run { return begun.OfRestore(f.restore) }
+
+// owner is whose temporary objects are made to fill the volume.
+func (f *filling) owner() mount.Owner {
+	return mount.Owner{Kind: mount.Restore, Run: f.restore.UID, Mark: f.order.mark}
+}
+
+// progress tells how far the volume is, and begins what can begin. pv is as it is to be,
+// with its own claim.
+func (f *filling) progress(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
+	id, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	if !noted {
+		return f.begin(ctx, pv)
+	}
+	found, err := visible(ctx, f.api, func() (*job, error) { return f.job(ctx, id) })
+	switch {
+	case err != nil:
+		return velero.OperationProgress{}, err
+	case found == nil:
+		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", id)
+	case found.status == statusComplete:
+		return f.end(ctx, *found)
+	case found.hasEnded():
+		// Also where a part was restored: no application starts on half a volume.
+		return velero.OperationProgress{}, final.Of(&jobError{status: found.status, message: found.message})
+	case f.api.Now().Sub(found.created) > f.restoreTimeout:
+		return velero.OperationProgress{}, final.Errorf("the restore job %s has not ended after %s (config key restoreTimeout)", found.id, f.restoreTimeout)
+	default:
+		return progressOf(*found, f.api.Now()), nil
+	}
+}
+
+// job returns the restore job of an id, nil if it is not listed.
+func (f *filling) job(ctx context.Context, id string) (*job, error) {
+	return first(restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "RestoreId", id))
+}
+
+// end is the progress of a volume whose job is complete: it is whole when no Pod that
+// was made for it has it mounted any more.
+func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress, error) {
+	progress := progressOf(ended, f.api.Now())
+	waiting, err := f.mounts.Unmount(ctx, f.owner())
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	if waiting != "" {
+		progress.Description = waiting
+		return progress, nil
+	}
+	progress.Completed = true
+	return progress, nil
+}
+
+// begin begins the job, or tells what is waited for.
+func (f *filling) begin(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
+	made, err := findSnapshot(ctx, f.api, f.order.snapshot)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	var id, waiting string
+	if made == nil {
+		waiting, err = awaitSnapshot(ctx, f.api, f.order.snapshot)
+	} else {
+		id, waiting, err = f.beginJob(ctx, *made, pv)
+	}
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	progress := velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: f.api.Now()}
+	if waiting == "" {
+		progress.Description = fmt.Sprintf("job %s of Cloud Backup was begun", id)
+		return progress, f.begun.Note(ctx, f.run(), f.order.mark, id)
+	}
+	if begun := f.restore.Status.StartTimestamp; begun != nil && f.api.Now().Sub(begun.Time) > f.restoreTimeout {
+		return velero.OperationProgress{}, final.Errorf("the restore of the volume has not begun after %s (config key restoreTimeout): %s", f.restoreTimeout, waiting)
+	}
+	return progress, nil
+}
+
+// beginJob begins the job that fills the volume from a snapshot.
+func (f *filling) beginJob(ctx context.Context, from snapshot, pv *corev1.PersistentVolume) (id, waiting string, err error) {
+	to, waiting, err := f.destination(ctx, pv)
+	if err != nil || waiting != "" {
+		return "", waiting, err
+	}
+	if f.order.snapshot.method == onNode {
+		return f.beginOnNode(ctx, from, to)
+	}
+	id, err = f.beginAgentless(ctx, from, to.storage)
+	return id, "", err
+}
+
+// beginAgentless begins the job of Cloud Backup itself. No other volume has the same
+// target: a job that fills it was begun by a call that could not note it.
+func (f *filling) beginAgentless(ctx context.Context, from snapshot, to source) (string, error) {
+	known, err := restoreInto(ctx, f.api, f.order.snapshot, to)
+	if err != nil {
+		return "", err
+	}
+	if known != nil {
+		return known.id, nil
+	}
+	if to.fileSystem != "" && to.created == "" {
+		if to.created, err = f.createdAt(ctx, f.api.Region(), to.fileSystem); err != nil {
+			return "", err
+		}
+	}
+	return f.create(ctx, restoreRequest(f.order.snapshot, from, to), func(ctx context.Context) (string, error) {
+		found, err := restoreInto(ctx, f.api, f.order.snapshot, to)
+		if err != nil || found == nil {
+			return "", err
+		}
+		return found.id, nil
+	})
+}
+
+// beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
+// job does not tell where it writes, and both write the same.
+func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination) (id, waiting string, err error) {
+	clusterUID, err := f.cluster.ID(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	clusterID, err := f.agents.Registered(ctx, registry{f.api}, f.identifier(clusterUID))
+	if err != nil {
+		return "", "", fail(checkingClient, "cluster "+f.identifier(clusterUID), err)
+	}
+	waiting, err = f.agents.Ready(ctx, to.at.Node)
+	if err != nil || waiting != "" {
+		return "", waiting, fail(checkingClient, "node "+to.at.Node, err)
+	}
+	request, err := containerRestore(f.order.snapshot, from, clusterID, to)
+	if err != nil {
+		return "", "", err
+	}
+	id, err = f.create(ctx, request, func(context.Context) (string, error) { return "", nil })
+	return id, "", err
+}
+
+func (f *filling) create(ctx context.Context, request *alicloud.CreateRestoreJobRequest, find func(context.Context) (string, error)) (string, error) {
+	return createOnce(ctx, f.api, func(ctx context.Context) (string, error) {
+		answer, err := f.api.CreateRestoreJob(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		return tea.StringValue(answer.RestoreId), nil
+	}, find)
+}
+
+// finish returns pv as that of the volume that is whole.
+func (f *filling) finish(ctx context.Context, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
+	provisioned, err := f.mounts.Keep(ctx, f.owner())
+	if err != nil {
+		return nil, err
+	}
+	return f.order.finished(pv, provisioned), nil
+}
+
+// settle removes what was there to fill the volume alone.
+func (f *filling) settle(ctx context.Context) error {
+	if err := f.mounts.Remove(ctx, f.owner()); err != nil {
+		return err
+	}
+	return f.begun.Forget(ctx, f.run(), f.order.mark)
+}
+
+// discard ends the job and removes what was made for it. What was written into the
+// storage that was backed up stays: neither Cloud Backup nor NAS deletes it, and the
+// location does not say how to reach OSS.
+func (f *filling) discard(ctx context.Context) error {
+	id, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	if err != nil {
+		return err
+	}
+	if noted {
+		if err := f.cancel(ctx, id); err != nil {
+			return err
+		}
+	}
+	if err := f.mounts.Discard(ctx, f.owner()); err != nil {
+		return err
+	}
+	return f.begun.Forget(ctx, f.run(), f.order.mark)
+}
+
+func (f *filling) cancel(ctx context.Context, id string) error {
+	found, err := f.job(ctx, id)
+	if err != nil || found == nil {
+		return err
+	}
+	if !found.hasEnded() {
+		_, err = f.api.CancelRestoreJob(ctx, &sdk.CancelRestoreJobRequest{RestoreId: tea.String(found.id), VaultId: tea.String(f.order.snapshot.vault)})
+		if err := canceledOr(err, func() (*job, error) { return f.job(ctx, id) }); err != nil {
+			return err
+		}
+	}
+	if left := found.target.encode(); left != "" {
+		f.log.WithField("restoreJob", found.id).Warnf("What the restore has written is left, and can be deleted by hand: %s", left)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hbr
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/alibabacloud-go/tea/tea"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
+)
+
+// errUnread is for a backup that is not there to be read: the job of a node is found
+// again by it.
+var errUnread = errors.New("the backup could not be read, and a job on a node needs it")
+
+// jobName is that of the job that backs the volume up on a node: the same one for the same
+// volume in the same backup, but for the node at its end.
+func (v subject) jobName(node string) string { return v.planName() + "-" + digest(node) }
+
+// owner is whose temporary objects are made to mount the volume.
+func (v subject) owner() mount.Owner {
+	return mount.Owner{Kind: mount.Backup, Run: v.backup.UID, Mark: digest(string(v.backup.UID), v.name)}
+}
+
+// beginOnNode begins the job of the client that backs a volume up, and returns its id, or
+// what it waits for. To call it again begins no second one.
+func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (job, waiting string, err error) {
+	if of.backup == nil {
+		return "", "", errUnread
+	}
+	s.nodes.Lock() // Two volumes must not choose the same node.
+	defer s.nodes.Unlock()
+	begun, err := s.jobsOnNodes(ctx, api, vaultID, of)
+	if err != nil {
+		return "", "", err
+	}
+	if known := jobNamed(begun, of.planName()); known != nil {
+		return known.id, "", nil
+	}
+	clusterID, err := s.agents.Registered(ctx, registry{api}, s.identifier(of.clusterID))
+	if err != nil {
+		return "", "", fail(checkingClient, "cluster "+s.identifier(of.clusterID), err)
+	}
+	at, waiting, err := s.place(ctx, of, pv, begun)
+	if err != nil || waiting != "" {
+		return "", waiting, err
+	}
+	waiting, err = s.agents.Ready(ctx, at.Node)
+	if err != nil || waiting != "" {
+		return "", waiting, fail(checkingClient, "node "+at.Node, err)
+	}
+	request, err := containerBackup(vaultID, clusterID, of, pv, at)
+	if err != nil {
+		return "", "", err
+	}
+	request.Retention = tea.Int64(s.retention.daysFor(of.timeToLive(api.Now())))
+	if s.speedLimit != "" {
+		request.SpeedLimit = tea.String(s.speedLimit)
+	}
+	job, err = createOnce(ctx, api, func(ctx context.Context) (string, error) {
+		answer, err := api.CreateBackupJob(ctx, request)
+		if err != nil {
+			return "", err
+		}
+		return tea.StringValue(answer.JobId), nil
+	}, func(ctx context.Context) (string, error) {
+		begun, err := s.jobsOnNodes(ctx, api, vaultID, of)
+		if known := jobNamed(begun, of.planName()); known != nil {
+			return known.id, err
+		}
+		return "", err
+	})
+	return job, "", err
+}
+
+// identifier is what Cloud Backup is told that the cluster is.
+func (s *site) identifier(clusterID string) string {
+	if s.clusterID != "" {
+		return s.clusterID
+	}
+	return clusterID
+}
+
+// jobsOnNodes returns the jobs on nodes of a backup.
+func (s *site) jobsOnNodes(ctx context.Context, api *alicloud.HBR, vaultID string, of subject) ([]job, error) {
+	all, err := backupJobsSince(ctx, api, sourceContainer, "VaultId", vaultID, of.backup.CreationTimestamp.Time)
+	if err != nil {
+		return nil, err
+	}
+	var ofBackup []job
+	for _, j := range all {
+		if strings.HasPrefix(j.name, planPrefix(of.clusterID, of.backupName)) {
+			ofBackup = append(ofBackup, j)
+		}
+	}
+	return ofBackup, nil
+}
+
+// jobNamed returns the job whose name has the prefix that is a volume's, nil for none.
+func jobNamed(jobs []job, prefix string) *job {
+	for i := range jobs {
+		if strings.HasPrefix(jobs[i].name, prefix+"-") {
+			return &jobs[i]
+		}
+	}
+	return nil
+}
+
+// place returns where the volume is mounted on a node that may run its job now, or what
+// is waited for. A volume that no Pod mounts is mounted by one that is made for it.
+func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolume, begun []job) (mount.Place, string, error) {
+	mounted, err := s.mounts.Mounted(ctx, pv)
+	if err != nil {
+		return mount.Place{}, "", err
+	}
+	nodes, err := s.mounts.Nodes(ctx)
+	if err != nil {
+		return mount.Place{}, "", err
+	}
+	search := agent.Search{Policy: s.policy, PV: pv, Busy: busy(nodes, begun)}
+	if len(mounted) == 0 {
+		return s.mounts.Mount(ctx, of.owner(), pv, search)
+	}
+	for _, at := range mounted {
+		search.Mounting = append(search.Mounting, at.Node)
+	}
+	node, err := search.Choose(nodes)
+	var none *agent.NoNodeError
+	switch {
+	case errors.As(err, &none) && none.Busy:
+		return mount.Place{}, none.Error(), nil
+	case errors.As(err, &none) && !none.Unready:
+		return mount.Place{}, "", final.Of(err)
+	case err != nil:
+		return mount.Place{}, "", err
+	}
+	return mounted[slices.IndexFunc(mounted, func(at mount.Place) bool { return at.Node == node })], "", nil
+}
+
+// busy returns the nodes that run a job of the backup: one may run on each at a time.
+func busy(nodes []corev1.Node, begun []job) map[string]bool {
+	running := map[string]bool{}
+	for _, j := range begun {
+		if !j.hasEnded() {
+			running[j.name[strings.LastIndexByte(j.name, '-')+1:]] = true
+		}
+	}
+	found := map[string]bool{}
+	for i := range nodes {
+		if running[digest(nodes[i].Name)] {
+			found[nodes[i].Name] = true
+		}
+	}
+	return found
+}
