@@ -28,7 +28,7 @@ const (
 // registration is an agent that Cloud Backup knows.
 type registration struct{ cluster string }
 
-// environment returns what the containers of a Pod have of Secrets, by name. They wait for a Secret or a key that is not
+// environment returns what the containers of a Pod have as variables, by name. They wait for a Secret or a key that is not
 // there.
 func (r *round) environment(ctx context.Context, p *corev1.Pod) (map[string]string, waiting, error) {
 	all := map[string]string{}
@@ -38,26 +38,36 @@ func (r *round) environment(ctx context.Context, p *corev1.Pod) (map[string]stri
 				all[e.Name] = e.Value
 				continue
 			}
-			ref := e.ValueFrom.SecretKeyRef
-			secret := &corev1.Secret{}
-			err := r.client.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: ref.Name}, secret)
-			if err != nil && !apierrors.IsNotFound(err) {
-				return nil, waiting{}, fmt.Errorf("read the secret %s: %w", ref.Name, err)
-			}
-			value, ok := secret.Data[ref.Key]
-			switch optional := ref.Optional != nil && *ref.Optional; {
-			case ok:
-				all[e.Name] = string(value)
-			case optional:
+			value, missing, err := r.secretValue(ctx, p.Namespace, e.ValueFrom.SecretKeyRef)
+			optional := e.ValueFrom.SecretKeyRef.Optional
+			switch {
 			case err != nil:
-				return nil, waiting{reasonConfig, fmt.Sprintf("secret %q not found", ref.Name)}, nil
-			default:
-				message := fmt.Sprintf("couldn't find key %s in Secret %s/%s", ref.Key, p.Namespace, ref.Name)
-				return nil, waiting{reasonConfig, message}, nil
+				return nil, waiting{}, err
+			case missing == "":
+				all[e.Name] = value
+			case optional == nil || !*optional:
+				return nil, waiting{reasonConfig, missing}, nil
 			}
 		}
 	}
 	return all, waiting{}, nil
+}
+
+// secretValue returns the value of a key of a Secret, or what is missing in the kubelet's words.
+func (r *round) secretValue(ctx context.Context, namespace string, ref *corev1.SecretKeySelector) (value, missing string, err error) {
+	secret := &corev1.Secret{}
+	err = r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, secret)
+	if apierrors.IsNotFound(err) {
+		return "", fmt.Sprintf("secret %q not found", ref.Name), nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read the secret %s/%s: %w", namespace, ref.Name, err)
+	}
+	data, ok := secret.Data[ref.Key]
+	if !ok {
+		return "", fmt.Sprintf("couldn't find key %s in Secret %s/%s", ref.Key, namespace, ref.Name), nil
+	}
+	return string(data), "", nil
 }
 
 // enroll registers the client in a Pod with Cloud Backup, by the token that it was started with. With a token that there

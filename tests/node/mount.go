@@ -45,21 +45,12 @@ func (r *round) mountAll(ctx context.Context, p *corev1.Pod, on *machine) (ready
 	ready = true
 	known := r.pod(p, on)
 	for _, v := range p.Spec.Volumes {
-		pv, err := r.toMount(p, v)
-		if err == nil && (pv == nil || known.has(pv)) {
-			continue
-		}
-		if err == nil {
-			err = r.checkSecret(ctx, p, pv)
-		}
-		if err == nil {
-			err = r.mount(p, pv, known)
-		}
-		if err == nil {
+		name, obstacle := r.mountVolume(ctx, p, v, known)
+		if obstacle == nil {
 			continue
 		}
 		ready = false
-		message := fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", nameOf(pv, v), err)
+		message := fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", name, obstacle)
 		if err := r.warn(ctx, kubelet, podReference(p), reasonFailedMount, message); err != nil {
 			return false, err
 		}
@@ -67,11 +58,38 @@ func (r *round) mountAll(ctx context.Context, p *corev1.Pod, on *machine) (ready
 	return ready, nil
 }
 
-func nameOf(pv *corev1.PersistentVolume, v corev1.Volume) string {
-	if pv == nil {
-		return v.Name
+// mountVolume mounts a volume of a Pod, unless it is already. The name is that which an event has for it.
+func (r *round) mountVolume(ctx context.Context, p *corev1.Pod, v corev1.Volume, known *pod) (name string, err error) {
+	if v.HostPath != nil {
+		return v.Name, known.node.checkHostPath(v.HostPath)
 	}
-	return pv.Name
+	pv, err := r.toMount(p, v)
+	switch {
+	case err != nil || pv == nil:
+		return v.Name, err
+	case known.has(pv):
+		return pv.Name, nil
+	}
+	if err := r.checkSecret(ctx, p, pv); err != nil {
+		return pv.Name, err
+	}
+	return pv.Name, r.mount(p, pv, known)
+}
+
+// checkHostPath says whether a directory of the node is as a Pod wants it, and makes it where the Pod wants that.
+func (n *machine) checkHostPath(source *corev1.HostPathVolumeSource) error {
+	kind := corev1.HostPathUnset
+	if source.Type != nil {
+		kind = *source.Type
+	}
+	if kind == corev1.HostPathUnset || kind == corev1.HostPathDirectoryOrCreate {
+		_, err := n.files.Make(source.Path) // Without a type the container runtime makes it.
+		return err
+	}
+	if _, err := n.files.Resolve(source.Path); err != nil {
+		return fmt.Errorf("hostPath type check failed: %s is not a %s", source.Path, strings.ToLower(string(kind)))
+	}
+	return nil
 }
 
 func (p *pod) has(pv *corev1.PersistentVolume) bool {
@@ -178,7 +196,7 @@ func (r *round) conflict(known *pod, pv *corev1.PersistentVolume, m mounted) err
 			switch {
 			case m.handle == "" || has.handle != m.handle:
 			case m.disk && other.node != known.node:
-				return fmt.Errorf("Multi-Attach error for volume %q: it is attached to the node %s", pv.Name, other.node.name) //nolint:revive,staticcheck // the kubelet's words
+				return fmt.Errorf("Multi-Attach error for volume %q: it is attached to the node %s", pv.Name, other.node.name)
 			case other.node == known.node && name != pv.Name:
 				return fmt.Errorf("its volume handle is that of the volume %s, which is mounted", name)
 			}

@@ -20,22 +20,26 @@ func TestWhereVolumesAreMounted(t *testing.T) {
 	}{
 		{
 			"NAS by CSI", `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: h, volumeAttributes: {server: "` + server + `", path: /shop}}`,
-			"kubernetes.io~csi/pv-1/mount", map[string]string{"orders.csv": "1,tea"},
+			"kubernetes.io~csi/pv-1/mount",
+			map[string]string{"orders.csv": "1,tea"},
 		},
 		{
 			"a directory of NAS that the driver makes",
 			`csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: h, volumeAttributes: {server: "` + server + `", path: /new/one}}`,
-			"kubernetes.io~csi/pv-1/mount", map[string]string{},
+			"kubernetes.io~csi/pv-1/mount",
+			map[string]string{},
 		},
 		{
 			"NAS by FlexVolume", `flexVolume: {driver: alicloud/nas, options: {server: "` + server + `", path: /shop}}`,
-			"alicloud~nas/pv-1", map[string]string{"orders.csv": "1,tea"},
+			"alicloud~nas/pv-1",
+			map[string]string{"orders.csv": "1,tea"},
 		},
 		{"NAS by NFS", `nfs: {server: "` + server + `", path: /shop}`, "kubernetes.io~nfs/pv-1", map[string]string{"orders.csv": "1,tea"}},
 		{"another server of NFS", `nfs: {server: "10.0.0.1", path: /export}`, "kubernetes.io~nfs/pv-1", map[string]string{}},
 		{
 			"OSS by CSI", `csi: {driver: ossplugin.csi.alibabacloud.com, volumeHandle: h, volumeAttributes: {bucket: bucket-1, path: /shop}}`,
-			"kubernetes.io~csi/pv-1/mount", map[string]string{"a/b": "object"},
+			"kubernetes.io~csi/pv-1/mount",
+			map[string]string{"a/b": "object"},
 		},
 		{"OSS by FlexVolume", `flexVolume: {driver: alicloud/oss, options: {bucket: bucket-1}}`, "alicloud~oss/pv-1", map[string]string{"shop/a/b": "object"}},
 		{"a disk by CSI", `csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}`, "kubernetes.io~csi/pv-1/mount", map[string]string{"a": "disk"}},
@@ -50,7 +54,7 @@ func TestWhereVolumesAreMounted(t *testing.T) {
 			if err := w.cloud.OSS().Put("bucket-1", "shop/a/b", []byte("object")); err != nil {
 				t.Fatal(err)
 			}
-			w.apply(t, pv(t, "pv-1", tt.source), shopClaim("", "pv-1"), shopPod(t, "web", ""))
+			w.apply(t, pv(t, "pv-1", tt.source), shopClaim("", "pv-1"), shopPod(t, ""))
 			pod := get[corev1.Pod](t, w, namespace, "web")
 			if pod.Status.Phase != corev1.PodRunning {
 				t.Fatalf("the Pod is %s: %v", pod.Status.Phase, w.events(t, "web"))
@@ -106,7 +110,7 @@ func TestPodsThatDoNotStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.apply(t, pv(t, "pv-1", tt.source), shopClaim("", "pv-1"), shopPod(t, "web", tt.pod))
+			w.apply(t, pv(t, "pv-1", tt.source), shopClaim("", "pv-1"), shopPod(t, tt.pod))
 			w.settle(t)
 			equal(t, "events", w.events(t, "web"), tt.want)
 			if phase := get[corev1.Pod](t, w, namespace, "web").Status.Phase; phase == corev1.PodRunning {
@@ -132,7 +136,7 @@ func TestABucketIsWhatWasWrittenToItsVolume(t *testing.T) {
 	put("other", "x")
 	w.apply(t,
 		pv(t, "pv-1", `csi: {driver: ossplugin.csi.alibabacloud.com, volumeHandle: h, volumeAttributes: {bucket: bucket-1, path: shop}}`),
-		shopClaim("", "pv-1"), shopPod(t, "web", ""))
+		shopClaim("", "pv-1"), shopPod(t, ""))
 	pod := get[corev1.Pod](t, w, namespace, "web")
 	dir := w.mountOf(t, pod, "kubernetes.io~csi/pv-1/mount")
 	for _, err := range []error{
@@ -160,4 +164,37 @@ func TestABucketIsWhatWasWrittenToItsVolume(t *testing.T) {
 		"shop/changed": "longer", "shop/as/it/was": "x", "shop//no file": "x", "other": "x",
 		"shop/new/": "", "shop/new/empty/": "", "shop/new/file": "new", "shop/new/link": "file",
 	})
+}
+
+func TestVolumesThatAreMountedAlready(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, source, node string
+		want               []string
+	}{
+		{"a disk on another node", `csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}`, second, []string{
+			`FailedMount: MountVolume.SetUp failed for volume "pv-2" : Multi-Attach error for volume "pv-2": it is attached to the node node-1`,
+		}},
+		{"a handle that another volume has on the node", `csi: {driver: csi.example.com, volumeHandle: h}`, first, []string{
+			`FailedMount: MountVolume.SetUp failed for volume "pv-2" : its volume handle is that of the volume pv-1, which is mounted`,
+		}},
+		{"a handle that another volume has on another node", `csi: {driver: csi.example.com, volumeHandle: h}`, second, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.apply(t, pv(t, "pv-1", tt.source), shopClaim("", "pv-1"), shopPod(t, ""))
+			claim, other := shopClaim("", "pv-2"), shopPod(t, "nodeSelector: {kubernetes.io/hostname: "+tt.node+"}")
+			claim.Name, other.Name = "other", "other"
+			other.Spec.Volumes[0].PersistentVolumeClaim.ClaimName = "other"
+			w.apply(t, pv(t, "pv-2", tt.source), claim, other)
+			equal(t, "events", w.events(t, "other"), tt.want)
+			if err := w.api.Delete(t.Context(), get[corev1.Pod](t, w, namespace, "web")); err != nil {
+				t.Fatal(err)
+			}
+			w.settle(t)
+			equal(t, "the other Pod in the end", get[corev1.Pod](t, w, namespace, "other").Status.Phase, corev1.PodRunning)
+		})
+	}
 }

@@ -37,7 +37,7 @@ func TestVolumesAreProvisionedAndReclaimed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.apply(t, class(t, "class-1", tt.class), shopClaim("class-1", ""))
+			w.apply(t, class(t, tt.class), shopClaim("class-1", ""))
 			claim := get[corev1.PersistentVolumeClaim](t, w, namespace, "data")
 			if bound := claim.Status.Phase == corev1.ClaimBound; bound == (tt.selected != "") {
 				t.Fatalf("the claim is %q before there is a Pod: %v", claim.Status.Phase, w.events(t, "data"))
@@ -46,7 +46,7 @@ func TestVolumesAreProvisionedAndReclaimed(t *testing.T) {
 			if tt.selected != "" {
 				selector = "nodeSelector: {kubernetes.io/hostname: " + tt.selected + "}"
 			}
-			w.apply(t, shopPod(t, "web", selector))
+			w.apply(t, shopPod(t, selector))
 			pod := get[corev1.Pod](t, w, namespace, "web")
 			if pod.Status.Phase != corev1.PodRunning {
 				t.Fatalf("the Pod is %s: %v, %v", pod.Status.Phase, w.events(t, "web"), w.events(t, "data"))
@@ -84,7 +84,7 @@ func TestVolumesAreProvisionedAndReclaimed(t *testing.T) {
 func TestAVolumeThatIsRetainedKeepsItsFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.apply(t, class(t, "class-1", `{provisioner: csi.example.com, reclaimPolicy: Retain}`), shopClaim("class-1", ""), shopPod(t, "web", ""))
+	w.apply(t, class(t, `{provisioner: csi.example.com, reclaimPolicy: Retain}`), shopClaim("class-1", ""), shopPod(t, ""))
 	claim := get[corev1.PersistentVolumeClaim](t, w, namespace, "data")
 	volume := get[corev1.PersistentVolume](t, w, "", claim.Spec.VolumeName)
 	content, err := w.Content(volume)
@@ -113,21 +113,25 @@ func TestProvisioningThatFails(t *testing.T) {
 	}{
 		{
 			"a disk that many nodes write", disk,
-			func(c *corev1.PersistentVolumeClaim) { c.Spec.AccessModes[0] = corev1.ReadWriteMany }, node.Faults{},
+			func(c *corev1.PersistentVolumeClaim) { c.Spec.AccessModes[0] = corev1.ReadWriteMany },
+			node.Faults{},
 			[]string{`ProvisioningFailed: failed to provision volume with StorageClass "class-1": multi-node writing is only supported for ` +
 				`block volume. For Kubernetes users, if unsure, use ReadWriteOnce access mode in PersistentVolumeClaim for disk volume`},
 		},
 		{
 			"a device of NAS", `{provisioner: nasplugin.csi.alibabacloud.com}`,
-			func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeMode = new(corev1.PersistentVolumeBlock) }, node.Faults{},
+			func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeMode = new(corev1.PersistentVolumeBlock) },
+			node.Faults{},
 			[]string{`ProvisioningFailed: failed to provision volume with StorageClass "class-1": block volumes are not supported`},
 		},
 		{
-			"a mount target that there is not", `{provisioner: nasplugin.csi.alibabacloud.com, parameters: {server: "none:/"}}`, nil, node.Faults{},
+			"a mount target that there is not", `{provisioner: nasplugin.csi.alibabacloud.com, parameters: {server: "none:/"}}`, nil,
+			node.Faults{},
 			[]string{`ProvisioningFailed: failed to provision volume with StorageClass "class-1": there is no mount target "none"`},
 		},
 		{
-			"a fault", disk, nil, node.Faults{Provision: func(*corev1.PersistentVolumeClaim) error { return errors.New("out of stock") }},
+			"a fault", disk, nil,
+			node.Faults{Provision: func(*corev1.PersistentVolumeClaim) error { return errors.New("out of stock") }},
 			[]string{`ProvisioningFailed: failed to provision volume with StorageClass "class-1": out of stock`},
 		},
 	}
@@ -139,7 +143,7 @@ func TestProvisioningThatFails(t *testing.T) {
 			if tt.change != nil {
 				tt.change(claim)
 			}
-			w.apply(t, class(t, "class-1", tt.class), claim, shopPod(t, "web", ""))
+			w.apply(t, class(t, tt.class), claim, shopPod(t, ""))
 			equal(t, "events of the claim", w.events(t, "data"), tt.want)
 			equal(t, "events of the Pod", w.events(t, "web"),
 				[]string{"FailedScheduling: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."})

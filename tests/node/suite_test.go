@@ -143,8 +143,8 @@ func parse[T any](t *testing.T, text string) *T {
 	return object
 }
 
-// shopPod mounts the claim data in the namespace shop. More is of its spec.
-func shopPod(t *testing.T, name, more string) *corev1.Pod {
+// shopPod is the Pod web, which mounts the claim data. More is of its spec.
+func shopPod(t *testing.T, more string) *corev1.Pod {
 	t.Helper()
 	pod := parse[corev1.Pod](t, `spec: {containers: [{name: c, image: app, volumeMounts: [{name: v, mountPath: /d}]}],
   volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`)
@@ -153,7 +153,7 @@ func shopPod(t *testing.T, name, more string) *corev1.Pod {
 			t.Fatal(err)
 		}
 	}
-	pod.Namespace, pod.Name = namespace, name
+	pod.Namespace, pod.Name = namespace, "web"
 	return pod
 }
 
@@ -180,10 +180,11 @@ func pv(t *testing.T, name, source string) *corev1.PersistentVolume {
 	return volume
 }
 
-func class(t *testing.T, name, text string) *storagev1.StorageClass {
+// class is the StorageClass class-1.
+func class(t *testing.T, text string) *storagev1.StorageClass {
 	t.Helper()
 	c := parse[storagev1.StorageClass](t, text)
-	c.Name = name
+	c.Name = "class-1"
 	return c
 }
 
