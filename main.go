@@ -67,7 +67,7 @@ func serve() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	go parent.Watch(context.Background(), os.Getppid, orphanInterval, func() { os.Exit(0) })
+	go parent.Watch(context.Background(), os.Getppid(), os.Getppid, orphanInterval, func() { os.Exit(0) })
 
 	made := &lazyBundle{}
 	defer made.end()

@@ -65,7 +65,7 @@ func TestWatch(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.stopAt)
 				defer cancel()
 
-				parent.Watch(ctx, getppid, interval, func() {
+				parent.Watch(ctx, tt.first, getppid, interval, func() {
 					calls++
 					at = time.Since(start)
 				})
