@@ -89,6 +89,8 @@ type claimed struct {
 	size resource.Quantity
 	// provisioner made its volume, "" where that is not known.
 	provisioner string
+	// into is the provisioner whose volumes alone its files can be restored into, "" for any.
+	into string
 	// ofSnapshot says that its volume is to be made of a CSI snapshot.
 	ofSnapshot bool
 	// ofOnePod says that no two Pods have the claim.
@@ -232,6 +234,10 @@ func (c *claimed) checkClass(class *storagev1.StorageClass) error {
 	switch {
 	case c.block && class.Provisioner != volume.DriverDisk:
 		return fmt.Errorf("%w: a block device becomes a disk, and the provisioner of %s is %s", ErrProvisioner, class.Name, class.Provisioner)
+	case c.into != "" && class.Provisioner != c.into:
+		// CreateRestoreJob: RestoreType is that of the source.
+		return fmt.Errorf("%w: without a client on a node Cloud Backup restores files into a volume of the kind that they were read of, %s, and the provisioner of %s is %s; "+
+			"leave the volume out of the rule, or restore a backup that was made by the method node", ErrProvisioner, c.into, class.Name, class.Provisioner)
 	case c.ofSnapshot && c.provisioner != "" && class.Provisioner != c.provisioner:
 		// external-provisioner, getSnapshotSource: the driver of the snapshot and the
 		// provisioner of the class must be the same.

@@ -91,6 +91,7 @@ func claimOfVolume(pv *corev1.PersistentVolume) claimed {
 		block:       volume.IsBlock(pv),
 		size:        pv.Spec.Capacity[corev1.ResourceStorage],
 		provisioner: provisionerOf(pv),
+		into:        pv.Annotations[volume.AnnotationProvisioner],
 	}
 	had.StorageClass = volume.ClassOf(pv)
 	if ref := pv.Spec.ClaimRef; ref != nil {

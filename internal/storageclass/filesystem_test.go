@@ -4,6 +4,7 @@ package storageclass_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -230,6 +231,14 @@ func TestFileSystemTarget(t *testing.T) {
 	}
 }
 
+// refusals are what a conversion is refused for.
+func refusals() []error {
+	return []error{
+		storageclass.ErrMissing, storageclass.ErrProvisioner, storageclass.ErrMultiZoned, storageclass.ErrAccessMode,
+		storageclass.ErrShrink, storageclass.ErrOneDirectory,
+	}
+}
+
 func TestFileSystemsThatAreNotConverted(t *testing.T) {
 	t.Parallel()
 	errDown := errors.New("the API server is down")
@@ -241,6 +250,8 @@ func TestFileSystemsThatAreNotConverted(t *testing.T) {
 	spoilt := volumeOf("nas", csi(volume.DriverNAS))
 	spoilt.Annotations = map[string]string{volume.AnnotationTarget: "{"}
 	ofNAS := volumeOf("nas", csi(volume.DriverNAS))
+	withoutClient := ofNAS.DeepCopy()
+	withoutClient.Annotations = map[string]string{volume.AnnotationProvisioner: volume.DriverNAS}
 	cases := map[string]struct {
 		settings map[string]string
 		upstream map[string]string
@@ -287,6 +298,12 @@ func TestFileSystemsThatAreNotConverted(t *testing.T) {
 			want: converting + "only support convert to storageclass with CSI diskplugin or nasplugin provisioner: " +
 				"a block device becomes a disk, and the provisioner of nas is nasplugin.csi.alibabacloud.com",
 		},
+		"of files that can be restored into their own kind of storage alone": {
+			settings: rule("{class: essd}"), pv: withoutClient, is: storageclass.ErrProvisioner,
+			want: converting + "only support convert to storageclass with CSI diskplugin or nasplugin provisioner: " +
+				"without a client on a node Cloud Backup restores files into a volume of the kind that they were read of, nasplugin.csi.alibabacloud.com, " +
+				"and the provisioner of essd is diskplugin.csi.alibabacloud.com; leave the volume out of the rule, or restore a backup that was made by the method node",
+		},
 		"by a class of Velero's own action that is missing": {
 			upstream: map[string]string{"nas": "gone"}, pv: ofNAS, is: storageclass.ErrMissing,
 			want: `ConfigMap velero/upstream, key "nas", line 1: converting the volume of the claim shop/data: storageclass gone not exists: ` +
@@ -326,6 +343,9 @@ func TestFileSystemsThatAreNotConverted(t *testing.T) {
 			got, err := fileSystemTarget(t, cluster, test.pv)
 			if err == nil {
 				t.Fatalf("no error, but the target %v", got.String())
+			}
+			if slices.Contains(refusals(), test.is) != storageclass.IsRefusal(err) {
+				t.Errorf("it is a refusal: %t", storageclass.IsRefusal(err))
 			}
 			if diff := cmp.Diff(test.want, err.Error()); diff != "" || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("error (-want +got), to be of %v:\n%s", test.is, diff)

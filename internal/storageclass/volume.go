@@ -28,6 +28,7 @@ func (p *Planner) Volume(ctx context.Context, restore *velerov1.Restore, fromBac
 	var err error
 	switch {
 	case isFilled(fromBackup, item):
+		had.into = item.Annotations[volume.AnnotationProvisioner]
 		plan, becomes.disk, err = p.filled(ctx, v, had)
 	case !isNewDisk(fromBackup, item):
 		plan, becomes, err = p.reattached(ctx, v, claim, fromBackup, item)

@@ -12,6 +12,9 @@ const (
 	// AnnotationTarget has what kind of volume the data is restored into, as the restore's
 	// settings have it (package storageclass).
 	AnnotationTarget = "alibabacloud.com/pending-volume-target"
+	// AnnotationProvisioner has the provisioner whose volumes alone the data can be restored
+	// into. It is not there for data that can be restored into any.
+	AnnotationProvisioner = "alibabacloud.com/pending-volume-provisioner"
 )
 
 // PendingID returns the id by which the data of pv is being restored, "" where pv waits
@@ -23,6 +26,7 @@ func PendingID(pv *corev1.PersistentVolume) string { return pv.Annotations[Annot
 func SetPendingID(pv *corev1.PersistentVolume, id string) *corev1.PersistentVolume {
 	set := pv.DeepCopy()
 	delete(set.Annotations, AnnotationTarget)
+	delete(set.Annotations, AnnotationProvisioner)
 	if id == "" {
 		delete(set.Annotations, AnnotationPending)
 		return set

@@ -21,12 +21,12 @@ func TestSetPendingID(t *testing.T) {
 			id: "new", want: map[string]string{AnnotationPending: "new"},
 		},
 		"a volume begins to wait, and what an earlier restore noted is forgotten": {
-			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}"},
+			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}", AnnotationProvisioner: DriverNAS},
 			id:   "new",
 			want: map[string]string{"example.com/note": "stays", AnnotationPending: "new"},
 		},
 		"a volume is whole": {
-			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}"},
+			had:  map[string]string{"example.com/note": "stays", AnnotationPending: "old", AnnotationTarget: "{}", AnnotationProvisioner: DriverNAS},
 			want: other,
 		},
 		"a volume that waits for nothing is whole": {had: other, want: other},

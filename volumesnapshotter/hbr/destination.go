@@ -56,19 +56,9 @@ func (l *location) hasPlaceFor(kind volume.Kind) bool {
 	}
 }
 
-// errOtherKind is for data that Cloud Backup itself would have to write into another kind
-// of storage than it was read of (CreateRestoreJob: RestoreType is that of the source).
-func errOtherKind(kind volume.Kind, target storageclass.FileSystemTarget) error {
-	return final.Errorf("the data was backed up by the method agentless, of which Cloud Backup restores %s into %s alone, and the provisioner of %s is %s: "+
-		"leave the volume out of the rule, or back it up by the method node (config key method) and restore that", kind, kind, target.Class, target.Provisioner)
-}
-
 // provisioned returns a volume that is provisioned for the data.
 func (f *filling) provisioned(ctx context.Context, target storageclass.FileSystemTarget) (destination, string, error) {
 	byClient := f.order.snapshot.method == onNode
-	if !byClient && provisionerOf(f.order.snapshot.kind) != target.Provisioner {
-		return destination{}, "", errOtherKind(f.order.snapshot.kind, target)
-	}
 	claim := mount.Claim{Class: target.Class, Size: target.Size, Modes: target.Modes, Mounted: byClient}
 	made, waiting, err := f.mounts.Provision(ctx, f.owner(), claim, agent.Search{Policy: f.policy})
 	if err != nil || waiting != "" {
@@ -84,7 +74,8 @@ func (f *filling) provisioned(ctx context.Context, target storageclass.FileSyste
 	return destination{storage: storage}, "", nil
 }
 
-// provisionerOf returns who provisions volumes of a kind that Cloud Backup writes by itself.
+// provisionerOf returns whose volumes Cloud Backup itself can restore files of a kind into
+// (CreateRestoreJob: RestoreType is that of the source).
 func provisionerOf(kind volume.Kind) string {
 	if kind == volume.KindOSS {
 		return volume.DriverOSS

@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
@@ -183,7 +184,11 @@ func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 
 // hold returns pv as the volume of the target, which is not whole.
 func (o order) hold(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
-	return volume.SetPendingID(o.place(pv), o.pendingID())
+	held := volume.SetPendingID(o.place(pv), o.pendingID())
+	if o.snapshot.method == agentless {
+		metav1.SetMetaDataAnnotation(&held.ObjectMeta, volume.AnnotationProvisioner, provisionerOf(o.snapshot.kind))
+	}
+	return held
 }
 
 // awaitSnapshot says what is waited for where a job has no snapshot yet. That it never
