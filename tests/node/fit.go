@@ -32,10 +32,11 @@ func unfit(pod *corev1.Pod, node *corev1.Node, volumes []*corev1.PersistentVolum
 	return ""
 }
 
-// taintsOf returns the taints that keep Pods from a node, with those that the controllers of nodes give it.
+// taintsOf returns the taints that keep Pods from a node, with those that the controller of nodes gives it. Here that does not
+// run: an API server makes Nodes with the taint of those that are not ready, and nobody takes it away.
 func taintsOf(node *corev1.Node) []corev1.Taint {
 	taints := slices.DeleteFunc(slices.Clone(node.Spec.Taints), func(t corev1.Taint) bool {
-		return t.Effect == corev1.TaintEffectPreferNoSchedule
+		return t.Effect == corev1.TaintEffectPreferNoSchedule || t.Key == corev1.TaintNodeNotReady
 	})
 	if node.Spec.Unschedulable {
 		taints = append(taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})

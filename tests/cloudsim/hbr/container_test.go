@@ -4,9 +4,12 @@ package hbr_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/dara"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
 )
 
 const hostPrefix = "uid-1/volumes/kubernetes.io~csi/pv-1/mount"
@@ -205,6 +209,111 @@ func TestTargetOnANode(t *testing.T) {
 	}
 }
 
+// jobsOf are the statuses and messages of the jobs that there were on a node.
+func jobsOf(t *testing.T, c *cloudsim.Cloud) []string {
+	t.Helper()
+	backups, err := c.HBR().BackupJobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	restores, err := c.HBR().RestoreJobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, j := range append(backups, restores...) {
+		all = append(all, strings.TrimSpace(j.Status+" "+j.Message))
+	}
+	return all
+}
+
+func TestJobsWhoseAgentGoes(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		leaves func(*cloudsim.Cloud) error
+		want   []string
+	}{
+		"alone": {
+			func(c *cloudsim.Cloud) error { return c.HBR().RemoveAgent(clusterID, node) },
+			[]string{"COMPLETE", "FAILED ClientNotExist", "FAILED ClientNotExist"},
+		},
+		"from another node": {
+			func(c *cloudsim.Cloud) error { return c.HBR().RemoveAgent(clusterID, "node-2") },
+			[]string{"COMPLETE", "RUNNING", "RUNNING"},
+		},
+		"with its cluster": {
+			func(c *cloudsim.Cloud) error {
+				_, failure := call(t, c, ownerKey(), "DeleteContainerCluster", params{"ClusterId": clusterID, "Force": "true"})
+				if failure != nil {
+					return errors.New(failure.Code)
+				}
+				return nil
+			},
+			[]string{"COMPLETE", "FAILED ClientNotExist", "FAILED ClientNotExist"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, taking)
+			root := newAgent(t, c, hbr.Agent{})
+			makeDir(t, root, "var/lib/kubelet/pods", hostPrefix)
+			makeDir(t, root, "mnt/volume")
+			first := dara.StringValue(backUpVolume(t, c, node).JobId)
+			c.HBR().Advance(time.Minute)
+			backUpVolume(t, c, node)
+			restoreVolume(t, c, first, node, "/mnt/volume")
+			if err := tt.leaves(c); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, jobsOf(t, c)); diff != "" {
+				t.Errorf("jobs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAVolumeThatIsUnmountedWhileJobsCopy(t *testing.T) {
+	t.Parallel()
+	const mount = "/var/lib/kubelet/pods/" + hostPrefix
+	tests := map[string]struct {
+		// after is how long after the jobs began.
+		after time.Duration
+		want  []string
+	}{
+		"at once":       {0, []string{"COMPLETE", "FAILED SOURCE_NOT_EXIST", "FAILED TARGET_NOT_EXIST"}},
+		"in the middle": {30 * time.Second, []string{"COMPLETE", "PARTIAL_COMPLETE some items were not copied", "PARTIAL_COMPLETE some items were not copied"}},
+		"at their end":  {time.Minute, []string{"COMPLETE", "COMPLETE", "COMPLETE"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, taking)
+			files, volume := tree.NewMachine(t.TempDir()), t.TempDir()
+			makeDir(t, volume, "a/b/c")
+			if _, err := files.Make(mount); err != nil {
+				t.Fatal(err)
+			}
+			err := errors.Join(files.Mount(mount, volume), c.HBR().AddAgent(hbr.Agent{Cluster: clusterID, Node: node, Files: files}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := dara.StringValue(backUpVolume(t, c, node).JobId)
+			c.HBR().Advance(time.Minute)
+			backUpVolume(t, c, node)
+			restoreVolume(t, c, first, node, mount)
+			c.HBR().Advance(tt.after)
+			if err := files.Unmount(mount); err != nil {
+				t.Fatal(err)
+			}
+			c.HBR().Advance(time.Minute)
+			if diff := cmp.Diff(tt.want, jobsOf(t, c)); diff != "" {
+				t.Errorf("jobs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestContainerClusters(t *testing.T) {
 	t.Parallel()
 	c := start(t)
@@ -252,9 +361,15 @@ func TestContainerClusters(t *testing.T) {
 	if diff := cmp.Diff([]string{"MISS", "READY", "UNKNOWN", "MISS"}, got); diff != "" {
 		t.Errorf("statuses of the agents (-want +got):\n%s", diff)
 	}
-	renewed := must(t, c, "UpdateContainerCluster", params{"ClusterId": id, "RenewToken": "true", "Name": "shop-2"}, "Token")
-	if renewed == "" || renewed == token {
-		t.Errorf("the renewed token is %q, and was %q", renewed, token)
+	for _, renew := range []string{"false", "true"} {
+		answer, failure := call(t, c, ownerKey(), "UpdateContainerCluster", params{"ClusterId": id, "RenewToken": renew, "Name": "shop-2"})
+		if failure != nil {
+			t.Fatalf("refused with %v", *failure)
+		}
+		updated := renew == "true"
+		if answer["TokenUpdated"] != updated || answer["Token"] == "" || (answer["Token"] != token) != updated {
+			t.Errorf("RenewToken %s: the answer is %v, and the token was %s", renew, answer, token)
+		}
 	}
 	must(t, c, "DeleteContainerCluster", params{"ClusterId": id}, "")
 }

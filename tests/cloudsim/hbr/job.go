@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"strconv"
@@ -49,6 +50,8 @@ type work struct {
 	copy  func(item int) error
 	// finish is called when all items have been copied.
 	finish func() error
+	// gone says what is not there when no item could be copied. Empty means the source.
+	gone string
 }
 
 // job is what backup and restore jobs have in common.
@@ -201,7 +204,7 @@ func (j *job) outcome() string {
 	case j.missed < len(j.work.sizes):
 		return statusPartial
 	default:
-		j.message = messageSourceNotExist // all of it went while it was copied
+		j.message = cmp.Or(j.work.gone, messageSourceNotExist) // all of it went while it was copied
 		return statusFailed
 	}
 }

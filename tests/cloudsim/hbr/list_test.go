@@ -103,12 +103,18 @@ func TestListsOfPlans(t *testing.T) {
 	first, _ := backUpNAS(t, c, "/shop")
 	second, _ := backUpNAS(t, c, "/other")
 	plans := []string{first, second}
+	found, err := client(t, c).DescribeBackupPlans(&sdk.DescribeBackupPlansRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := dara.StringValue(found.Body.BackupPlans.BackupPlan[0].PlanName)
 	for name, tt := range map[string]struct {
 		params params
 		want   []int
 	}{
 		"all":            {params{}, []int{1, 0}},
 		"by id":          {filter("planId", "", first), []int{0}},
+		"by name":        {filter("planName", "", newest, "none"), []int{1}},
 		"by source type": {params{"SourceType": "OSS"}, []int{}},
 	} {
 		body, failure := call(t, c, ownerKey(), "DescribeBackupPlans", tt.params)

@@ -183,7 +183,9 @@ func (s *Service) prepareRestore(r *request, j *restore) {
 	var err error
 	if j.work, err = treeWork(s.content(j.snapshot.job), to.dir, to); err != nil {
 		j.refuse("internal error")
+		return
 	}
+	j.work.gone = messageTargetNotExist
 }
 
 // makeTarget makes the directory into which a job restores. The refusal is why it can not.

@@ -122,6 +122,81 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// write makes a file with those above it.
+func write(t *testing.T, parts ...string) {
+	t.Helper()
+	file := filepath.Join(parts...)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	t.Parallel()
+	root, volume, other, container := machine(t), t.TempDir(), t.TempDir(), t.TempDir()
+	write(t, volume, "sub/file")
+	write(t, other, "file")
+	for link, target := range map[string]string{"up": "../../kubelet", "absolute": "/data/file"} {
+		if err := os.Symlink(target, filepath.Join(volume, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	node, client := tree.NewMachine(root), tree.NewMachine(container)
+	if _, err := client.Make("/var/lib/kubelet"); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		client.Bind("/var/lib/kubelet", node, "/var/lib/kubelet"),
+		node.Mount("/var/lib/kubelet/pods", volume), // After the container began, and through a symbolic link.
+		node.Mount("/data/kubelet/pods/sub", other),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := map[string]struct {
+		on         *tree.Machine
+		name, want string
+	}{
+		"a mount point":                                {node, "/data/kubelet/pods", volume},
+		"a mount point behind a link":                  {node, "/var/lib/kubelet/pods", volume},
+		"in a mount in a mount":                        {node, "/data/kubelet/pods/sub/file", filepath.Join(other, "file")},
+		"what is hidden by a mount":                    {node, "/data/kubelet/pods/sub/../sub/file", filepath.Join(other, "file")},
+		"above a mount point":                          {node, "/data/kubelet/pods/..", filepath.Join(root, "data/kubelet")},
+		"a link in a volume that leads up":             {node, "/data/kubelet/pods/up", filepath.Join(root, "data/kubelet")},
+		"an absolute link in a volume":                 {node, "/data/kubelet/pods/absolute", filepath.Join(root, "data/file")},
+		"in a container":                               {client, "/var/lib/kubelet/pods/sub/file", filepath.Join(other, "file")},
+		"an absolute link leads through the container": {client, "/var/lib/kubelet/pods/absolute", ""},
+		"what the container does not mount":            {client, "/data/kubelet", ""},
+	}
+	for name, tt := range tests {
+		got, err := tt.on.Resolve(tt.name)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s: %s, want %s (%v)", name, got, tt.want, err)
+		}
+	}
+	if made, err := client.Make("/var/lib/kubelet/pods/new/one"); err != nil || made != filepath.Join(volume, "new/one") {
+		t.Errorf("a directory that is made through a mount is %s: %v", made, err)
+	}
+	for name, err := range map[string]error{
+		"a second mount": node.Mount("/data/kubelet/pods", other), "a mount at nothing": node.Mount("/none", other),
+		"a bind of nothing": client.Bind("/var", node, "/none"), "unmounting nothing": node.Unmount("/none"),
+	} {
+		if err == nil {
+			t.Errorf("%s is no error", name)
+		}
+	}
+	if err := errors.Join(node.Unmount("/var/lib/kubelet/pods/sub"), node.Unmount("/var/lib/kubelet/pods")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := node.Resolve("/data/kubelet/pods"); got != filepath.Join(root, "data/kubelet/pods") {
+		t.Errorf("unmounted it is %s: %v", got, err)
+	}
+	if _, err := client.Resolve("/var/lib/kubelet/pods/sub"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is unmounted is there in the container: %v", err)
+	}
+}
+
 // copyAll copies all entries of a directory.
 func copyAll(t *testing.T, from, to string) {
 	t.Helper()
@@ -137,6 +212,31 @@ func copyAll(t *testing.T, from, to string) {
 	}
 	if err := c.Finish(entries); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestCopyIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	write(t, from, "a/b")
+	if err := tree.Copy(from, to); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := tree.List(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]tree.Entry{{Name: ".", Dir: true}, {Name: "a", Dir: true}, {Name: "a/b"}}, entries); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if err := tree.Copy(from, to); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a copy over another one: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(to, "a/b")); err != nil {
+		t.Errorf("what was there has gone: %v", err)
+	}
+	if err := tree.Copy(filepath.Join(from, "none"), to+"-2"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy of nothing: %v", err)
 	}
 }
 
