@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package node is what a cluster with nodes has besides its control plane: a scheduler, a kubelet for each node with the
-// file system that it mounts volumes in, a provisioner for each CSI driver, and the Cloud Backup client on its nodes. The
-// storage behind the volumes is that of the simulated cloud, so that what is written to a volume is in the NAS file
-// system, bucket or disk that it is.
-//
-// It works against a real API server with its kube-controller-manager, and against the fake client of controller-runtime,
-// completed by NewClient, where it stands in for the kube-controller-manager too.
-//
-// Start lets it follow what happens. A test in simulated time uses New instead and calls Settle whenever time passes.
 package node
 
 import (
@@ -45,6 +36,9 @@ type Options struct {
 	// ControllerManager says that there is no kube-controller-manager: claims are bound, Pods of DaemonSets made, and what is
 	// in use is kept from deletion.
 	ControllerManager bool
+	// FirstConsumer is the node that claims get which wait for their first Pod, where there is none to come. Empty lets them
+	// wait.
+	FirstConsumer string
 	// FileSystems are the mount targets of CNFS objects, by the name that a StorageClass has for them.
 	FileSystems map[string]string
 	// Volume returns the content of a volume in place of Cluster.Content.

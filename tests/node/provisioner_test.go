@@ -150,3 +150,14 @@ func TestProvisioningThatFails(t *testing.T) {
 		})
 	}
 }
+
+func TestAClaimThatWaitsForAPodThatWillNotCome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *node.Options) { o.FirstConsumer = second })
+	w.apply(t, class(t, `{provisioner: diskplugin.csi.alibabacloud.com, parameters: {type: cloud_essd}, volumeBindingMode: WaitForFirstConsumer}`),
+		shopClaim("class-1", ""))
+	claim := get[corev1.PersistentVolumeClaim](t, w, namespace, "data")
+	equal(t, "the claim", claim.Status.Phase, corev1.ClaimBound)
+	disks := w.cloud.ECS().Disks()
+	equal(t, "the zone of its disk", disks[len(disks)-1].Zone, "cn-hangzhou-i")
+}

@@ -20,7 +20,7 @@ const selectedNodeKey = "volume.kubernetes.io/selected-node"
 
 // schedule gives Pods nodes.
 func (r *round) schedule(ctx context.Context) error {
-	var errs []error
+	errs := []error{r.selectNodes(ctx)}
 	for i := range r.pods {
 		pod := &r.pods[i]
 		if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || hasEnded(pod) {
@@ -31,6 +31,32 @@ func (r *round) schedule(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// selectNodes gives claims that wait for a Pod a node without one, if that is asked for.
+func (r *round) selectNodes(ctx context.Context) error {
+	if r.options.FirstConsumer == "" {
+		return nil
+	}
+	var errs []error
+	for i := range r.claims {
+		claim := &r.claims[i]
+		if claim.Spec.VolumeName != "" || claim.DeletionTimestamp != nil || claim.Annotations[selectedNodeKey] != "" {
+			continue
+		}
+		class, err := r.class(ctx, claim)
+		if err == nil && waits(class) {
+			err = r.selectNode(ctx, claim, r.options.FirstConsumer)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *round) selectNode(ctx context.Context, claim *corev1.PersistentVolumeClaim, node string) error {
+	return patch(ctx, r, claim, func(c *corev1.PersistentVolumeClaim) {
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, selectedNodeKey, node)
+	})
 }
 
 func (r *round) schedulePod(ctx context.Context, pod *corev1.Pod) error {
@@ -49,10 +75,7 @@ func (r *round) schedulePod(ctx context.Context, pod *corev1.Pod) error {
 		if claim.Annotations[selectedNodeKey] == node {
 			continue
 		}
-		err := patch(ctx, r, claim, func(c *corev1.PersistentVolumeClaim) {
-			metav1.SetMetaDataAnnotation(&c.ObjectMeta, selectedNodeKey, node)
-		})
-		if err != nil {
+		if err := r.selectNode(ctx, claim, node); err != nil {
 			return err
 		}
 	}
