@@ -368,15 +368,6 @@ func TestParametersOfHBR(t *testing.T) {
 			url.Values{},
 		},
 		{
-			"a token is renewed",
-			func() error {
-				_, err := client.UpdateContainerCluster(ctx, &UpdateContainerClusterRequest{ClusterID: "cc-1", RenewToken: true})
-				return err
-			},
-			url.Values{"ClusterId": {"cc-1"}, "RenewToken": {"true"}},
-			url.Values{},
-		},
-		{
 			"a plan has its paths in the form",
 			func() error {
 				_, err := client.CreateBackupPlan(ctx, &hbr.CreateBackupPlanRequest{
@@ -422,22 +413,6 @@ func TestParametersOfHBR(t *testing.T) {
 		if diff := gocmp.Diff([]url.Values{tt.query, tt.form}, []url.Values{got[0].Query, got[0].Form}); diff != "" {
 			t.Errorf("%s: query and form (-want +got):\n%s", tt.name, diff)
 		}
-	}
-}
-
-func TestARenewedTokenIsReturned(t *testing.T) {
-	t.Parallel()
-	service := newScript(t, reply{body: `{"TokenUpdated":true,"RequestId":"A-1","Token":"token-2","Success":true,"Code":200,"Message":"successful"}`})
-	got, err := service.hbr(t, newWorld(t, nil)).UpdateContainerCluster(t.Context(), &UpdateContainerClusterRequest{ClusterID: "cc-1", RenewToken: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := &UpdateContainerClusterResponseBody{
-		Token: "token-2", TokenUpdated: true,
-		hbrVerdict: hbrVerdict{Success: new(true), Code: "200", Message: "successful", RequestID: "A-1"},
-	}
-	if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(UpdateContainerClusterResponseBody{})); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }
 

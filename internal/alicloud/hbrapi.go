@@ -52,16 +52,6 @@ func (h *HBR) DescribeContainerCluster(ctx context.Context, request *DescribeCon
 	return answer.Body, nil
 }
 
-// UpdateContainerCluster changes a cluster. A token that is renewed twice because an answer
-// was lost is the one of the last answer.
-func (h *HBR) UpdateContainerCluster(ctx context.Context, request *UpdateContainerClusterRequest) (*UpdateContainerClusterResponseBody, error) {
-	answer, err := send(ctx, h.service, "UpdateContainerCluster", repeatable, judged(updateContainerCluster), request)
-	if err != nil {
-		return nil, err
-	}
-	return answer.Body, nil
-}
-
 // CreateBackupPlan makes a plan, which runs by its schedule until it is deleted. It is not
 // repeated when it may have been done: DescribeBackupPlans tells, with the filters vaultId
 // and planName. A name is that of one plan for each vault and type of source.

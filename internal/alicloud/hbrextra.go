@@ -51,39 +51,6 @@ func createRestoreJob(client *hbr.Client, request *CreateRestoreJobRequest, runt
 	return client.CreateRestoreJobWithOptions(&request.CreateRestoreJobRequest, runtime)
 }
 
-// UpdateContainerClusterRequest is what to change of a registered cluster.
-type UpdateContainerClusterRequest struct {
-	// ClusterID is the cc-… of AddContainerCluster.
-	ClusterID string `json:"ClusterId"`
-	// Name, Description and NetworkType (CLASSIC or VPC) stay as they are where empty.
-	Name        string `json:"Name,omitempty"`
-	Description string `json:"Description,omitempty"`
-	NetworkType string `json:"NetworkType,omitempty"`
-	// RenewToken asks for another token.
-	RenewToken bool `json:"RenewToken,omitempty"`
-}
-
-// UpdateContainerClusterResponseBody is the answer of UpdateContainerCluster.
-type UpdateContainerClusterResponseBody struct {
-	// Token is what the cluster's clients register with.
-	Token string `json:"Token"`
-	// TokenUpdated says that Token is a new one.
-	TokenUpdated bool `json:"TokenUpdated"`
-
-	hbrVerdict
-}
-
-// updateContainerClusterResponse is the answer in the form of the SDK's.
-type updateContainerClusterResponse struct {
-	Body *UpdateContainerClusterResponseBody `json:"body"`
-}
-
-func updateContainerCluster(
-	client *hbr.Client, request *UpdateContainerClusterRequest, runtime *dara.RuntimeOptions,
-) (*updateContainerClusterResponse, error) {
-	return callAPI[updateContainerClusterResponse](&client.Client, api{version: "2017-09-08", name: "UpdateContainerCluster"}, request, runtime)
-}
-
 // addParameter adds a parameter to the call, unless it is nil.
 func addParameter(runtime *dara.RuntimeOptions, name string, value *string) {
 	if value != nil {

@@ -60,17 +60,6 @@ func TestParametersOfNAS(t *testing.T) {
 			},
 			url.Values{"FileSystemId": {"fs"}, "PageNumber": {"2"}, "PageSize": {"100"}},
 		},
-		{
-			"a directory of root, whose number is not left out",
-			func() error {
-				_, err := client.CreateDir(ctx, &CreateDirRequest{FileSystemID: "fs", RootDirectory: "/a b/ü", OwnerGroupID: 4294967295, Permission: "0755", Recursion: true})
-				return err
-			},
-			url.Values{
-				"FileSystemId": {"fs"}, "RootDirectory": {"/a b/ü"}, "OwnerUserId": {"0"}, "OwnerGroupId": {"4294967295"},
-				"Permission": {"0755"}, "Recursion": {"true"},
-			},
-		},
 	}
 	for _, tt := range tests { // One after the other: they have one service.
 		if err := tt.call(); err != nil {

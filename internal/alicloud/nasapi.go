@@ -22,35 +22,6 @@ func (n *NAS) DescribeFileSystems(ctx context.Context, request *DescribeFileSyst
 	return &answer.Body, nil
 }
 
-// DescribeMountTargets lists the mount targets of a file system, up to 100 for each call.
-func (n *NAS) DescribeMountTargets(ctx context.Context, request *DescribeMountTargetsRequest) (*DescribeMountTargetsResponseBody, error) {
-	answer, err := send(ctx, n.service, "DescribeMountTargets", repeatable, nasAPI[DescribeMountTargetsRequest, DescribeMountTargetsResponseBody]("DescribeMountTargets"), request)
-	if err != nil {
-		return nil, err
-	}
-	return &answer.Body, nil
-}
-
-// CreateDir makes a directory. One that is there is a success, and stays as it is. Only
-// General-purpose NAS with NFS has this API.
-func (n *NAS) CreateDir(ctx context.Context, request *CreateDirRequest) (*CreateDirResponseBody, error) {
-	answer, err := send(ctx, n.service, "CreateDir", repeatable, nasAPI[CreateDirRequest, CreateDirResponseBody]("CreateDir"), request)
-	if err != nil {
-		return nil, err
-	}
-	return &answer.Body, nil
-}
-
-// GetDirectoryOrFileProperties tells what is at a path. Only General-purpose NAS with NFS has
-// this API.
-func (n *NAS) GetDirectoryOrFileProperties(ctx context.Context, request *GetDirectoryOrFilePropertiesRequest) (*GetDirectoryOrFilePropertiesResponseBody, error) {
-	answer, err := send(ctx, n.service, "GetDirectoryOrFileProperties", repeatable, nasAPI[GetDirectoryOrFilePropertiesRequest, GetDirectoryOrFilePropertiesResponseBody]("GetDirectoryOrFileProperties"), request)
-	if err != nil {
-		return nil, err
-	}
-	return &answer.Body, nil
-}
-
 // nasAnswer is an answer in the form of the SDK's.
 type nasAnswer[Body any] struct {
 	Body Body `json:"body"`

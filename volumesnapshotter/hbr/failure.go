@@ -140,7 +140,7 @@ func remedyForDenial(err error, answer failure.Answer) string {
 	if action == "" && errors.As(err, &call) {
 		action = call.Action
 	}
-	return fmt.Sprintf("the RAM user or role of the location lacks a permission: grant it %s, with the policy in deploy/ram/hbr-agentless.json or, for jobs on nodes, deploy/ram/hbr-node.json", action)
+	return fmt.Sprintf("the RAM user or role of the location lacks a permission: grant it %s, with the policy in deploy/ram/hbr.json, or the part of it for one method alone, deploy/ram/hbr-agentless.json or deploy/ram/hbr-node.json", action)
 }
 
 // jobsInConsole is where the cloud tells more of a job.
@@ -211,7 +211,7 @@ func generalRules() []diagnosis.Rule {
 		{Class: failure.Skewed, Remedy: "the clock of this node differs from the cloud's by more than 15 minutes: synchronise it (NTP)"},
 		{Class: failure.Throttled, Remedy: "Cloud Backup throttles the account: try again later, or stop what else calls it so often"},
 		{Class: failure.Transient, Remedy: "Cloud Backup failed every attempt: try again later; if it persists give the request id to Alibaba Cloud's support"},
-		{Message: string(checkingVault), Remedy: "check that Cloud Backup is activated, that the location's RAM user or role may use it (deploy/ram/hbr-agentless.json, deploy/ram/hbr-node.json), and that the vault is there"},
+		{Message: string(checkingVault), Remedy: "check that Cloud Backup is activated, that the location's RAM user or role may use it (deploy/ram/hbr.json), and that the vault is there"},
 		{Message: "HBR backup request failed", Remedy: "the storage plug-in may not be supported (Cloud Backup takes common Kubernetes file systems, such as those of CSI, NFS and local volumes), or the Cloud Backup client may not work; " + jobsInConsole},
 	}
 }

@@ -118,7 +118,7 @@ func faqCases() []faqCase {
 		{"a service role that is not there", vault, checkingVault, answered("hbr:CreateVault", 404, "RoleNotExist", "x"), "confirm the authorisation"},
 		{"an account that is overdue", vault, checkingVault, answered("hbr:CreateVault", 403, "InDebtOverdue", "x"), "settle it in the billing console"},
 		{"an account that is blocked", vault, checkingVault, answered("hbr:CreateVault", 403, "RiskControlProhibited", "x"), "ask its support"},
-		{"a permission that is missing", vault, checkingVault, answered("hbr:CreateVault", 403, "NoPermission", "x"), "grant it hbr:CreateVault, with the policy in deploy/ram/hbr-agentless.json or, for jobs on nodes, deploy/ram/hbr-node.json"},
+		{"a permission that is missing", vault, checkingVault, answered("hbr:CreateVault", 403, "NoPermission", "x"), "grant it hbr:CreateVault, with the policy in deploy/ram/hbr.json"},
 		{"a vault that cannot be initialised", vault, checkingVault, answered("hbr:CreateVault", 500, "InitVaultError", "x"), "delete it there if it stays in error"},
 		{"a vault that is in a wrong state", vault, checkingVault, errors.New("the vault is in the state ERROR"), "check that Cloud Backup is activated"},
 		{"a vault that was deleted", "HBRError: ... code: 400, Illegal request. Please modify the parameters", backingUp, answered("hbr:CreateBackupJob", 400, "BadRequest", "Illegal request. Please modify the parameters"), "cannot be restored any more; the next backup makes the vault again"},
