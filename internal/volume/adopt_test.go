@@ -62,12 +62,13 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("a volume of NAS that becomes a disk (-want +got):\n%s", diff)
 	}
 	nasAgain := nas.DeepCopy()
+	nas.Name, nas.Spec.CSI.VolumeHandle = "pvc-3", "pvc-3"
 	delete(nasAgain.Annotations, "volume.beta.kubernetes.io/storage-class")
 	nas.Annotations = map[string]string{"pv.kubernetes.io/provisioned-by": DriverNAS}
 	if diff := cmp.Diff(nasAgain, Adopt(diskOfNAS, nas)); diff != "" {
 		t.Errorf("the disk that becomes a volume of NAS (-want +got):\n%s", diff)
 	}
-	nas.Annotations = nasBefore.Annotations
+	nas.Name, nas.Spec.CSI.VolumeHandle, nas.Annotations = nasBefore.Name, nasBefore.Spec.CSI.VolumeHandle, nasBefore.Annotations
 	if diff := cmp.Diff([]*corev1.PersistentVolume{nasBefore, diskBefore}, []*corev1.PersistentVolume{nas, disk}); diff != "" {
 		t.Errorf("the arguments were modified (-before +after):\n%s", diff)
 	}

@@ -92,7 +92,7 @@ func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string)
 func backupJobsSince(ctx context.Context, api *alicloud.HBR, kind, key, value string, since time.Time) ([]job, error) {
 	return pages(func(page int32) ([]job, int64, error) {
 		answer, err := api.DescribeBackupJobs2(ctx, &sdk.DescribeBackupJobs2Request{
-			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage),
+			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage), SortDirection: tea.String("DESCEND"),
 			Filters: []*sdk.DescribeBackupJobs2RequestFilters{{Key: tea.String(key), Operator: tea.String("IN"), Values: []*string{tea.String(value)}}},
 		})
 		if err != nil || answer.BackupJobs == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alibabacloud-go/tea/tea"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,9 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
+
+// clockDifference is by how much the cluster's clock may be ahead of the cloud's.
+const clockDifference = time.Hour
 
 // errUnread is for a backup that is not there to be read: the job of a node is found
 // again by it.
@@ -91,7 +95,7 @@ func (s *site) identifier(clusterID string) string {
 
 // jobsOnNodes returns the jobs on nodes of a backup.
 func (s *site) jobsOnNodes(ctx context.Context, api *alicloud.HBR, vaultID string, of subject) ([]job, error) {
-	all, err := backupJobsSince(ctx, api, sourceContainer, "VaultId", vaultID, of.backup.CreationTimestamp.Time)
+	all, err := backupJobsSince(ctx, api, sourceContainer, "VaultId", vaultID, of.backup.CreationTimestamp.Add(-clockDifference))
 	if err != nil {
 		return nil, err
 	}

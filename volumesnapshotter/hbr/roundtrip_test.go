@@ -118,7 +118,6 @@ func TestANASVolumeComesBackAsItWas(t *testing.T) {
 	}
 	wanted := pv.DeepCopy()
 	wanted.ResourceVersion, wanted.Annotations = got.ResourceVersion, got.Annotations
-	wanted.Spec.CSI.VolumeHandle = "nas-1-restore-" + mark
 	wanted.Spec.CSI.VolumeAttributes["path"] = "/app-restore-" + mark
 	if diff := gocmp.Diff(wanted, got); diff != "" || len(got.Annotations) > 0 {
 		t.Errorf("restored volume with annotations %v (-want +got):\n%s", got.Annotations, diff)

@@ -62,19 +62,22 @@ func (s *site) snapshot(ctx context.Context, id string, of subject) (snapshotID,
 	if err != nil {
 		return snapshotID{}, err
 	}
-	s.sweepOnce(ctx, api, vaultID, of.clusterID)
+	s.sweep.Begin(func() { s.sweepAll(context.WithoutCancel(ctx), api, vaultID, of.clusterID) })
 	made := snapshotID{region: api.Region(), vault: vaultID, kind: wanted.kind, source: wanted.source}
-	for i, way := range found.methods {
+	var denied error
+	for _, way := range found.methods {
 		made.method = way
 		begun, err := s.begin(ctx, api, made, of, pv)
-		last := i == len(found.methods)-1
-		if err == nil || last || !isDenied(err) {
-			return begun, err
+		switch {
+		case err == nil:
+			return begun, nil
+		case !isDenied(err):
+			return snapshotID{}, errors.Join(err, denied)
 		}
-		s.log.WithField("persistentVolume", of.name).WithError(err).
-			Infof("The account may not use the method %s: trying %s (config key method)", way, found.methods[i+1])
+		s.log.WithField("persistentVolume", of.name).WithError(err).Infof("The account may not use the method %s (config key method)", way)
+		denied = errors.Join(denied, err)
 	}
-	return snapshotID{}, errForeignVolume // There is a method for each volume that is taken.
+	return snapshotID{}, denied
 }
 
 // isDenied tells whether the account lacks a permission.

@@ -30,30 +30,32 @@ func (s *Snapshotter) End(ctx context.Context) {
 	}
 }
 
-// sweepOnce removes what ended backups of this cluster have left in a vault, unless the
+// sweepAll removes what ended backups of this cluster have left in a vault, unless the
 // cluster is not known, and what ended backups and restores have left in the cluster. The
 // retention is for their snapshots.
-func (s *site) sweepOnce(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) {
-	ctx = context.WithoutCancel(ctx)
-	s.sweep.Begin(func() {
-		ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
-		defer cancel()
-		err := s.sweepCluster(ctx)
-		if clusterID != "" {
-			err = errors.Join(err, s.sweepVault(ctx, api, vaultID, clusterID))
-		}
-		if err != nil {
-			s.log.WithError(err).Info("What ended backups and restores have made may be left: the next backup looks for it again")
-		}
-	})
+func (s *site) sweepAll(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) {
+	s.sweepCluster(ctx)
+	if clusterID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	if err := s.sweepVault(ctx, api, vaultID, clusterID); err != nil {
+		s.log.WithError(err).Info("Plans of ended backups may be left: the next backup looks for them again")
+	}
 }
 
 // sweepCluster removes temporary objects and notes of runs that have ended.
-func (s *site) sweepCluster(ctx context.Context) error {
-	return errors.Join(
+func (s *site) sweepCluster(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	err := errors.Join(
 		s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }),
 		s.begun.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }),
 	)
+	if err != nil {
+		s.log.WithError(err).Info("What ended backups and restores have made in the cluster may be left: the next one looks for it again")
+	}
 }
 
 // isOver tells whether a backup or a restore has ended, or is not there any more.

@@ -111,6 +111,7 @@ func (s *site) order(ctx context.Context, text string) (string, error) {
 	if err != nil && !mayPass(err) {
 		return "", err
 	}
+	s.sweep.Begin(func() { s.sweepCluster(context.WithoutCancel(ctx)) })
 	wanted := s.newOrder(id)
 	return wanted.pendingID(), nil
 }
@@ -164,8 +165,11 @@ func beside(directory, mark string) string {
 	return name + "-" + mark
 }
 
-// place returns pv as the volume of the target. A volume handle is one of its own: the
-// kubelet takes volumes of one handle for the same.
+// annotationOriginalName is what Velero notes on a PersistentVolume that it has renamed,
+// which it does after SetVolumeID (pkg/restore/restore.go, handlePVHasNativeSnapshot).
+const annotationOriginalName = "velero.io/original-pv-name"
+
+// place returns pv as the volume of the target, with a volume handle of its own.
 func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	var placed *corev1.PersistentVolume
 	switch {
@@ -176,10 +180,21 @@ func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	default:
 		return pv.DeepCopy()
 	}
-	if volume.FormOf(placed) == volume.FormCSI && placed.Spec.CSI.Driver != volume.DriverBMCPFS {
-		placed.Spec.CSI.VolumeHandle = beside(placed.Spec.CSI.VolumeHandle, "restore-"+o.mark)
+	if volume.HandleIsName(placed) {
+		placed.Spec.CSI.VolumeHandle = o.handle(pv)
 	}
 	return placed
+}
+
+// handle returns a volume handle that no other PersistentVolume has: where it was the
+// name of this one it still is.
+func (o order) handle(pv *corev1.PersistentVolume) string {
+	switch had := pv.Spec.CSI.VolumeHandle; had {
+	case pv.Name, pv.Annotations[annotationOriginalName]:
+		return pv.Name
+	default:
+		return beside(had, "restore-"+o.mark)
+	}
 }
 
 // hold returns pv as the volume of the target, which is not whole.

@@ -232,6 +232,34 @@ func TestWhereAVolumeIsRestoredTo(t *testing.T) {
 	}
 }
 
+// TestHandlesOfRestoredVolumes holds that the driver finds a PersistentVolume by its handle,
+// and that no two have the same.
+func TestHandlesOfRestoredVolumes(t *testing.T) {
+	t.Parallel()
+	wanted := order{mark: "abcd1234", target: source{server: mountTarget, path: "/app-restore-abcd1234"}}
+	for name, test := range map[string]struct {
+		pv, handle, original, want string
+	}{
+		"the name of the volume stays":                      {pv: "nas-1", handle: "nas-1", want: "nas-1"},
+		"the name of a volume that Velero has renamed":      {pv: "velero-clone-1", handle: "nas-1", original: "nas-1", want: "velero-clone-1"},
+		"the name of one that an earlier restore renamed":   {pv: "velero-clone-1", handle: "velero-clone-1", original: "nas-1", want: "velero-clone-1"},
+		"a handle of its own":                               {pv: "nas-1", handle: "shop", want: "shop-restore-abcd1234"},
+		"a handle of its own, of a volume that was renamed": {pv: "velero-clone-1", handle: "shop-restore-zzzz9999", original: "nas-1", want: "shop-restore-abcd1234"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pv := nasDirectory(test.pv, "/app")
+			pv.Spec.CSI.VolumeHandle = test.handle
+			if test.original != "" {
+				pv.Annotations = map[string]string{annotationOriginalName: test.original}
+			}
+			if got := wanted.place(pv).Spec.CSI.VolumeHandle; got != test.want {
+				t.Errorf("handle %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestARestoreIntoAnotherFileSystem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"restoreMountTarget": otherTarget})
