@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
@@ -224,5 +228,56 @@ func TestAKilledProcessIsGoneOnWith(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string(nil), get[corev1.Secret](t, w, velero, Name).Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheClientComesUp holds that the client of deploy/hbr-client, which runs with the token
+// of another cluster and is known nowhere, works after the cluster was registered.
+func TestTheClientComesUp(t *testing.T) {
+	t.Parallel()
+	cloud, sim := newRegistry(t)
+	w := newWorld(t)
+	api := node.NewClient(w.api, time.Now)
+	nodes, err := node.New(t.Context(), api, node.Options{
+		Cloud: sim, Dir: t.TempDir(), ControllerManager: true, Nodes: []node.Config{{Name: "node-1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := nodes.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	log, _ := logtest.NewNullLogger()
+	agents := New(log, cluster.New(api, velero))
+	set := readManifest[appsv1.DaemonSet](t, "daemonset.yaml")
+	for _, object := range []client.Object{&set, secretIn(velero, map[string]string{TokenKey: "another"})} {
+		if err := api.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready := func() string {
+		t.Helper()
+		waiting, err := agents.Ready(t.Context(), "node-1")
+		if err := errors.Join(err, nodes.Settle(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		return waiting
+	}
+	if got := []string{ready(), ready()}; got[0] == "" || got[1] != "" {
+		t.Errorf("before: waiting for %q, want that the Pod runs", got)
+	}
+	if _, err := agents.Registered(t.Context(), cloud, "c-1"); err != nil {
+		t.Fatal(err)
+	}
+	if found := sim.HBR().Clusters(); len(found) != 1 || found[0].AgentStatus != "MISS" {
+		t.Errorf("before: clusters %+v, want one without a client", found)
+	}
+	if got := []string{ready(), ready()}; got[0] == "" || got[1] != "" {
+		t.Errorf("after: waiting for %q, want that the Pod was restarted", got)
+	}
+	if found := sim.HBR().Clusters(); len(found) != 1 || found[0].AgentStatus != "READY" {
+		t.Errorf("after: clusters %+v, want one with a client", found)
 	}
 }

@@ -40,6 +40,7 @@ func TestTheImageOfATemporaryPod(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim)
 			if err := w.api.Delete(t.Context(), veleroWith()); err != nil {
 				t.Fatal(err)

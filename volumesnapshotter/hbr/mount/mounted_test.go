@@ -84,6 +84,7 @@ func TestMounted(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim)
 			w.create(t, tt.objects(t)...)
 			got, err := w.Mounted(t.Context(), claimed(t, tt.pv))

@@ -197,3 +197,28 @@ func TestAnotherKubeletRootIsFoundFromAnyDirectory(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichDirectoriesTheClientSees(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, root, pv string
+		want           bool
+	}{
+		{"none without a root", "", hostPathVolume, false},
+		{"one below the root", "/data", hostPathVolume, true},
+		{"the root itself", "/data/shop", hostPathVolume, true},
+		{"all of the node", "/", hostPathVolume, true},
+		{"not one beside it", "/dat", hostPathVolume, false},
+		{"not one that leads out of it", "/data", `spec: {hostPath: {path: /data/../etc}}`, false},
+		{"one that may be made", "/data", `spec: {hostPath: {path: /data, type: DirectoryOrCreate}}`, true},
+		{"not a file", "/data", `spec: {hostPath: {path: /data/x, type: File}}`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := SeesHostPath(tt.root, volumeFrom(t, tt.pv)); got != tt.want {
+				t.Errorf("it is seen: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

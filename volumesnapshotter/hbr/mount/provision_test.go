@@ -40,6 +40,7 @@ func TestProvision(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim)
 			var waits []string
 			var made Provisioned

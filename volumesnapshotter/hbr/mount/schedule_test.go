@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
@@ -68,6 +71,7 @@ func TestTheNodeOfATemporaryPod(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim, tt.nodes...)
 			where := agent.Search{Policy: tt.policy, Busy: map[string]bool{}}
 			for _, name := range tt.busy {
@@ -179,6 +183,59 @@ func TestANodeThatHasBecomeBusy(t *testing.T) {
 	}
 }
 
+// TestPodsThatAreMadeAtOnce holds the same for calls at the same time.
+func TestPodsThatAreMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pv := sized(t, "pv-1", nasVolume)
+	var group sync.WaitGroup
+	for i := range 6 {
+		group.Go(func() {
+			if _, _, err := w.Mount(t.Context(), ownerNamed(fmt.Sprintf("volume-%d", i)), pv, agent.Search{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	pods := &corev1.PodList{}
+	if err := w.api.List(t.Context(), pods); err != nil || len(pods.Items) != 2 {
+		t.Errorf("%d Pods for two nodes, error %v", len(pods.Items), err)
+	}
+}
+
+// TestWhatTheClusterDoesNotAllow holds that it is told at once, and that an object which
+// another process has made meanwhile is none of that.
+func TestWhatTheClusterDoesNotAllow(t *testing.T) {
+	t.Parallel()
+	pods := schema.GroupResource{Resource: "pods"}
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"an admission webhook", apierrors.NewForbidden(pods, "x", errors.New("no")), `creating the Pod velero-hbr-abc12345: pods "x" is forbidden: no`},
+		{"a malformed object", apierrors.NewBadRequest("no"), "creating the Pod velero-hbr-abc12345: no"},
+		{"another process", apierrors.NewAlreadyExists(pods, "x"), ""},
+	}
+	sim := newCloud(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldIn(t, sim)
+			w.deny = func(verb string, object any) error {
+				if _, ok := object.(*corev1.Pod); ok && verb == "create" {
+					return tt.err
+				}
+				return nil
+			}
+			_, _, err := w.Mount(t.Context(), ownerNamed("abc12345"), sized(t, "pv-1", nasVolume), agent.Search{})
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || !final.Is(err)) {
+				t.Errorf("error %v, want the final one %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestAPodThatWasEvicted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -279,6 +336,7 @@ func TestWhatIsNotThereInTime(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim)
 			w.create(t, classFrom(t, "unknown", `{provisioner: kubernetes.io/nobody, volumeBindingMode: Immediate}`))
 			w.nodes.SetFaults(tt.faults)
@@ -329,6 +387,7 @@ func TestObjectsOfSomebodyElse(t *testing.T) {
 	sim := newCloud(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorldIn(t, sim)
 			tt.make(t, w)
 			before := w.left(t)
