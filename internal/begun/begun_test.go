@@ -140,9 +140,15 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
 			return errRefused
 		},
-		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return errRefused },
-		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return errRefused },
-		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return errRefused },
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+			return errRefused
+		},
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errRefused
+		},
+		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+			return errRefused
+		},
 	}), namespace))
 	absent := begun.New(cluster.Absent(errRefused))
 	for _, log := range []*begun.Log{refusing, absent} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // errUnfinishedCopy is the code with which ECS refuses a second copy of one disk to
@@ -69,7 +70,7 @@ func (s *site) dropFailedCopy(ctx context.Context, api *alicloud.ECS, failed sna
 		return err
 	}
 	if failed.tags[tagRestoreUID] == string(restore.UID) {
-		return final("the copy %s of snapshot %s has failed in ECS", failed.id, wanted.snapshot)
+		return final.Errorf("the copy %s of snapshot %s has failed in ECS", failed.id, wanted.snapshot)
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func (s *site) awaitCopy(api *alicloud.ECS, found snapshot, wanted order, restor
 	case found.status == snapshotAccomplished:
 		return making{}, nil
 	case api.Now().Sub(waitingSince(found, restore)) > s.copyTimeout:
-		return making{}, final("the copy %s of snapshot %s is not finished after %s (config key crossRegionCopyTimeout), but at %s: it goes on; restore again when ECS shows it as accomplished",
+		return making{}, final.Errorf("the copy %s of snapshot %s is not finished after %s (config key crossRegionCopyTimeout), but at %s: it goes on; restore again when ECS shows it as accomplished",
 			found.id, wanted.snapshot, s.copyTimeout, found.progress)
 	}
 	return making{waiting: fmt.Sprintf("snapshot %s is being copied to %s as %s", wanted.snapshot, api.Region(), found.id), percent: found.percent()}, nil
@@ -124,7 +125,7 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 	case err != nil:
 		return snapshot{}, making{}, err
 	case len(found) == 0:
-		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account", wanted.snapshot)
+		return snapshot{}, making{}, final.Errorf("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account", wanted.snapshot)
 	}
 	source := found[0]
 	// A snapshot that can be used in its own region already can not be copied before it is accomplished.

@@ -15,6 +15,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -77,7 +78,7 @@ func (s *site) makeDisk(ctx context.Context, api *alicloud.ECS, b blueprint) (st
 		s.tell(b, id, i)
 		return id, nil
 	}
-	return "", final("%w: tried %d, first %s: %w", errSoldOut, len(b.planned), describeSpec(b.planned[0]), refusal)
+	return "", final.Errorf("%w: tried %d, first %s: %w", errSoldOut, len(b.planned), describeSpec(b.planned[0]), refusal)
 }
 
 // tell logs what disk was made, and warns where it is not the preferred one.

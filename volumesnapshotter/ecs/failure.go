@@ -30,52 +30,6 @@ const (
 	crossRegionFailed = "ECS snapshot cross region request failed"
 )
 
-// finalError is an error that another attempt would meet again.
-type finalError struct{ error }
-
-// Unwrap returns the error.
-func (e finalError) Unwrap() error { return e.error }
-
-// final makes an error one that no other attempt helps.
-func final(format string, args ...any) error {
-	return finalError{fmt.Errorf(format, args...)}
-}
-
-// isFinal tells whether another attempt would meet the error again.
-func isFinal(err error) bool {
-	var found finalError
-	if errors.As(err, &found) {
-		return true
-	}
-	var missing *credentials.Error
-	if errors.As(err, &missing) {
-		return false // Somebody may mend the Secret or the role while the restore waits.
-	}
-	switch failure.Classify(err) {
-	case failure.NotFound, failure.Denied, failure.Invalid, failure.Quota, failure.SoldOut, failure.KeyUnusable, failure.Conflict:
-		_, answered := failure.Of(err)
-		return answered
-	default:
-		return false
-	}
-}
-
-// mayPass tells whether an error is worth the hours that a restore waits for its
-// volumes. An endpoint that cannot be reached, or missing credentials, are told at once.
-func mayPass(err error) bool {
-	var found finalError
-	var missing *credentials.Error
-	if errors.As(err, &found) || errors.As(err, &missing) {
-		return false
-	}
-	switch failure.Classify(err) {
-	case failure.Throttled, failure.Transient, failure.InProgress, failure.Canceled:
-		return true
-	default:
-		return false
-	}
-}
-
 // fail wraps the error of a task on an object. A nil error stays nil.
 func (s *site) fail(t task, object string, err error) error {
 	if err == nil {

@@ -3,7 +3,6 @@
 package ecs
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -245,21 +244,5 @@ func TestALocationWithoutCredentials(t *testing.T) {
 	id := backUp(t, w.process(t, map[string]string{"credentialsFile": "/does/not/exist"}), "daily", disk)
 	if !strings.HasPrefix(id, "failed:create ECS snapshot failed: ") || !strings.HasSuffix(id, "(disk "+disk+")") || !strings.Contains(id, "/does/not/exist") {
 		t.Errorf("id %q, want one that names the file and no other remedy", id)
-	}
-}
-
-func TestWhatAnotherAttemptWouldMeetAgain(t *testing.T) {
-	t.Parallel()
-	if !isFinal(final("gone")) {
-		t.Error("a final error is not final")
-	}
-	for _, err := range []error{nil, errors.New("x"), context.Canceled} {
-		if isFinal(err) {
-			t.Errorf("%v is final", err)
-		}
-	}
-	cause := errors.New("cause")
-	if err := final("context: %w", cause); !errors.Is(err, cause) || err.Error() != "context: cause" {
-		t.Errorf("error %v, want one of the cause", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -70,9 +71,9 @@ func (s *site) plan(ctx context.Context, region string, r record, source snapsho
 	case len(planned) > 0:
 		return planned, nil
 	case len(unfit) > 0:
-		return nil, final("%w", errors.Join(unfit...))
+		return nil, final.Errorf("%w", errors.Join(unfit...))
 	default:
-		return nil, final("%w (it was in zone %q)", errNoZone, r.disk.Zone)
+		return nil, final.Errorf("%w (it was in zone %q)", errNoZone, r.disk.Zone)
 	}
 }
 

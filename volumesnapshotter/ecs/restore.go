@@ -13,6 +13,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -36,7 +37,7 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 		return "", err
 	}
 	made, err := s.advance(ctx, api, wanted, restore)
-	if mayPass(err) {
+	if final.MayPass(err) {
 		made, err = making{waiting: "it is tried again: " + err.Error()}, nil
 	}
 	if err != nil {
@@ -125,7 +126,7 @@ func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID, res
 	case err != nil:
 		return snapshot{}, making{}, err
 	case len(found) == 0:
-		return snapshot{}, making{}, final("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account or may not read it (ecs:DescribeSnapshots)", id)
+		return snapshot{}, making{}, final.Errorf("snapshot %s is not there: it was deleted, its retention is over, or the location's credentials are of another account or may not read it (ecs:DescribeSnapshots)", id)
 	}
 	wait, err := s.await(api, found[0], id, found[0].usable(), restore)
 	return found[0], wait, err
@@ -135,11 +136,11 @@ func (s *site) usable(ctx context.Context, api *alicloud.ECS, id snapshotID, res
 func (s *site) await(api *alicloud.ECS, source snapshot, id snapshotID, ready bool, restore *velerov1.Restore) (making, error) {
 	switch {
 	case source.status == snapshotFailed:
-		return making{}, final("snapshot %s has failed in ECS: restore from another backup", id)
+		return making{}, final.Errorf("snapshot %s has failed in ECS: restore from another backup", id)
 	case ready:
 		return making{}, nil
 	case api.Now().Sub(waitingSince(source, restore)) > s.snapshotTimeout:
-		return making{}, final("snapshot %s is not accomplished after %s (config key snapshotTimeout), but at %s: its data is not lost; restore again when ECS shows it as accomplished", id, s.snapshotTimeout, source.progress)
+		return making{}, final.Errorf("snapshot %s is not accomplished after %s (config key snapshotTimeout), but at %s: its data is not lost; restore again when ECS shows it as accomplished", id, s.snapshotTimeout, source.progress)
 	}
 	return making{waiting: fmt.Sprintf("snapshot %s is being accomplished", id), percent: source.percent()}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/alibabacloud-go/tea/tea"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // snapshot begins the snapshot of a disk, alone or with its consistency group. ECS
@@ -47,7 +48,7 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 // isMade returns an error for a volume that a restore is still making.
 func isMade(diskID string) error {
 	if strings.HasPrefix(diskID, pendingPrefix) {
-		return final("the volume %s is still being restored: back up again when its restore has ended", diskID)
+		return final.Errorf("the volume %s is still being restored: back up again when its restore has ended", diskID)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -53,9 +54,9 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 	if err == nil {
 		return progress, nil
 	}
-	final := isFinal(err)
+	lasts := final.Is(err)
 	err = current.fail(restoring, "volume "+id, err)
-	if !final {
+	if !lasts {
 		return velero.OperationProgress{}, err
 	}
 	return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
@@ -109,7 +110,7 @@ func (s *site) visibleDisk(ctx context.Context, api *alicloud.ECS, restore *vele
 		case len(found) > 0:
 			return found[0], nil
 		case api.Now().Sub(begun) >= visibleAfter:
-			return disk{}, final("disk %s is not there: ECS could not make it, or somebody has deleted it", id)
+			return disk{}, final.Errorf("disk %s is not there: ECS could not make it, or somebody has deleted it", id)
 		}
 		if err := api.Sleep(ctx, pollInterval); err != nil {
 			return disk{}, err
@@ -128,7 +129,7 @@ func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, restore *vel
 		progress.Completed, progress.NCompleted = true, whole
 		progress.Description = "disk " + id + " is ready"
 	case api.Now().Sub(d.created) > s.diskTimeout:
-		return velero.OperationProgress{}, final("disk %s is still being created after %s (config key diskTimeout)", id, s.diskTimeout)
+		return velero.OperationProgress{}, final.Errorf("disk %s is still being created after %s (config key diskTimeout)", id, s.diskTimeout)
 	default:
 		progress.Description = "disk " + id + " is being created"
 	}

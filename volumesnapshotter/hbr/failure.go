@@ -13,7 +13,6 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diagnosis"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // task is what was being done, in the words of the backup center's FAQ where it has them.
@@ -49,39 +48,6 @@ type partialError struct {
 // Error begins with the backup center's own sentence.
 func (e *partialError) Error() string {
 	return fmt.Sprintf("PROCESS hbr partially completed: %d of %d items", e.done, e.total)
-}
-
-// isFinal tells whether another attempt would meet the error again.
-func isFinal(err error) bool {
-	var missing *credentials.Error
-	switch {
-	case final.Is(err):
-		return true
-	case errors.As(err, &missing):
-		return false // Somebody may mend the Secret or the role while the restore waits.
-	}
-	switch failure.Classify(err) {
-	case failure.NotFound, failure.Denied, failure.Invalid, failure.Quota, failure.KeyUnusable, failure.Conflict, failure.NotActivated:
-		_, answered := failure.Of(err)
-		return answered
-	default:
-		return false
-	}
-}
-
-// mayPass tells whether an error is worth the hours that a restore waits for its
-// volumes. An endpoint that cannot be reached, or missing credentials, are told at once.
-func mayPass(err error) bool {
-	var missing *credentials.Error
-	if final.Is(err) || errors.As(err, &missing) {
-		return false
-	}
-	switch failure.Classify(err) {
-	case failure.Throttled, failure.Transient, failure.InProgress, failure.Canceled:
-		return true
-	default:
-		return false
-	}
 }
 
 // fail wraps the error of a task on an object. A nil error stays nil, and one that says

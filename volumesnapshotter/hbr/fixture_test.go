@@ -29,6 +29,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
@@ -301,7 +302,7 @@ func (w *world) progressOfID(t *testing.T, id string) velero.OperationProgress {
 		t.Fatal(err)
 	}
 	got, err := current.snapshotProgress(t.Context(), subject{backupName: "b-1", backup: backupNamed("b-1", "")}, id)
-	got, err = progressOr(got, fail(backingUp, "snapshot "+id, err), isFinal(err))
+	got, err = progressOr(got, fail(backingUp, "snapshot "+id, err), final.Is(err))
 	if err != nil {
 		t.Fatal(err)
 	}

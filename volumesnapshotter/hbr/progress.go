@@ -17,7 +17,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 const (
@@ -52,7 +52,7 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 	if err == nil && progress.Completed && progress.Err == "" {
 		err = current.begun.Forget(ctx, run, pv)
 	}
-	return progressOr(progress, fail(backingUp, "PersistentVolume "+pv, err), isFinal(err))
+	return progressOr(progress, fail(backingUp, "PersistentVolume "+pv, err), final.Is(err))
 }
 
 // CancelSnapshot ends the backup of a PersistentVolume that is under way. One that has
@@ -141,7 +141,7 @@ func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotI
 	if waiting != "" && s.isLate(of, api.Now()) {
 		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waiting)
 	}
-	if isFinal(err) {
+	if final.Is(err) {
 		err = errors.Join(err, s.unmount(ctx, of))
 	}
 	return job, waiting, err

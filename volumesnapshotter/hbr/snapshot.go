@@ -19,6 +19,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // Why a backup of a volume is not begun.
@@ -94,7 +95,7 @@ func (s *site) begin(ctx context.Context, api *alicloud.HBR, made snapshotID, of
 	}
 	job, waiting, err := s.beginOnNode(ctx, api, made.vault, of, pv)
 	switch {
-	case isFinal(err):
+	case final.Is(err):
 		return snapshotID{}, errors.Join(err, s.unmount(context.WithoutCancel(ctx), of))
 	case err != nil:
 		waiting = err.Error()

@@ -16,8 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // VolumeID returns the id of the volume that a restore is filling behind a
@@ -37,7 +37,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 	if err == nil {
 		progress, err = wanted.progress(ctx, pv)
 	}
-	return progressOr(progress, fail(restoring, "PersistentVolume "+pv.Name, err), isFinal(err))
+	return progressOr(progress, fail(restoring, "PersistentVolume "+pv.Name, err), final.Is(err))
 }
 
 // Finish returns pv as the volume that is whole.
@@ -108,7 +108,7 @@ func (s *site) order(ctx context.Context, text string) (string, error) {
 	if err == nil && made == nil {
 		_, err = awaitSnapshot(ctx, api, id)
 	}
-	if err != nil && !mayPass(err) {
+	if err != nil && !final.MayPass(err) {
 		return "", err
 	}
 	s.sweep.Begin(func() { s.sweepCluster(context.WithoutCancel(ctx)) })

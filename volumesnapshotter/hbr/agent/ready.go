@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // startTimeout is how long the client's Pod may take until it is ready: an image of some

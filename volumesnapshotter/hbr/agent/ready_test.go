@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // toBeScheduled makes a Pod one that has no node yet.

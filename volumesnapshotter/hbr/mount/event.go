@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 )
 
 // tooLate is the error of a Pod that does not run in time: that of its claim where that is

@@ -15,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 func TestAVolumeThatNoPodMounts(t *testing.T) {
@@ -330,43 +330,49 @@ func TestTheAPIServerFails(t *testing.T) {
 			return w.Sweep(t.Context(), func(Owner) (bool, error) { return true, nil })
 		},
 	}
-	for _, before := range []string{"nothing", "mounting", "provisioning"} {
-		for name, step := range steps {
-			if before == "mounting" && name == "provisioning" || before == "provisioning" && name == "mounting" {
-				continue
-			}
-			t.Run(name+" after "+before, func(t *testing.T) {
-				t.Parallel()
-				sim := newCloud(t)
-				for fail := 1; ; fail++ {
-					w := newWorldIn(t, sim)
-					for range 2 {
-						if prepare := steps[before]; prepare != nil {
-							if err := prepare(t, w); err != nil {
-								t.Fatal(err)
-							}
+	tests := []struct{ step, before string }{
+		{step: "mounting"},
+		{step: "provisioning"},
+		{step: "provisioning", before: "provisioning"},
+		{"finding Pods", "mounting"},
+		{"keeping", "provisioning"},
+		{"unmounting", "mounting"},
+		{"removing", "provisioning"},
+		{"removing", "mounting"},
+		{"sweeping", "mounting"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.step+" after "+tt.before, func(t *testing.T) {
+			t.Parallel()
+			sim := newCloud(t)
+			for fail := 1; ; fail++ {
+				w := newWorldIn(t, sim)
+				for range 2 {
+					if prepare := steps[tt.before]; prepare != nil {
+						if err := prepare(t, w); err != nil {
+							t.Fatal(err)
 						}
-					}
-					calls := 0
-					w.deny = func(string, any) error {
-						if calls++; calls == fail {
-							return gone
-						}
-						return nil
-					}
-					err := step(t, w)
-					if calls < fail {
-						return
-					}
-					if !errors.Is(err, gone) || final.Is(err) {
-						t.Errorf("call %d: error %v, want one that may pass", fail, err)
-					}
-					w.deny = nil
-					if err := step(t, w); err != nil {
-						t.Errorf("after call %d: %v", fail, err)
 					}
 				}
-			})
-		}
+				calls := 0
+				w.deny = func(string, any) error {
+					if calls++; calls == fail {
+						return gone
+					}
+					return nil
+				}
+				err := steps[tt.step](t, w)
+				if calls < fail {
+					return
+				}
+				if !errors.Is(err, gone) || final.Is(err) {
+					t.Errorf("call %d: error %v, want one that may pass", fail, err)
+				}
+				w.deny = nil
+				if err := steps[tt.step](t, w); err != nil {
+					t.Errorf("after call %d: %v", fail, err)
+				}
+			}
+		})
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 const (

@@ -129,10 +129,13 @@ func (t temporary) provisioned(ctx context.Context) (*corev1.PersistentVolume, e
 }
 
 func (t temporary) volumeOf(ctx context.Context, name string) (*corev1.PersistentVolume, error) {
+	if name == "" {
+		return nil, nil //nolint:nilnil // none is no error
+	}
 	pv := &corev1.PersistentVolume{}
 	err := t.api.Get(ctx, client.ObjectKey{Name: name}, pv)
 	switch {
-	case name == "" || apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // none is no error
 	case err != nil:
 		return nil, fmt.Errorf("reading the PersistentVolume %s: %w", name, err)

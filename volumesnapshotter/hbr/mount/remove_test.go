@@ -57,7 +57,7 @@ func TestWhatBecomesOfTheStorage(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			owner := restoreOwner()
-			made := w.provisioned(t, owner, ofClass(tt.class, true))
+			made := w.provisioned(t, owner, ofClass(tt.class, false))
 			if tt.kept {
 				for range 2 {
 					got, err := w.Keep(t.Context(), owner)

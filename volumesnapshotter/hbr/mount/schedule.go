@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 // others returns the nodes of the other temporary Pods of the run, and how many of these
@@ -148,8 +148,11 @@ func (t temporary) pending(ctx context.Context, pod *corev1.Pod, where agent.Sea
 		return fmt.Sprintf("the pod %s to run on node %s (%s)", t, pod.Spec.NodeName, statusOf(pod)), nil
 	}
 	var none *agent.NoNodeError
-	if _, _, err := t.nodes(ctx, where); errors.As(err, &none) && none.Busy {
+	switch _, _, err := t.nodes(ctx, where); {
+	case errors.As(err, &none) && none.Busy:
 		return "a node: " + none.Error(), remove(ctx, t.api, "Pod", pod)
+	case err != nil && none == nil:
+		return "", err
 	}
 	return fmt.Sprintf("the pod %s to be scheduled (%s)", t, statusOf(pod)), nil
 }

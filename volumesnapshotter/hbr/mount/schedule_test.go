@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/final"
 )
 
 const (
