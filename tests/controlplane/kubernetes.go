@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -145,6 +146,8 @@ func (cp *ControlPlane) configure(address string) error {
 		return fmt.Errorf("reading the kubeconfig file: %w", err)
 	}
 	cp.Config.QPS, cp.Config.Burst = clientQPS, clientBurst
+	// The client would log each warning of the API server with a stack trace, for want of a logger.
+	cp.Config.WarningHandlerWithContext = rest.NoWarnings{}
 	scheme, err := NewScheme()
 	if err != nil {
 		return err
