@@ -34,12 +34,13 @@ func (d *demo) createApplication(ctx context.Context) (err error) {
 	if err = sample.Create(ctx, d.cp.Client, namespace); err != nil {
 		return err
 	}
-	for _, object := range sample.OnAlibabaCloud(namespace) {
-		if err := d.cp.Client.Create(ctx, object); err != nil {
-			return fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
-		}
+	if err = d.create(ctx, sample.OnAlibabaCloud(namespace)...); err != nil {
+		return err
 	}
 	if err = d.createDisks(ctx); err != nil {
+		return err
+	}
+	if err = d.createDirectory(ctx); err != nil {
 		return err
 	}
 	if d.before, err = digest.Objects(ctx, d.cp.Config, namespace); err != nil {
@@ -79,7 +80,10 @@ func (d *demo) deleteApplication(ctx context.Context) error {
 		return err
 	}
 	d.say("The namespace %s is gone.", namespace)
-	return d.deleteDisks(ctx)
+	if err := d.deleteDisks(ctx); err != nil {
+		return err
+	}
+	return d.deleteDirectory(ctx)
 }
 
 // releaseServices removes the finalizers of Services, as the cloud controller manager does when it has deleted their

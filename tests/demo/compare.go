@@ -15,10 +15,14 @@ import (
 // longestValue is how much of a value is printed, in bytes.
 const longestValue = 64
 
-// compare compares all objects of a namespace, field by field, with those before the backup, and their disks. It fails
-// unless exactly what is expected has changed.
+// compare compares all objects of a namespace, field by field, with those before the backup, and what is on their volumes.
+// It fails unless exactly what is expected has changed.
 func (d *demo) compare(ctx context.Context, in string, want outcome) error {
 	ids, err := d.boundDisks(ctx, in)
+	if err != nil {
+		return err
+	}
+	directory, err := d.boundVolume(ctx, in, d.files.Claim)
 	if err != nil {
 		return err
 	}
@@ -38,10 +42,13 @@ func (d *demo) compare(ctx context.Context, in string, want outcome) error {
 	}
 	d.say("%d objects in %s before, %d in %s now. %d of them differ (PersistentVolumes have the names of their claims here):", len(d.before), namespace, len(after), in, len(altered))
 	d.table(rows)
-	if differing := unexpected(d.expected(want, ids), changes); len(differing) > 0 {
+	if differing := unexpected(d.expected(want, ids, directory), changes); len(differing) > 0 {
 		return fmt.Errorf("what was restored into the namespace %s is not what is expected:\n%s", in, strings.Join(differing, "\n"))
 	}
-	return d.compareDisks(ids, want.disks)
+	if err := d.compareDisks(ids, want.disks); err != nil {
+		return err
+	}
+	return d.compareFiles(directory)
 }
 
 // unexpected tells of the changes that are expected and not there, and the other way round.

@@ -40,6 +40,8 @@ type demo struct {
 	root string
 	// disks are those of the application before the backup.
 	disks []disk
+	// files are those of the application on a NAS file system.
+	files files
 	// before are the application's objects before the backup.
 	before map[string]*unstructured.Unstructured
 }
@@ -58,16 +60,16 @@ func (d *demo) steps() []step {
 		{"Build the plugin, Velero and Kubernetes", d.build, "the plugin is one static file, which Velero starts by itself"},
 		{"Start a simulated Alibaba Cloud", d.startCloud, "the journal lists every request that the cloud gets, while this runs"},
 		{"Start a Kubernetes control plane", d.startKubernetes, "it has no nodes, so that Pods stay pending"},
-		{"Create a sample application", d.createApplication, "two disks, images of Docker Hub, and Services with load balancers, as the cloud controller manager leaves them. All is remembered, to be compared later"},
+		{"Create a sample application", d.createApplication, "two disks, a directory of a NAS file system, images of Docker Hub, and Services with load balancers, as the cloud controller manager leaves them. All is remembered, to be compared later"},
 		{"Start the Velero server with the plugin", d.startVelero, "the server has found the plugin in its plugin folder"},
 		{"Tell Velero where backups go", d.createLocations, "Available: Velero could list the bucket through the plugin"},
-		{"Back the application up", d.backUp, "STATUS is Completed, without errors"},
-		{"Look into the bucket", d.showBucket, "the tarball was uploaded in several parts (UploadPart), each small file with one PutObject"},
-		{"Look at the snapshots of the disks", d.showSnapshots, "tags tell a restore what the disk was, and a snapshot expires with the backup"},
+		{"Back the application up", d.backUp, "STATUS is Completed, without errors. The warnings are of the two snapshotters, each of which is asked for what the other takes"},
+		{"Look into the bucket", d.showBucket, "the tarball was uploaded in several parts (UploadPart), and once more when Cloud Backup had the files; each small file with one PutObject"},
+		{"Look at the snapshots", d.showSnapshots, "ECS has those of the disks, with tags that tell a restore what the disk was; a vault of Cloud Backup has the one of the files. All expire with the backup"},
 		{"Delete the application", d.deleteApplication, "nothing of it is left in the cluster, and its disks are gone"},
-		{"Restore it", d.restore, "only what a disk cannot have, and what the cloud controller manager had written, was not restored; the files are on new disks as they were backed up. The warnings are of two objects that were there: the definition and kube-root-ca.crt"},
+		{"Restore it", d.restore, "only what a disk cannot have, and what the cloud controller manager had written, was not restored; the disks are new ones, the directory is a new one beside the original, and all files are as they were backed up. The warnings are of two objects that were there: the definition and kube-root-ca.crt"},
 		{"Say what is to change", d.createSettings, "images of Docker Hub are to come from another registry, and disks of alicloud-disk-ssd to become those of alicloud-disk-essd"},
-		{"Restore it changed: into the namespace " + newNamespace, d.restoreChanged, "the images are those of the other registry, uploads is on a cloud_essd that one node mounts, checkout uses its load balancer without touching the listeners, and api gets a new one; all else is as it was"},
+		{"Restore it changed: into the namespace " + newNamespace, d.restoreChanged, "the images are those of the other registry, uploads is on a cloud_essd that one node mounts, media is a third directory, checkout uses its load balancer without touching the listeners, and api gets a new one; all else is as it was"},
 	}
 }
 

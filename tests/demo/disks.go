@@ -4,18 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample"
 )
 
@@ -47,10 +44,8 @@ func (d *demo) createDisks(ctx context.Context) error {
 		}
 		objects = append(objects, made...)
 	}
-	for _, object := range append(sample.Classes(), objects...) {
-		if err := d.cp.Client.Create(ctx, object); err != nil {
-			return fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
-		}
+	if err := d.create(ctx, append(sample.Classes(), objects...)...); err != nil {
+		return err
 	}
 	ids, err := d.boundDisks(ctx, namespace)
 	if err != nil {
@@ -77,23 +72,11 @@ func (d *demo) createDisk(made *disk) (_ []client.Object, err error) {
 func (d *demo) boundDisks(ctx context.Context, in string) (map[string]string, error) {
 	ids := map[string]string{}
 	for _, of := range d.disks {
-		err := poll.Until(ctx, waitTimeout, "the claim "+of.Claim+" to be Bound", func(ctx context.Context) error {
-			claim, pv := &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolume{}
-			if err := d.cp.Client.Get(ctx, client.ObjectKey{Namespace: in, Name: of.Claim}, claim); err != nil {
-				return err
-			}
-			if claim.Status.Phase != corev1.ClaimBound {
-				return fmt.Errorf("it is %s", claim.Status.Phase)
-			}
-			if err := d.cp.Client.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, pv); err != nil {
-				return err
-			}
-			ids[of.Claim] = volume.DiskID(pv)
-			return nil
-		})
+		pv, err := d.boundVolume(ctx, in, of.Claim)
 		if err != nil {
 			return nil, err
 		}
+		ids[of.Claim] = volume.DiskID(pv)
 	}
 	return ids, nil
 }
@@ -130,7 +113,7 @@ func (d *demo) showDisks(ids map[string]string) error {
 	return nil
 }
 
-// showSnapshots prints the snapshots of the backup, and then writes to the disks: what is restored is what they held.
+// showSnapshots prints the snapshots of the backup, and then writes to the volumes: what is restored is what they held.
 func (d *demo) showSnapshots(context.Context) error {
 	snapshots := d.cloud.ECS().Snapshots()
 	if len(snapshots) != len(d.disks) {
@@ -147,12 +130,15 @@ func (d *demo) showSnapshots(context.Context) error {
 		rows = append(rows, []string{key, snapshots[0].Tags[key]})
 	}
 	d.table(rows)
-	d.say("Now the files are overwritten, after the backup.")
+	if err := d.showFileSnapshot(); err != nil {
+		return err
+	}
 	for _, of := range d.disks {
 		if err := d.cloud.ECS().WriteFile(of.id, of.file, []byte("overwritten\n")); err != nil {
 			return err
 		}
 	}
+	d.say("Now a file of each volume was overwritten, after the backup.")
 	return nil
 }
 
@@ -160,17 +146,7 @@ func (d *demo) showSnapshots(context.Context) error {
 func (d *demo) deleteDisks(ctx context.Context) error {
 	for _, of := range d.disks {
 		pv, _ := of.Objects(namespace, of.id, zone)
-		if err := d.cp.Client.Delete(ctx, pv); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("deleting the volume of %s: %w", of.Claim, err)
-		}
-		err := poll.Until(ctx, waitTimeout, "the volume of "+of.Claim+" to be gone", func(ctx context.Context) error {
-			err := d.cp.Client.Get(ctx, client.ObjectKeyFromObject(pv), pv)
-			if err == nil {
-				return errors.New("it is still there")
-			}
-			return client.IgnoreNotFound(err)
-		})
-		if err != nil {
+		if err := d.deleteVolume(ctx, pv); err != nil {
 			return err
 		}
 		if err := d.cloud.ECS().RemoveDisk(of.id); err != nil {

@@ -17,12 +17,12 @@ import (
 )
 
 const usage = `Backs a sample application up with Velero and this plugin, deletes it, and restores it twice: where it was, and changed
-into another namespace. It compares every object, prints each field that has changed, and compares the disks.
+into another namespace. It compares every object, prints each field that has changed, and compares disks and files.
 
 It runs a simulated Alibaba Cloud, etcd, kube-apiserver, kube-controller-manager and the Velero server as processes on
 loopback addresses, and ends them. Nothing has to be installed but Go; no root, no cloud account. The first run builds
 these programs, which takes minutes. The last lines are "Backup: Completed" and "Restore: Completed", and the exit
-status is 0, only if exactly the fields that are expected have changed and the disks hold what was backed up.
+status is 0, only if exactly the fields that are expected have changed and the volumes hold what was backed up.
 
   go run ./tests/demo [flags]
 

@@ -5,6 +5,9 @@ package main
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample/fields"
 )
 
@@ -16,19 +19,28 @@ type diskKind struct {
 
 // outcome is what a restore must make of the application.
 type outcome struct {
-	// changes are the fields that change, beside the ids of disks. All others must be as they were.
+	// changes are the fields that change, beside the ids of disks and the directory of files. All others must be as they were.
 	changes []fields.Change
 	// disks are those that are made, by claim.
 	disks map[string]diskKind
 }
 
-// expected are the changes of an outcome with the ids of the new disks, which are by claim.
-func (d *demo) expected(want outcome, ids map[string]string) []fields.Change {
+// expected are the changes of an outcome with the ids of the new disks, which are by claim, and the volume of the new
+// directory.
+func (d *demo) expected(want outcome, ids map[string]string, directory *corev1.PersistentVolume) []fields.Change {
 	changes := slices.Clone(want.changes)
 	for _, of := range d.disks {
 		changes = append(changes, fields.Change{
 			Object: "persistentvolumes/" + of.Claim, Field: "spec.csi.volumeHandle", Before: of.id, After: ids[of.Claim],
 		})
+	}
+	restored, _ := volume.FileSystemOf(directory)
+	before, _ := d.files.Objects(namespace, "")
+	object := "persistentvolumes/" + d.files.Claim
+	changes = append(changes, fields.Change{Object: object, Field: "spec.csi.volumeAttributes.path", Before: d.files.Path, After: restored.Path})
+	if directory.Name != before.Name {
+		// The driver finds a volume by a handle that is its name.
+		changes = append(changes, fields.Change{Object: object, Field: "spec.csi.volumeHandle", Before: before.Name, After: directory.Name})
 	}
 	return changes
 }

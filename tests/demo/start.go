@@ -21,6 +21,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
@@ -39,16 +40,19 @@ const (
 
 	// instance is the node that the disks are attached to.
 	instance = "i-node1"
-	// diskCreation is how long the cloud takes for a disk.
+	// How long the cloud takes for a disk, and for the files of a volume.
 	diskCreation = 5 * time.Second
+	filesBackup  = 3 * time.Second
+	filesRestore = 5 * time.Second
 
 	// The access key is made up: only the simulated cloud knows it.
 	accessKeyID     = "LTAIdemo"
 	accessKeySecret = "made-up"
 
-	locationName = "default"
-	secretName   = "cloud-credentials"
-	secretKey    = "cloud"
+	locationName      = "default"
+	filesLocationName = "files"
+	secretName        = "cloud-credentials"
+	secretKey         = "cloud"
 
 	// partSize is small, so that the tarball of a small application has several parts.
 	partSize = "256Ki"
@@ -113,22 +117,29 @@ func (d *demo) startCloud(context.Context) error {
 			Instances: []ecs.Instance{{ID: instance, Account: accountID, Zone: zone}},
 			Durations: ecs.Durations{CreateDisk: metav1.Duration{Duration: diskCreation}},
 		},
+		NAS: nasConfig(),
+		HBR: hbr.Config{Durations: hbr.Durations{
+			Backup: metav1.Duration{Duration: filesBackup}, Restore: metav1.Duration{Duration: filesRestore},
+		}},
 	}, cloudsim.WithStateDir(filepath.Join(d.dir, "cloud")))
 	if err != nil {
 		return err
 	}
 	d.table([][]string{
 		{"OSS:", d.cloud.OSSURL()},
-		{"ECS:", d.cloud.RPCURL()},
+		{"ECS, NAS, Cloud Backup:", d.cloud.RPCURL()},
 		{"bucket:", bucket},
-		{"RAM user:", userName + ", with the policies " + strings.Join(policyFiles(), " and ")},
+		{"NAS file system:", fileSystem},
+		{"RAM user:", userName + ", with the policies " + strings.Join(policyFiles(), ", ")},
 		{"journal:", d.cloud.AdminURL() + "/journal"},
 	})
 	return nil
 }
 
-// policyFiles are the policies that this repository recommends, for the bucket and for disks.
-func policyFiles() []string { return []string{"deploy/ram/oss.json", "deploy/ram/ecs.json"} }
+// policyFiles are the policies that this repository recommends, for the bucket, for disks and for file systems.
+func policyFiles() []string {
+	return []string{"deploy/ram/oss.json", "deploy/ram/ecs.json", "deploy/ram/hbr-agentless.json"}
+}
 
 func (d *demo) recommendedPolicies() ([]account.Policy, error) {
 	var policies []account.Policy
@@ -159,14 +170,16 @@ func (d *demo) startKubernetes(ctx context.Context) (err error) {
 func (d *demo) startVelero(ctx context.Context) (err error) {
 	d.velero, err = d.cp.StartVelero(ctx, controlplane.VeleroOptions{
 		PluginDir: d.pluginDir(),
-		// How often Velero asks whether a disk is ready; 10 s by default.
+		// How often Velero asks how far volumes are; 10 s by default.
 		Args: []string{"--item-operation-sync-frequency=2s"},
 		Env: []string{
 			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
 			// In a cluster the plugin finds the API server by Velero's service account.
 			"KUBECONFIG=" + d.cp.Kubeconfig,
-			// Not needed here; they make sure that a real cloud cannot be reached. Go uses no proxy for loopback.
+			// Behind the proxy Cloud Backup and NAS have their real names, and a real cloud cannot be reached. Go uses no
+			// proxy for loopback.
 			"HTTP_PROXY=" + d.cloud.ProxyURL(), "HTTPS_PROXY=" + d.cloud.ProxyURL(),
+			"SSL_CERT_FILE=" + d.cloud.Addresses().CAFile,
 		},
 	})
 	if err != nil {
@@ -209,6 +222,11 @@ func (d *demo) createLocations(ctx context.Context) error {
 	}
 	err = d.cli(ctx, "snapshot-location", "create", locationName, "--provider", "alibabacloud", "--credential", secretName+"="+secretKey,
 		"--config", fmt.Sprintf("region=%s,endpoint=%s", region, d.cloud.RPCURL()))
+	if err != nil {
+		return err
+	}
+	err = d.cli(ctx, "snapshot-location", "create", filesLocationName, "--provider", "alibabacloud.com/hbr", "--credential", secretName+"="+secretKey,
+		"--config", "region="+region)
 	if err != nil {
 		return err
 	}
