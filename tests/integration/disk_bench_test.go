@@ -219,9 +219,9 @@ func hosts(requests []journal.Entry) []string {
 }
 
 // logs are those of a backup.
-func (b *bench) logs(t *testing.T, backup string) string {
+func (s *suite) logs(t *testing.T, backup string) string {
 	t.Helper()
-	return b.cli(t, "backup", "logs", backup)
+	return s.cli(t, "backup", "logs", backup)
 }
 
 // wantPhase fails unless a restore has ended in a phase.

@@ -25,7 +25,7 @@ import (
 // The cases of this file kill all processes of the plugin. They are not run beside others.
 
 // killPlugin kills the plugin's processes, of which there is at least one now or soon.
-func (s *diskSuite) killPlugin(t *testing.T) {
+func (s *suite) killPlugin(t *testing.T) {
 	t.Helper()
 	var running []int
 	eventually(t, "a process of the plugin", func(context.Context) error {
@@ -80,9 +80,9 @@ func (s *diskSuite) testKilledUpload(t *testing.T) {
 }
 
 // addFault adds a rule that ends with the test.
-func (b *bench) addFault(t *testing.T, rule fault.Rule) *fault.Handle {
+func (s *suite) addFault(t *testing.T, rule fault.Rule) *fault.Handle {
 	t.Helper()
-	active, err := b.cloud.Faults().Add(rule)
+	active, err := s.cloud.Faults().Add(rule)
 	must(t, err)
 	t.Cleanup(active.Remove)
 	return active

@@ -207,7 +207,7 @@ func (v *diskVolume) follow(pv *corev1.PersistentVolume) {
 
 // killVelero ends the server and the plugin's processes as the kernel does when memory is short, and starts the server
 // again.
-func (s *diskSuite) killVelero(t *testing.T) {
+func (s *suite) killVelero(t *testing.T) {
 	t.Helper()
 	for _, pid := range pluginProcesses(t, s.pluginDir, s.velero.PID()) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // It may have ended: a process lives for one poll.
