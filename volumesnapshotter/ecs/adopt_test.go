@@ -162,7 +162,7 @@ func TestWhichDisksAreAdopted(t *testing.T) {
 // tag tags a disk, as somebody else does.
 func (w *world) tag(t *testing.T, diskID string, tags map[string]string) {
 	t.Helper()
-	api, err := w.current.api(t.Context())
+	api, err := siteOf(t, w.Snapshotter).api(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -493,7 +493,7 @@ func TestHowLongACopyIsKept(t *testing.T) {
 func TestASnapshotThatShouldBeGoneIsNotCopiedForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	current, err := w.initialised()
+	current, err := w.sites.Current()
 	if err != nil {
 		t.Fatal(err)
 	}

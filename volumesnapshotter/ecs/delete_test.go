@@ -50,7 +50,7 @@ func TestDeleteSnapshot(t *testing.T) {
 		{"one of which a disk was made", func(t *testing.T, w *world) string {
 			t.Helper()
 			id := backUp(t, w.Snapshotter, "daily", w.addDisk(t, simecs.DiskConfig{}))
-			api, err := w.current.api(t.Context())
+			api, err := siteOf(t, w.Snapshotter).api(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestDeletingAMemberTakesAnEmptyGroupOfItsBackupWithIt(t *testing.T) {
 	t.Parallel()
 	w := running(t, newWorld(t))
 	member := w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", w.addGroup(t, simecs.DiskConfig{})[0]))
-	api, err := w.current.api(t.Context())
+	api, err := siteOf(t, w.Snapshotter).api(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -394,3 +394,13 @@ func (w *world) messages(level logrus.Level) []string {
 	}
 	return found
 }
+
+// siteOf returns the site of the location that a Snapshotter was last initialised with.
+func siteOf(t *testing.T, s *Snapshotter) *site {
+	t.Helper()
+	found, err := s.sites.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

@@ -315,7 +315,7 @@ func TestAClaimThatJoinsItsGroupTooLate(t *testing.T) {
 	w := running(t, newWorld(t))
 	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
 	backUp(t, w.Snapshotter, "daily", disks[0])
-	delete(w.current.groups.made[groupKey("daily", "shop/db")].snapshots, disks[1])
+	delete(siteOf(t, w.Snapshotter).groups.made[groupKey("daily", "shop/db")].snapshots, disks[1])
 	id := backUp(t, w.Snapshotter, "daily", disks[1])
 	if want := "it was cut without the disk d-1, whose claim got the label alibabacloud.com/consistency-group later"; !strings.Contains(id, want) {
 		t.Errorf("id %q, want %q", id, want)
@@ -367,7 +367,7 @@ func TestAGroupWithoutAllItsMembers(t *testing.T) {
 	w := running(t, newWorld(t))
 	w.addGroup(t, simecs.DiskConfig{})
 	backUp(t, w.Snapshotter, "daily", "d-0")
-	api, err := w.current.api(t.Context())
+	api, err := siteOf(t, w.Snapshotter).api(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,7 +463,7 @@ func TestAGroupWhoseTimeIsOver(t *testing.T) {
 	disk := w.addGroup(t, simecs.DiskConfig{})[0]
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	if _, err := w.current.snapshot(ctx, disk, veleroTags("daily", "pv-d-0")); failure.Classify(err) != failure.Canceled {
+	if _, err := siteOf(t, w.Snapshotter).snapshot(ctx, disk, veleroTags("daily", "pv-d-0")); failure.Classify(err) != failure.Canceled {
 		t.Errorf("error %v, want the end of the time", err)
 	}
 }

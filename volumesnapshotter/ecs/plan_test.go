@@ -221,7 +221,7 @@ func TestTheTypesOfADiskOfUnknownType(t *testing.T) {
 		false: fallbackTypes(),
 		true:  typesOf("cloud_essd.PL1", "cloud_auto"),
 	} {
-		if diff := gocmp.Diff(want, w.current.typesFor(volume.DiskType{}, shared, diskspec.Target{})); diff != "" {
+		if diff := gocmp.Diff(want, siteOf(t, w.Snapshotter).typesFor(volume.DiskType{}, shared, diskspec.Target{})); diff != "" {
 			t.Errorf("types where the disk is shared: %t (-want +got):\n%s", shared, diff)
 		}
 	}
@@ -337,7 +337,7 @@ func TestEveryPlannedDiskIsOneThatECSMakes(t *testing.T) {
 	t.Parallel()
 	const plans = 100
 	w := newWorld(t)
-	current, err := w.initialised()
+	current, err := w.sites.Current()
 	if err != nil {
 		t.Fatal(err)
 	}

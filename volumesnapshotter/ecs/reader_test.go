@@ -36,7 +36,7 @@ func TestABatchBeginsWithTheClaimsOfTheNamespace(t *testing.T) {
 	foreign := pvOf(simecs.DiskInfo{ID: "vol-1", Zone: homeZone, Size: 20}, "zzz/data")
 	foreign.Spec.CSI.Driver = "ebs.csi.aws.com"
 	w.create(t, held, foreign)
-	got := w.current.batch(t.Context(), "d-z001")
+	got := siteOf(t, w.Snapshotter).batch(t.Context(), "d-z001")
 	want := []string{"d-z001", "d-z000", "d-z002"}
 	for i := range 97 {
 		want = append(want, fmt.Sprintf("d-a%03d", i))
@@ -94,7 +94,7 @@ func TestACredentialThatMayNotReadDisksIsToldOnce(t *testing.T) {
 	second := w.addVolume(t, simecs.DiskConfig{PerformanceLevel: "PL0", Size: 40}, "shop/b", nil)
 	var got []disk
 	for _, id := range []string{first, second, "d-gone"} {
-		got = append(got, w.current.describe(t.Context(), id))
+		got = append(got, siteOf(t, w.Snapshotter).describe(t.Context(), id))
 	}
 	want := []disk{{id: first}, {id: second}, {id: "d-gone"}}
 	for i, level := range []string{"PL1", "PL0"} {

@@ -359,13 +359,13 @@ func TestSnapshotsAtOnceAreBounded(t *testing.T) {
 	w := running(t, newWorld(t))
 	s := w.process(t, map[string]string{"maxConcurrentSnapshots": "1"})
 	disk := w.addDisk(t, simecs.DiskConfig{})
-	s.current.snapshots <- struct{}{} // One that is being asked for, and takes long.
+	siteOf(t, s).snapshots <- struct{}{} // One that is being asked for, and takes long.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.current.snapshot(ctx, disk, veleroTags("daily", "pv-1")); !errors.Is(err, context.Canceled) {
+	if _, err := siteOf(t, s).snapshot(ctx, disk, veleroTags("daily", "pv-1")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
-	<-s.current.snapshots
+	<-siteOf(t, s).snapshots
 	if id := backUp(t, s, "daily", disk); strings.HasPrefix(id, refusedPrefix) {
 		t.Errorf("id %q, though there is a place again", id)
 	}

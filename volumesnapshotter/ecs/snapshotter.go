@@ -7,16 +7,12 @@ package ecs
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/sirupsen/logrus"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/sites"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -26,70 +22,36 @@ const notOnECSVariable = "VELERO_FOR_ACK"
 // Snapshotter is Velero's VolumeSnapshotter for ECS disks. Velero initialises it
 // anew for each volume that it restores; what the process has learnt of a location stays.
 type Snapshotter struct {
-	log     logrus.FieldLogger
-	clients Clients
-	cluster Cluster
-	targets Targets
-	getenv  func(string) string
-
-	mu      sync.Mutex
-	current *site
-	sites   map[string]*site
+	sites *sites.Sites[site]
 }
 
 // New returns a Snapshotter that gets its clients from clients. getenv reads the
 // official plugin's environment variables. It contacts nothing.
 func New(log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets, getenv func(string) string) *Snapshotter {
-	return &Snapshotter{log: log, clients: clients, cluster: cluster, targets: targets, getenv: getenv, sites: map[string]*site{}}
+	return &Snapshotter{sites: sites.New(func(config map[string]string) (*site, error) {
+		l, err := parseLocation(config)
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(getenv(notOnECSVariable), "false") {
+			l.ecs.NotOnECS = true
+		}
+		return newSite(l, log, clients, cluster, targets), nil
+	})}
 }
 
 // Init sets the location that the following calls are for. It contacts nothing.
 // Unknown keys and malformed values are errors.
-func (s *Snapshotter) Init(config map[string]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = nil // What follows a failed Init must not go to the location before.
-	found, err := s.site(config)
-	s.current = found
-	return err
-}
-
-// site returns the site of a config, the same one for an equal config. The caller holds mu.
-func (s *Snapshotter) site(config map[string]string) (*site, error) {
-	key := fmt.Sprint(config) // Maps are printed in the order of their keys.
-	if found, ok := s.sites[key]; ok {
-		return found, nil
-	}
-	l, err := parseLocation(config)
-	if err != nil {
-		return nil, err
-	}
-	if strings.EqualFold(s.getenv(notOnECSVariable), "false") {
-		l.ecs.NotOnECS = true
-	}
-	s.sites[key] = newSite(l, s.log, s.clients, s.cluster, s.targets)
-	return s.sites[key], nil
-}
-
-var errNotInitialised = errors.New("the volume snapshotter was not initialised")
-
-func (s *Snapshotter) initialised() (*site, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current == nil {
-		return nil, errNotInitialised
-	}
-	return s.current, nil
-}
+func (s *Snapshotter) Init(config map[string]string) error { return s.sites.Init(config) }
 
 // GetVolumeID returns the id of the disk behind a PersistentVolume, "" if that is
 // no ECS disk or the location leaves disks to Cloud Backup.
 func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}
-	pv, err := volumeIn(item)
+	pv, err := volume.FromItem(item)
 	if err != nil || !current.enabled {
 		return "", err
 	}
@@ -99,36 +61,24 @@ func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
 // SetVolumeID returns the PersistentVolume with the id of another disk, and with the
 // place of that disk where it differs.
 func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime.Unstructured, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return nil, err
 	}
-	pv, err := volumeIn(item)
+	pv, err := volume.FromItem(item)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), current.diskTimeout)
 	defer cancel()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current.place(ctx, pv, id))
-	if err != nil {
-		return nil, fmt.Errorf("encoding the volume %s: %w", pv.Name, err)
-	}
-	return &unstructured.Unstructured{Object: content}, nil
-}
-
-func volumeIn(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
-	pv := &corev1.PersistentVolume{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
-		return nil, fmt.Errorf("reading a persistent volume: %w", err)
-	}
-	return pv, nil
+	return volume.ToItem(current.place(ctx, pv, id))
 }
 
 // GetVolumeInfo returns the disk's type, as <category>.<performance level>, and its
 // provisioned IOPS. An error here would cost the backup the volume's PV, claim and
 // Pod: what cannot be read of ECS is told as far as the PersistentVolume knows it.
 func (s *Snapshotter) GetVolumeInfo(id, _ string) (string, *int64, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", nil, err
 	}
@@ -146,7 +96,7 @@ func (s *Snapshotter) GetVolumeInfo(id, _ string) (string, *int64, error) {
 // partial, and stands as an id that no restore accepts: an error in its place would
 // cost the backup the volume's PV, claim and Pod.
 func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}
@@ -165,7 +115,7 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 // DeleteSnapshot deletes a snapshot, its copies in other regions and, with its last
 // member, its group. A snapshot that is not there is no error.
 func (s *Snapshotter) DeleteSnapshot(id string) error {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return err
 	}
@@ -178,7 +128,7 @@ func (s *Snapshotter) DeleteSnapshot(id string) error {
 // id once ECS has accepted it. Where the snapshot cannot be used yet, or must first
 // be copied to the location's region, the id is one that volume-ready replaces.
 func (s *Snapshotter) CreateVolumeFromSnapshot(id, kind, zone string, iops *int64) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/sites"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 )
@@ -177,8 +178,8 @@ func TestBeforeInitNothingWorks(t *testing.T) {
 		"CreateVolumeFromSnapshot": func() error { _, err := s.CreateVolumeFromSnapshot("s-1", "", "", nil); return err },
 	}
 	for name, call := range calls {
-		if err := call(); !errors.Is(err, errNotInitialised) {
-			t.Errorf("%s: error %v, want %v", name, err, errNotInitialised)
+		if err := call(); !errors.Is(err, sites.ErrNotInitialised) {
+			t.Errorf("%s: error %v, want %v", name, err, sites.ErrNotInitialised)
 		}
 	}
 }
@@ -202,7 +203,7 @@ func TestTheOfficialPluginsVariable(t *testing.T) {
 		if err := s.Init(nil); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(alicloud.ECSConfig{NotOnECS: want}, s.current.ecs); diff != "" {
+		if diff := cmp.Diff(alicloud.ECSConfig{NotOnECS: want}, siteOf(t, s).ecs); diff != "" {
 			t.Errorf("VELERO_FOR_ACK=%q (-want +got):\n%s", value, diff)
 		}
 	}

@@ -111,9 +111,7 @@ func (s *site) dropUnasked(ctx context.Context, api *alicloud.ECS, group snapsho
 // backup did not ask for. Velero ends the process when the backup is over, and kills it
 // two seconds later: what is not done in time, the next backup does.
 func (s *Snapshotter) End(ctx context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, found := range s.sites {
+	for _, found := range s.sites.All() {
 		if err := found.endGroups(ctx); err != nil {
 			found.log.WithError(err).Debug("Members of consistency groups are left to the next backup")
 		}

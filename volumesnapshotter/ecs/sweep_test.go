@@ -24,7 +24,7 @@ import (
 // that has made it is over with its sweep.
 func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	t.Helper()
-	w.current.sweep.Wait(t.Context())
+	siteOf(t, w.Snapshotter).sweep.Wait(t.Context())
 	backup := &velerov1.Backup{}
 	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: "daily"}, backup); err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ func TestTheEndCallsNothingWhereThereIsNothingToDelete(t *testing.T) {
 			for _, disk := range tt.disks(t, w) {
 				backUp(t, w.Snapshotter, "daily", disk)
 			}
-			w.current.sweep.Wait(t.Context())
+			siteOf(t, w.Snapshotter).sweep.Wait(t.Context())
 			before := w.calls()
 			w.End(t.Context())
 			if diff := cmp.Diff(before, w.calls()); diff != "" {
@@ -317,12 +317,12 @@ func TestWhatVeleroHasIsNotDeleted(t *testing.T) {
 	for _, disk := range w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{}, simecs.DiskConfig{}) {
 		ids = append(ids, w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", disk)).ID)
 	}
-	api, err := w.current.api(t.Context())
+	api, err := siteOf(t, w.Snapshotter).api(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	late := snapshotGroup{members: map[string]string{"d-0": ids[0], "d-1": ids[1], "d-2": ids[2]}, asked: ids[:1]}
-	if err := w.current.dropUnasked(t.Context(), api, late, map[string]bool{ids[0]: true, ids[1]: true}); err != nil {
+	if err := siteOf(t, w.Snapshotter).dropUnasked(t.Context(), api, late, map[string]bool{ids[0]: true, ids[1]: true}); err != nil {
 		t.Fatal(err)
 	}
 	want := slices.Sorted(slices.Values([]string{home + "/" + ids[0], home + "/" + ids[1]}))
@@ -354,7 +354,7 @@ func TestAnEndThatFailsLeavesTheRestToTheNextBackup(t *testing.T) {
 	w := running(t, newWorld(t))
 	disks := w.addGroup(t, simecs.DiskConfig{}, simecs.DiskConfig{})
 	backUp(t, w.Snapshotter, "daily", disks[0])
-	w.current.sweep.Wait(t.Context())
+	siteOf(t, w.Snapshotter).sweep.Wait(t.Context())
 	w.fail(t, fault.Rule{Operation: "DescribeSnapshotGroups", Status: 500, Code: "InternalError"})
 	w.End(t.Context())
 	if got := w.ecs.Snapshots(); len(got) != 2 {

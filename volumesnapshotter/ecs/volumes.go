@@ -36,17 +36,10 @@ func (s *Snapshotter) VolumeID(pv *corev1.PersistentVolume) string {
 	return volume.DiskID(pv)
 }
 
-// at returns the site of a location's config.
-func (s *Snapshotter) at(config map[string]string) (*site, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.site(config)
-}
-
 // Progress tells how far a restored disk is, and begins what can begin. A disk that
 // will never be whole is Completed with Err; an error is one that may pass.
 func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, _ *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -138,7 +131,7 @@ func (s *site) diskProgress(ctx context.Context, api *alicloud.ECS, restore *vel
 
 // Finish returns pv as the volume of its disk, which is ready.
 func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +163,7 @@ func (s *Snapshotter) Settle(context.Context, *velerov1.Restore, map[string]stri
 // that was attached, or that this restore has not made, is left; so is a copy of the
 // snapshot, which the next restore uses.
 func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) error {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return err
 	}

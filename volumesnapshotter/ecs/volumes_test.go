@@ -435,7 +435,7 @@ func (w *world) processIn(t *testing.T, environment alicloud.Environment) *Snaps
 // apiThatSleeps returns the ECS of a process with another way to sleep.
 func (w *world) apiThatSleeps(t *testing.T, sleep func(context.Context, time.Duration) error) *alicloud.ECS {
 	t.Helper()
-	api, err := w.processThatSleeps(t, sleep).current.api(t.Context())
+	api, err := siteOf(t, w.processThatSleeps(t, sleep)).api(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

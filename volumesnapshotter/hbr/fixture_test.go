@@ -297,7 +297,7 @@ func (w *world) snapshotProgress(t *testing.T, pv string) velero.OperationProgre
 // progressOfID asks another process how far the backup with an id is.
 func (w *world) progressOfID(t *testing.T, id string) velero.OperationProgress {
 	t.Helper()
-	current, err := w.process(t).initialised()
+	current, err := w.process(t).sites.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func hold(t *testing.T, s *Snapshotter, pv *corev1.PersistentVolume, id string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := volumeIn(content)
+	held, err := volume.FromItem(content)
 	if err != nil {
 		t.Fatal(err)
 	}

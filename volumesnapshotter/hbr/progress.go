@@ -31,7 +31,7 @@ const (
 // pass. It may run in another process than the one that began the backup, and deletes
 // what that has made for the job alone.
 func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, _ string) (velero.OperationProgress, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -58,7 +58,7 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 // CancelSnapshot ends the backup of a PersistentVolume that is under way. One that has
 // ended, or is not there, is no error.
 func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, _ string) error {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return err
 	}

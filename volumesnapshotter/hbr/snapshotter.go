@@ -4,17 +4,15 @@ package hbr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/sites"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -31,72 +29,32 @@ const (
 // Snapshotter is Velero's VolumeSnapshotter for file systems. Velero initialises it
 // anew for each volume that it restores; what the process has learnt of a location stays.
 type Snapshotter struct {
-	log     logrus.FieldLogger
-	clients Clients
-	cluster Cluster
-	targets Targets
-
-	mu      sync.Mutex
-	current *site
-	sites   map[string]*site
+	sites *sites.Sites[site]
 }
 
 // New returns a Snapshotter that gets its clients from clients. It contacts nothing.
 func New(log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *Snapshotter {
-	return &Snapshotter{log: log, clients: clients, cluster: cluster, targets: targets, sites: map[string]*site{}}
+	return &Snapshotter{sites: sites.New(func(config map[string]string) (*site, error) {
+		l, err := parseLocation(config)
+		if err != nil {
+			return nil, err
+		}
+		return newSite(l, log, clients, cluster, targets), nil
+	})}
 }
 
 // Init sets the location that the following calls are for. It contacts nothing.
 // Unknown keys and malformed values are errors.
-func (s *Snapshotter) Init(config map[string]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = nil // What follows a failed Init must not go to the location before.
-	found, err := s.site(config)
-	s.current = found
-	return err
-}
-
-// site returns the site of a config, the same one for an equal config. The caller holds mu.
-func (s *Snapshotter) site(config map[string]string) (*site, error) {
-	key := fmt.Sprint(config) // Maps are printed in the order of their keys.
-	if found, ok := s.sites[key]; ok {
-		return found, nil
-	}
-	l, err := parseLocation(config)
-	if err != nil {
-		return nil, err
-	}
-	s.sites[key] = newSite(l, s.log, s.clients, s.cluster, s.targets)
-	return s.sites[key], nil
-}
-
-// at returns the site of a location's config.
-func (s *Snapshotter) at(config map[string]string) (*site, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.site(config)
-}
-
-var errNotInitialised = errors.New("the volume snapshotter was not initialised")
-
-func (s *Snapshotter) initialised() (*site, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current == nil {
-		return nil, errNotInitialised
-	}
-	return s.current, nil
-}
+func (s *Snapshotter) Init(config map[string]string) error { return s.sites.Init(config) }
 
 // GetVolumeID returns an id of the storage behind a PersistentVolume, "" if it is left
 // to others. A volume that is refused has one too: CreateSnapshot tells the reason.
 func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}
-	pv, err := volumeIn(item)
+	pv, err := volume.FromItem(item)
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +67,7 @@ func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
 
 // VolumeAt is GetVolumeID for a location's config, and warns of nothing.
 func (s *Snapshotter) VolumeAt(location map[string]string, pv *corev1.PersistentVolume) (string, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +93,7 @@ func (l *location) idOf(pv *corev1.PersistentVolume) (id, reason string) {
 
 // SetVolumeID returns the PersistentVolume as that of the volume that is being restored.
 func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime.Unstructured, error) {
-	pv, err := volumeIn(item)
+	pv, err := volume.FromItem(item)
 	if err != nil {
 		return nil, err
 	}
@@ -143,19 +101,7 @@ func (s *Snapshotter) SetVolumeID(item runtime.Unstructured, id string) (runtime
 	if !pending {
 		return nil, fmt.Errorf("the volume %s cannot become %q, which is not one that is being restored", pv.Name, id)
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted.hold(pv))
-	if err != nil {
-		return nil, fmt.Errorf("encoding the volume %s: %w", pv.Name, err)
-	}
-	return &unstructured.Unstructured{Object: content}, nil
-}
-
-func volumeIn(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
-	pv := &corev1.PersistentVolume{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
-		return nil, fmt.Errorf("reading a persistent volume: %w", err)
-	}
-	return pv, nil
+	return volume.ToItem(wanted.hold(pv))
 }
 
 // GetVolumeInfo returns the kind of the volume. File systems have no IOPS.
@@ -169,7 +115,7 @@ func (s *Snapshotter) GetVolumeInfo(id, _ string) (string, *int64, error) {
 // logged as an error, which makes Velero's backup partial, and stands as an id that no
 // restore accepts: an error in its place would cost it the volume's PV, claim and Pod.
 func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}
@@ -193,7 +139,7 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 // DeleteSnapshot deletes a snapshot, and cancels the job that is still making it. A
 // snapshot that is not there is no error.
 func (s *Snapshotter) DeleteSnapshot(id string) error {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return err
 	}
@@ -207,7 +153,7 @@ func (s *Snapshotter) DeleteSnapshot(id string) error {
 // is whole, and Finish makes the PersistentVolume of it. What cannot be restored at all is
 // an error at once.
 func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (string, error) {
-	current, err := s.initialised()
+	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}

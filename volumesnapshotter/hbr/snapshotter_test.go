@@ -11,6 +11,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/sites"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -29,7 +30,7 @@ func TestASnapshotterWithoutALocation(t *testing.T) {
 	for name, err := range map[string]error{
 		"GetVolumeID": idErr, "CreateSnapshot": snapshotErr, "CreateVolumeFromSnapshot": volumeErr, "DeleteSnapshot": w.DeleteSnapshot("x"),
 	} {
-		if !errors.Is(err, errNotInitialised) {
+		if !errors.Is(err, sites.ErrNotInitialised) {
 			t.Errorf("%s: error %v, want that no location is set", name, err)
 		}
 	}
@@ -38,14 +39,14 @@ func TestASnapshotterWithoutALocation(t *testing.T) {
 func TestEqualConfigsAreOneLocation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	before, err := w.initialised()
+	before, err := w.sites.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Init(w.config); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := w.initialised(); err != nil || after != before {
+	if after, err := w.sites.Current(); err != nil || after != before {
 		t.Errorf("an equal config is another location, error %v", err)
 	}
 	if before.hbr != (alicloud.HBRConfig{Region: home, Network: endpoint.Network(""), NotOnECS: true, Credentials: before.hbr.Credentials}) {

@@ -23,9 +23,7 @@ const sweepTimeout = 5 * time.Minute
 // End waits for the sweep of each location. Velero ends the process when the backup is
 // over: what is not done in time, the next backup does.
 func (s *Snapshotter) End(ctx context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, found := range s.sites {
+	for _, found := range s.sites.All() {
 		found.sweep.Wait(ctx)
 	}
 }

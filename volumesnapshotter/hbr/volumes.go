@@ -28,7 +28,7 @@ func (s *Snapshotter) VolumeID(pv *corev1.PersistentVolume) string { return volu
 // will never be whole is Completed with Err; an error is one that may pass. It may run in
 // another process than the one that began the restore.
 func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -73,7 +73,7 @@ func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, lo
 
 // filled returns the volume of an order's id in a location.
 func (s *Snapshotter) filled(ctx context.Context, restore *velerov1.Restore, location map[string]string, id string) (*filling, error) {
-	current, err := s.at(location)
+	current, err := s.sites.At(location)
 	if err != nil {
 		return nil, err
 	}

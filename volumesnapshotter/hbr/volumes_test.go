@@ -333,7 +333,7 @@ func TestBackupsAtOnceMakeOneVault(t *testing.T) {
 	for i := range found {
 		s := w.process(t)
 		w.time.Go(&group, func() {
-			current, err := s.initialised()
+			current, err := s.sites.Current()
 			if err != nil {
 				t.Error(err)
 				return
