@@ -32,7 +32,7 @@ tools: ## Build the programs that tests run, into a cache (minutes the first tim
 	go run ./tests/tools/cmd/toolpath etcd kube-apiserver kube-controller-manager velero >/dev/null
 
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
-PLUGINS := ./objectstore/... ./volumesnapshotter/... ./restoreitemaction/... ./internal/...
+PLUGINS := ./objectstore/... ./volumesnapshotter/... ./backupitemaction/... ./restoreitemaction/... ./internal/...
 
 unit integration test-short test-old-versions: export CGO_ENABLED := 1
 
@@ -66,8 +66,8 @@ test-short: ## Unit tests alone
 cover: ## Statement coverage in the last `make test`: at least 85 % of each package of the plugins
 	./tests/coverage.sh bin/coverage.out
 
-# What reads settings, image rules and old objects.
-PARSERS ?= ./restoreitemaction ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
+# What reads settings, image rules, old objects, and the ids that Velero keeps.
+PARSERS ?= ./restoreitemaction ./backupitemaction ./volumesnapshotter/hbr ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
 
 FUZZTIME ?= 60s
 
