@@ -26,7 +26,7 @@ import (
 const (
 	reference  = "../../docs/volumesnapshotter-ecs.md"
 	policyFile = "../../deploy/ram/ecs.json"
-	examples   = "../../deploy/volumesnapshotlocation/*.yaml"
+	examples   = "../../deploy/volumesnapshotlocation/ecs*.yaml"
 )
 
 // TestReferenceHasEveryKey holds that the reference describes the keys that a location takes, and no others.
