@@ -212,17 +212,17 @@ func TestTheOfficialPluginsVariable(t *testing.T) {
 func TestAProcessKeepsWhatItKnowsOfALocation(t *testing.T) {
 	t.Parallel()
 	s := offline(t, map[string]string{"region": home, "zone": homeZone})
-	first := s.current
+	first := siteOf(t, s)
 	if err := s.Init(map[string]string{"region": away}); err != nil {
 		t.Fatal(err)
 	}
-	if s.current == first {
+	if siteOf(t, s) == first {
 		t.Error("another location is the same site")
 	}
 	if err := s.Init(map[string]string{"zone": homeZone, "region": home}); err != nil {
 		t.Fatal(err)
 	}
-	if s.current != first {
+	if siteOf(t, s) != first {
 		t.Error("the same location is another site")
 	}
 }

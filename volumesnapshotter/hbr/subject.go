@@ -69,7 +69,7 @@ func (l *location) judge(pv *corev1.PersistentVolume, region string) verdict {
 		return verdict{outcome: left, reason: reasonECS}
 	case kind == volume.KindOther && (volume.FormOf(pv) != volume.FormCSI || volume.IsBlock(pv)):
 		return verdict{outcome: left, reason: reasonForeign}
-	case kind == volume.KindHostPath && !l.mountsHostPath(pv):
+	case kind == volume.KindHostPath && !mount.SeesHostPath(l.hostPathRoot, pv):
 		return verdict{outcome: leftWithWarning, reason: reasonHostPath}
 	case volume.IsBlock(pv):
 		return verdict{outcome: refused, reason: reasonBlock}
@@ -126,24 +126,4 @@ func storageRegion(pv *corev1.PersistentVolume) string {
 		}
 	}
 	return ""
-}
-
-// mountsHostPath tells whether the client mounts the directory of a hostPath volume.
-func (l *location) mountsHostPath(pv *corev1.PersistentVolume) bool {
-	if l.hostPathRoot == "" {
-		return false
-	}
-	if t := pv.Spec.HostPath.Type; t != nil {
-		switch *t {
-		case corev1.HostPathUnset, corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate:
-		default:
-			return false
-		}
-	}
-	return isBelow(mount.HostPathOf(pv), l.hostPathRoot)
-}
-
-// isBelow tells whether a clean path is root or below it.
-func isBelow(directory, root string) bool {
-	return directory == root || strings.HasPrefix(directory, strings.TrimSuffix(root, "/")+"/")
 }
