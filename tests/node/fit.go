@@ -32,6 +32,21 @@ func unfit(pod *corev1.Pod, node *corev1.Node, volumes []*corev1.PersistentVolum
 	return ""
 }
 
+// repels says whether one of the Pods is on a node where a Pod wants to be without it. Every
+// topology is taken for that of nodes.
+func repels(node string, pod *corev1.Pod, pods []corev1.Pod) bool {
+	if pod.Spec.Affinity == nil || pod.Spec.Affinity.PodAntiAffinity == nil {
+		return false
+	}
+	return slices.ContainsFunc(pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, func(term corev1.PodAffinityTerm) bool {
+		selector, err := metav1.LabelSelectorAsSelector(term.LabelSelector)
+		return err != nil || slices.ContainsFunc(pods, func(other corev1.Pod) bool {
+			return other.UID != pod.UID && other.Namespace == pod.Namespace && other.Spec.NodeName == node && !hasEnded(&other) &&
+				selector.Matches(labels.Set(other.Labels))
+		})
+	})
+}
+
 // taintsOf returns the taints that keep Pods from a node, with those that the controller of nodes gives it. Here that does not
 // run: an API server makes Nodes with the taint of those that are not ready, and nobody takes it away.
 func taintsOf(node *corev1.Node) []corev1.Taint {

@@ -90,6 +90,9 @@ func (r *round) schedulePod(ctx context.Context, pod *corev1.Pod) error {
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // It was deleted, or has a node now.
 	}
+	if err == nil {
+		pod.Spec.NodeName = node // For those that come after it.
+	}
 	return err
 }
 
@@ -148,7 +151,11 @@ func (r *round) choose(pod *corev1.Pod, bound []*corev1.PersistentVolume, waitin
 	best, score := "", -1
 	for i := range r.nodes {
 		node := &r.nodes[i]
-		if reason := unfit(pod, node, bound); reason != "" {
+		reason := unfit(pod, node, bound)
+		if reason == "" && repels(node.Name, pod, r.pods) {
+			reason = "node(s) didn't match pod anti-affinity rules"
+		}
+		if reason != "" {
 			reasons[reason]++
 			continue
 		}

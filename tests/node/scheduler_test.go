@@ -5,6 +5,7 @@ package node_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
@@ -50,5 +51,27 @@ func TestWherePodsRun(t *testing.T) {
 		if pod.Spec.NodeName != tt.want || (pod.Status.Phase == corev1.PodRunning) != (tt.want != "") {
 			t.Errorf("%s: it is %s on %q, want %q: %v", tt.name, pod.Status.Phase, pod.Spec.NodeName, tt.want, w.events(t, pod.Name))
 		}
+	}
+}
+
+func TestPodsThatRepelEachOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *node.Options) { o.Nodes = []node.Config{{Name: "a"}, {Name: "b"}} })
+	const apart = "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [" +
+		"{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {run: '1'}}}]}}"
+	for name, label := range map[string]string{"pod-a": "1", "pod-b": "1", "pod-c": "1", "pod-d": "2"} {
+		pod := shopPod(t, apart)
+		pod.Name, pod.Labels, pod.Spec.Volumes, pod.Spec.Containers[0].VolumeMounts = name, map[string]string{"run": label}, nil, nil
+		if err := w.api.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.settle(t)
+	nodes := map[string]string{}
+	for _, name := range []string{"pod-a", "pod-b", "pod-c", "pod-d"} {
+		nodes[name] = get[corev1.Pod](t, w, namespace, name).Spec.NodeName
+	}
+	if diff := cmp.Diff(map[string]string{"pod-a": "a", "pod-b": "b", "pod-c": "", "pod-d": ""}, nodes); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s\n%v", diff, w.events(t, "pod-c"))
 	}
 }
