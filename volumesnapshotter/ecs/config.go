@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +15,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/locationconfig"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -32,7 +32,7 @@ const (
 type location struct {
 	ecs alicloud.ECSConfig
 
-	retention retention
+	retention retention.Policy
 	// waitForSnapshot lets a backup end only when its snapshots are accomplished.
 	waitForSnapshot bool
 	// snapshotTimeout is how long a snapshot may take until disks can be made of it.
@@ -85,7 +85,7 @@ func options() map[string]locationconfig.Option[location] {
 // malformed, with its value and what is allowed.
 func parseLocation(config map[string]string) (location, error) {
 	l := location{
-		retention:           retention{ofBackup: true},
+		retention:           retention.OfBackup(),
 		waitForSnapshot:     true,
 		snapshotTimeout:     defaultSnapshotTimeout,
 		diskTimeout:         defaultDiskTimeout,
@@ -118,50 +118,13 @@ func setNetwork(l *location, value string) error {
 	return nil
 }
 
-// retention says how long snapshots live.
-type retention struct {
-	// ofBackup lets them live as long as the backup.
-	ofBackup bool
-	// days is 0 for a snapshot that stays until its backup is deleted.
-	days int
-}
-
-// maxRetentionDays is the limit of CreateSnapshot's RetentionDays.
-const maxRetentionDays = 65536
-
-// daysFor returns RetentionDays for a backup that lives for ttl, 0 for a snapshot
-// that stays until it is deleted. ECS counts whole days, so that they are rounded up.
-func (r retention) daysFor(ttl time.Duration) int {
-	if !r.ofBackup {
-		return r.days
-	}
-	return daysOf(ttl)
-}
-
-// daysOf rounds a time up to days, within what ECS allows. No time is 0.
-func daysOf(d time.Duration) int {
-	const day = 24 * time.Hour
-	if d <= 0 {
-		return 0
-	}
-	return int(min((d-1)/day+1, maxRetentionDays))
-}
+// retentionLimits are those of CreateSnapshot's RetentionDays.
+func retentionLimits() retention.Limits { return retention.Limits{Max: 65536, NoEnd: true} }
 
 func setRetention(l *location, value string) error {
-	switch value {
-	case "backup":
-		l.retention = retention{ofBackup: true}
-		return nil
-	case "forever":
-		l.retention = retention{}
-		return nil
-	}
-	days, err := strconv.Atoi(value)
-	if err != nil || days < 1 || days > maxRetentionDays {
-		return fmt.Errorf("allowed are backup (as long as the backup), forever, and a number of days from 1 to %d", maxRetentionDays)
-	}
-	l.retention = retention{days: days}
-	return nil
+	policy, err := retention.Parse(value, retentionLimits())
+	l.retention = policy
+	return err
 }
 
 // pairs reads "a=b,c=d". White space around names is ignored.

@@ -13,13 +13,14 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // defaults is the location of an empty config, changed.
 func defaults(change func(*location)) location {
 	l := location{
-		retention:           retention{ofBackup: true},
+		retention:           retention.OfBackup(),
 		waitForSnapshot:     true,
 		snapshotTimeout:     2 * time.Hour,
 		diskTimeout:         10 * time.Minute,
@@ -74,7 +75,7 @@ func TestParseLocation(t *testing.T) {
 					Network: "vpc", Endpoint: "https://ecs.example.com",
 					Credentials: credentials.Config{Profile: "prod", RoleARN: "acs:ram::1234567890123456:role/velero", RoleSessionName: "backup"},
 				},
-				retention:       retention{days: 7},
+				retention:       retention.Days(7),
 				snapshotTimeout: time.Hour, diskTimeout: 90 * time.Second, copyTimeout: 24 * time.Hour, concurrentSnapshots: 100,
 				zones: map[string]string{"cn-hangzhou-h": "cn-beijing-k", "cn-hangzhou-i": "cn-beijing-l"},
 				types: map[string]volume.DiskType{
@@ -92,7 +93,7 @@ func TestParseLocation(t *testing.T) {
 		{
 			name:   "snapshots that stay",
 			config: map[string]string{"retentionDays": "forever"},
-			want:   defaults(func(l *location) { l.retention = retention{} }),
+			want:   defaults(func(l *location) { l.retention = retention.Policy{} }),
 		},
 	}
 	for _, tt := range tests {
@@ -102,7 +103,7 @@ func TestParseLocation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(location{}, retention{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(location{}, retention.Policy{})); diff != "" {
 				t.Errorf("location (-want +got):\n%s", diff)
 			}
 		})
@@ -165,32 +166,5 @@ key "network" has the value "x": allowed are vpc, public
 key "zoneMapping" has the value "y": "y" has not the form name=value: allowed are zones of the backup and of the restore, such as cn-hangzhou-h=cn-beijing-k,cn-hangzhou-i=cn-beijing-l`
 	if err == nil || err.Error() != want {
 		t.Errorf("error:\n%v\nwant:\n%s", err, want)
-	}
-}
-
-func TestRetentionInDays(t *testing.T) {
-	t.Parallel()
-	const day = 24 * time.Hour
-	tests := []struct {
-		name      string
-		retention retention
-		ttl       time.Duration
-		want      int
-	}{
-		{"whole days stay", retention{ofBackup: true}, 30 * day, 30},
-		{"a part of a day is a day", retention{ofBackup: true}, 30*day + 1, 31},
-		{"an hour is a day", retention{ofBackup: true}, time.Hour, 1},
-		{"a backup without an end", retention{ofBackup: true}, 0, 0},
-		{"no more than ECS has", retention{ofBackup: true}, 100000 * day, 65536},
-		{"a number of days, whatever the backup", retention{days: 7}, 30 * day, 7},
-		{"for ever, whatever the backup", retention{}, 30 * day, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := tt.retention.daysFor(tt.ttl); got != tt.want {
-				t.Errorf("%d days, want %d", got, tt.want)
-			}
-		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
 // errUnfinishedCopy is the code with which ECS refuses a second copy of one disk to
@@ -207,7 +208,7 @@ func remainingDays(api *alicloud.ECS, source snapshot) int32 {
 		return 0
 	}
 	ends := source.created.AddDate(0, 0, source.retentionDays)
-	return int32(max(1, daysOf(ends.Sub(api.Now()))))
+	return int32(max(1, retention.RoundUp(ends.Sub(api.Now()), retentionLimits())))
 }
 
 // noteCopy notes on a snapshot that it has a copy in a region, so that both are

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	ram "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 )
 
@@ -57,7 +58,7 @@ func TestReferenceTellsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(location{}, retention{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(location{}, retention.Policy{})); diff != "" {
 		t.Errorf("location with the defaults of the reference (-none +written):\n%s", diff)
 	}
 }

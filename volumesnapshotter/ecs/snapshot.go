@@ -12,6 +12,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
 // snapshot begins the snapshot of a disk, alone or with its consistency group. ECS
@@ -80,7 +81,7 @@ func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subj
 
 // retentionDays is how long ECS keeps the snapshot, 0 for until it is deleted.
 func (s *site) retentionDays(api *alicloud.ECS, wanted subject) int32 {
-	return int32(s.retention.daysFor(wanted.timeToLive(api.Now())))
+	return int32(s.retention.DaysFor(retention.TimeToLive(wanted.backup, api.Now()), retentionLimits()))
 }
 
 // snapshotTags are the record, then as much of the rest as ECS allows: what the

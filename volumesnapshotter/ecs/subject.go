@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,18 +88,6 @@ func (v subject) backupID() string {
 		return string(v.backup.UID)
 	}
 	return rand.Text()
-}
-
-// timeToLive is how long the backup is kept, 0 where it is not known.
-func (v subject) timeToLive(now time.Time) time.Duration {
-	switch {
-	case v.backup == nil:
-		return 0
-	case v.backup.Status.Expiration != nil:
-		return max(v.backup.Status.Expiration.Sub(now), time.Nanosecond) // One that has expired is not one that stays for ever.
-	default:
-		return v.backup.Spec.TTL.Duration
-	}
 }
 
 // clientToken derives the ClientToken of a request (at most 64 ASCII characters)

@@ -14,6 +14,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/locationconfig"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
@@ -51,7 +52,7 @@ type location struct {
 	createVault bool
 	// kmsKeyID encrypts a vault that is made.
 	kmsKeyID  string
-	retention retention
+	retention retention.Policy
 	method    method
 	// clusterID is the id of the cluster at ACK; empty where it is to be found out.
 	clusterID string
@@ -86,7 +87,7 @@ func options() map[string]locationconfig.Option[location] {
 		"vaultId":            matching(func(l *location) *string { return &l.vaultID }, `v-[A-Za-z0-9]+`, "the id of a vault such as v-0001lq2tqz1ehpnq8qx6"),
 		"createVault":        locationconfig.Flag(func(l *location) *bool { return &l.createVault }),
 		"kmsKeyId":           locationconfig.Text(func(l *location) *string { return &l.kmsKeyID }),
-		"retentionDays":      func(l *location, value string) error { return l.retention.set(value) },
+		"retentionDays":      setRetention,
 		"method":             locationconfig.OneOf(func(l *location) *method { return &l.method }, auto, agentless, onNode),
 		"clusterId":          matching(func(l *location) *string { return &l.clusterID }, `[A-Za-z0-9-]{1,64}`, "the id of a cluster such as c82e6987e2961451182edacd74faf0000"),
 		"nodeSchedulePolicy": locationconfig.OneOf(func(l *location) *agent.Policy { return &l.policy }, agent.Exclude, agent.Include, agent.Prefer),
@@ -108,7 +109,7 @@ func options() map[string]locationconfig.Option[location] {
 func parseLocation(config map[string]string) (location, error) {
 	l := location{
 		createVault:    true,
-		retention:      retention{ofBackup: true},
+		retention:      retention.OfBackup(),
 		method:         auto,
 		policy:         agent.Exclude,
 		kubeletRoot:    agent.DefaultKubeletRoot,
@@ -143,6 +144,16 @@ func setVaultName(l *location, value string) error {
 	}
 	l.vaultName = value
 	return nil
+}
+
+// retentionLimits are our own limit, a hundred years, and that Cloud Backup has no
+// snapshots without an end. It documents the least, 1 day, alone.
+func retentionLimits() retention.Limits { return retention.Limits{Max: 36500} }
+
+func setRetention(l *location, value string) error {
+	policy, err := retention.Parse(value, retentionLimits())
+	l.retention = policy
+	return err
 }
 
 func setSpeedLimit(l *location, value string) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
 // locationOf is the location of a config.
@@ -30,7 +31,7 @@ func defaults(change func(*location)) location {
 	l := location{
 		vaultName:      "ack-backup-data",
 		createVault:    true,
-		retention:      retention{ofBackup: true},
+		retention:      retention.OfBackup(),
 		method:         "auto",
 		policy:         "exclude",
 		kubeletRoot:    "/var/lib/kubelet",
@@ -71,7 +72,7 @@ func TestParseLocation(t *testing.T) {
 						File: "/credentials/cloud", Profile: "prod", RoleARN: "acs:ram::1234567890123456:role/velero", RoleSessionName: "backup",
 					},
 				},
-				vaultName: "backups", createVault: true, kmsKeyID: "key-1", retention: retention{days: 7},
+				vaultName: "backups", createVault: true, kmsKeyID: "key-1", retention: retention.Days(7),
 				method: "node", clusterID: "c82e6987e2961451182edacd74faf0000", policy: "prefer",
 				kubeletRoot: "/var/lib/container/kubelet", hostPathRoot: "/",
 				backupTimeout: 90 * time.Minute, restoreTimeout: 24 * time.Hour, speedLimit: "0:8:51200|8:24:5120",
@@ -97,7 +98,7 @@ func TestParseLocation(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := locationOf(t, tt.config)
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(location{}, retention{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(location{}, retention.Policy{})); diff != "" {
 				t.Errorf("location (-want +got):\n%s", diff)
 			}
 		})
@@ -182,31 +183,5 @@ key "method" has the value "y": allowed are auto, agentless, node
 key "network" has the value "x": allowed are vpc, public`
 	if err == nil || err.Error() != want {
 		t.Errorf("error:\n%v\nwant:\n%s", err, want)
-	}
-}
-
-func TestRetentionInDays(t *testing.T) {
-	t.Parallel()
-	const day = 24 * time.Hour
-	tests := []struct {
-		name      string
-		retention retention
-		ttl       time.Duration
-		want      int64
-	}{
-		{"whole days stay", retention{ofBackup: true}, 30 * day, 30},
-		{"a part of a day is a day", retention{ofBackup: true}, 30*day + 1, 31},
-		{"an hour is a day", retention{ofBackup: true}, time.Hour, 1},
-		{"a backup without an end", retention{ofBackup: true}, 0, 36500},
-		{"no more than a hundred years", retention{ofBackup: true}, 100000 * day, 36500},
-		{"a number of days, whatever the backup", retention{days: 7}, 30 * day, 7},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := tt.retention.daysFor(tt.ttl); got != tt.want {
-				t.Errorf("%d days, want %d", got, tt.want)
-			}
-		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
@@ -66,7 +67,7 @@ func TestReferenceTellsDefaults(t *testing.T) {
 		t.Errorf("%d keys have a default, want %d: %v", len(written), want, written)
 	}
 	want, got := locationOf(t, nil), locationOf(t, written)
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(location{}, retention{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(location{}, retention.Policy{})); diff != "" {
 		t.Errorf("location with the defaults of the reference (-none +written):\n%s", diff)
 	}
 }

@@ -65,7 +65,7 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	if err != nil {
 		return "", "", err
 	}
-	request.Retention = tea.Int64(s.retention.daysFor(of.timeToLive(api.Now())))
+	request.Retention = s.retentionDays(api, of)
 	if s.speedLimit != "" {
 		request.SpeedLimit = tea.String(s.speedLimit)
 	}

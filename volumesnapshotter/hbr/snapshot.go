@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
-	"time"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/tea"
@@ -20,6 +19,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
 // Why a backup of a volume is not begun.
@@ -135,16 +135,9 @@ func (s *site) subject(ctx context.Context, tags map[string]string) subject {
 	return found
 }
 
-// timeToLive is how long the backup is kept, 0 where it is not known.
-func (v subject) timeToLive(now time.Time) time.Duration {
-	switch {
-	case v.backup == nil:
-		return 0
-	case v.backup.Status.Expiration != nil:
-		return max(v.backup.Status.Expiration.Sub(now), time.Nanosecond) // One that has expired is not one that stays for ever.
-	default:
-		return v.backup.Spec.TTL.Duration
-	}
+// retentionDays is how long Cloud Backup keeps the snapshot of a volume.
+func (s *site) retentionDays(api *alicloud.HBR, of subject) *int64 {
+	return tea.Int64(int64(s.retention.DaysFor(retention.TimeToLive(of.backup, api.Now()), retentionLimits())))
 }
 
 // maxBackupName is how much of a backup's name a plan's has: CreateBackupPlan takes 64
@@ -190,7 +183,7 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, made snaps
 		}
 	}
 	kind := sourceType(made.kind)
-	request := s.planRequest(made, of, api.Now())
+	request := s.planRequest(api, made, of)
 	planID, err := createOnce(ctx, api, func(ctx context.Context) (string, error) {
 		answer, err := api.CreateBackupPlan(ctx, request)
 		if err != nil {
@@ -213,11 +206,11 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, made snaps
 }
 
 // planRequest is the plan for one run.
-func (s *site) planRequest(made snapshotID, of subject, now time.Time) *sdk.CreateBackupPlanRequest {
+func (s *site) planRequest(api *alicloud.HBR, made snapshotID, of subject) *sdk.CreateBackupPlanRequest {
 	request := &sdk.CreateBackupPlanRequest{
 		SourceType: tea.String(sourceType(made.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
 		BackupType: tea.String("COMPLETE"), Schedule: tea.String(neverScheduled),
-		Retention: tea.Int64(s.retention.daysFor(of.timeToLive(now))),
+		Retention: s.retentionDays(api, of),
 	}
 	if s.speedLimit != "" {
 		request.SpeedLimit = tea.String(s.speedLimit)
