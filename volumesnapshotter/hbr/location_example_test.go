@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 )
 
 // TestTheExampleIsALocation loads what deploy/ shows as the API server and then the plugin
@@ -31,5 +35,22 @@ func TestTheExampleIsALocation(t *testing.T) {
 		if _, err := parseLocation(example.Spec.Config); err != nil {
 			t.Errorf("%v in:\n%s", err, text)
 		}
+	}
+}
+
+// TestTheReferenceHasValidSettings holds that the settings which the reference shows for
+// another kind of storage are accepted.
+func TestTheReferenceHasValidSettings(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(section(t, "Restore"), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d blocks of YAML, want 1", len(blocks))
+	}
+	configMap := &corev1.ConfigMap{}
+	if err := yaml.UnmarshalStrict([]byte(blocks[0][1]), configMap); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settings.Decode[storageclass.Mapping](configMap); err != nil {
+		t.Error(err)
 	}
 }
