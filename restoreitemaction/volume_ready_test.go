@@ -250,18 +250,6 @@ func (annotatedVolumes) VolumeID(pv *corev1.PersistentVolume) string { return pv
 
 func TestVolumeReadyLeavesAVolumeToTheFirstProviderThatKnowsIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.volumes.states["f-new"] = &state{polls: 1}
-	w.volumes.states["d-new"] = &state{polls: 1}
-	both := func() *restoreitemaction.VolumeReady {
-		log, _ := logrustest.NewNullLogger()
-		disks := volumesOfProcess{w.volumes, &steps{}}
-		action := restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace),
-			restoreitemaction.Provider{Name: "velero.io/" + provider, Volumes: annotatedVolumes{disks}},
-			restoreitemaction.Provider{Name: provider, Volumes: disks})
-		t.Cleanup(action.Close)
-		return action
-	}
 	tests := []struct {
 		name   string
 		change func(*corev1.PersistentVolume)
@@ -276,11 +264,21 @@ func TestVolumeReadyLeavesAVolumeToTheFirstProviderThatKnowsIt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			input := w.input(t, disk("d-new"))
+			t.Parallel()
+			w := newWorld(t)
+			w.volumes.states["f-new"] = &state{polls: 1}
+			w.volumes.states["d-new"] = &state{polls: 1}
+			log, _ := logrustest.NewNullLogger()
+			disks := volumesOfProcess{w.volumes, &steps{}}
+			action := restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace),
+				restoreitemaction.Provider{Name: "velero.io/" + provider, Volumes: annotatedVolumes{disks}},
+				restoreitemaction.Provider{Name: provider, Volumes: disks})
+			t.Cleanup(action.Close)
 			pv := disk("d-new")
+			input := w.input(t, pv)
 			tt.change(pv)
 			input.Item = asItem(t, pv)
-			output, err := both().Execute(input)
+			output, err := action.Execute(input)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -71,6 +71,7 @@ func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			got, found, err := log.Find(t.Context(), tt.run, tt.subject)
 			must(t, err)
 			if got != tt.want || found != (tt.want != "") {
