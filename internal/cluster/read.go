@@ -11,6 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -55,6 +56,24 @@ func (c *Cluster) ID(ctx context.Context) (string, error) {
 	defer c.mu.Unlock()
 	c.id = string(namespace.UID)
 	return c.id, nil
+}
+
+// What ACK notes of its clusters, in kube-system. Source: pkg/metadata of
+// kubernetes-sigs/alibaba-cloud-csi-driver.
+const (
+	profileACK   = "ack-cluster-profile"
+	profileACKID = "clusterid"
+)
+
+// ACKID returns the id by which Alibaba Cloud knows the cluster, "" for one that is not
+// of ACK.
+func (c *Cluster) ACKID(ctx context.Context) (string, error) {
+	profile := &corev1.ConfigMap{}
+	err := c.get(ctx, "ConfigMap", metav1.NamespaceSystem, profileACK, profile)
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	return profile.Data[profileACKID], err
 }
 
 // Backup returns the Backup of that name.

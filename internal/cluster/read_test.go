@@ -239,6 +239,37 @@ func TestIDIsAskedForOnce(t *testing.T) {
 	}
 }
 
+func TestACKID(t *testing.T) {
+	t.Parallel()
+	profile := func(data map[string]string) client.Object {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "ack-cluster-profile"}, Data: data}
+	}
+	refused := errors.New("not now")
+	refusing := interceptor.NewClient(newClient(t), interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return refused },
+	})
+	tests := []struct {
+		name    string
+		api     client.Client
+		want    string
+		wantErr error
+	}{
+		{"a cluster of ACK", newClient(t, profile(map[string]string{"clusterid": "c82e6987", "vpcid": "vpc-1"})), "c82e6987", nil},
+		{"a cluster of others", newClient(t), "", nil},
+		{"a profile without an id", newClient(t, profile(nil)), "", nil},
+		{"a profile that cannot be read", refusing, "", refused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := cluster.New(tt.api, namespace).ACKID(t.Context())
+			if got != tt.want || !errors.Is(err, tt.wantErr) {
+				t.Errorf("id %q, error %v, want %q, %v", got, err, tt.want, tt.wantErr)
+			}
+		})
+	}
+}
+
 func TestRefusedListsSayWhatWasListed(t *testing.T) {
 	t.Parallel()
 	here := cluster.New(interceptor.NewClient(newClient(t), interceptor.Funcs{

@@ -164,13 +164,9 @@ func (f *filling) beginAgentless(ctx context.Context, from snapshot, to source) 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
 // job does not tell where it writes, and both write the same.
 func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination) (id, waiting string, err error) {
-	clusterUID, err := f.cluster.ID(ctx)
+	clusterID, err := f.registered(ctx, f.api)
 	if err != nil {
 		return "", "", err
-	}
-	clusterID, err := f.agents.Registered(ctx, registry{f.api}, f.identifier(clusterUID))
-	if err != nil {
-		return "", "", fail(checkingClient, "cluster "+f.identifier(clusterUID), err)
 	}
 	waiting, err = f.agents.Ready(ctx, to.at.Node)
 	if err != nil || waiting != "" {

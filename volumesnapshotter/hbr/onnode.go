@@ -49,9 +49,9 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	if known := jobNamed(begun, of.planName()); known != nil {
 		return known.id, "", nil
 	}
-	clusterID, err := s.agents.Registered(ctx, registry{api}, s.identifier(of.clusterID))
+	clusterID, err := s.registered(ctx, api)
 	if err != nil {
-		return "", "", fail(checkingClient, "cluster "+s.identifier(of.clusterID), err)
+		return "", "", err
 	}
 	at, waiting, err := s.place(ctx, of, pv, begun)
 	if err != nil || waiting != "" {
@@ -85,12 +85,28 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	return job, "", err
 }
 
-// identifier is what Cloud Backup is told that the cluster is.
-func (s *site) identifier(clusterID string) string {
-	if s.clusterID != "" {
-		return s.clusterID
+// registered returns the id by which Cloud Backup knows this cluster, whose client then can
+// have its token.
+func (s *site) registered(ctx context.Context, api *alicloud.HBR) (string, error) {
+	identifier, err := s.identifier(ctx)
+	if err != nil {
+		return "", err
 	}
-	return clusterID
+	id, err := s.agents.Registered(ctx, registry{api}, identifier)
+	return id, fail(checkingClient, "cluster "+identifier, err)
+}
+
+// identifier is what Cloud Backup is told that the cluster is: the id that the location or
+// ACK has for it, else one that no other cluster has.
+func (s *site) identifier(ctx context.Context) (string, error) {
+	if s.clusterID != "" {
+		return s.clusterID, nil
+	}
+	id, err := s.cluster.ACKID(ctx)
+	if err != nil || id != "" {
+		return id, err
+	}
+	return s.cluster.ID(ctx)
 }
 
 // jobsOnNodes returns the jobs on nodes of a backup.

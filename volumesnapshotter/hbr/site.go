@@ -34,7 +34,10 @@ type Cluster interface {
 	// Client returns a client that knows the types of core, apps, scheduling.k8s.io and
 	// storage.k8s.io.
 	Client() (client.Client, error)
+	// ID tells this cluster from all others, ACKID is the one that Alibaba Cloud knows it by,
+	// "" for none.
 	ID(ctx context.Context) (string, error)
+	ACKID(ctx context.Context) (string, error)
 	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
 	Backups(ctx context.Context) ([]velerov1.Backup, error)
 	Restores(ctx context.Context) ([]velerov1.Restore, error)
