@@ -153,8 +153,8 @@ func volumeRules() []diagnosis.Rule {
 	return []diagnosis.Rule{
 		{Message: reasonBlock, Remedy: "leave disks to ECS snapshots (config key enableECSSnapshot), which take block devices, or leave the volume out of the backup"},
 		{Message: "SOURCE_NOT_EXIST", Remedy: "the files are not where the client looks: find the kubelet's root on that node (--root-dir of its command line or of its configuration), resolve symbolic links in it (ls -al), set it as the config key kubeletRootDir and have deploy/hbr-client mount it; of hostPath volumes the client sees those below hostPathRoot alone"},
-		{Message: "bound time out", Remedy: "the claim that the restore made stays unbound: its events tell why (kubectl describe pvc); common causes are a StorageClass that this cluster lacks, a disk category or file system that its zone lacks, a CNFS that is not ready, volumeBindingMode Immediate in a cluster of several zones, and nodes without room"},
-		{Message: "create cluster resources timeout", Remedy: "what the restore made in the cluster for its own use did not become ready: the events of the pod and the claim tell why"},
+		{Message: "bound time out", Remedy: "the claim that was made for the job stays unbound: its events tell why (kubectl describe pvc); common causes are a StorageClass that this cluster lacks, a disk category or file system that its zone lacks, a CNFS that is not ready, volumeBindingMode Immediate in a cluster of several zones, and nodes without room"},
+		{Message: "create cluster resources timeout", Remedy: "what was made in the cluster for the job did not become ready: the events of the pod and the claim tell why"},
 		{Message: "PROCESS hbr partially completed", Remedy: "some files were not backed up: files that were deleted or changed meanwhile, or a storage plug-in that Cloud Backup does not support; what was backed up can be restored; " + jobsInConsole},
 	}
 }
