@@ -94,7 +94,7 @@ func (f *filling) besideTheOld(ctx context.Context, pv *corev1.PersistentVolume)
 		old, below = volume.SetBucket(pv, to.bucket, prefixOf(path.Dir(directory))), "/"+path.Base(directory)
 	case to.server != "":
 		old, below = volume.SetFileSystem(pv, to.server, path.Dir(to.path)), "/"+path.Base(to.path)
-	case f.order.snapshot.source.node != "" || f.order.snapshot.kind == volume.KindHostPath || f.order.snapshot.kind == volume.KindLocal:
+	case volume.LocalPath(pv) != "":
 		if err := f.isFree(ctx, pv); err != nil {
 			return destination{}, "", err
 		}

@@ -122,7 +122,7 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	of := current.subject(ctx, tags)
-	made := ""
+	var made string
 	switch begun, err := current.snapshot(ctx, id, of); {
 	case err != nil:
 		err = fail(backingUp, "PersistentVolume "+of.name, err)

@@ -133,7 +133,7 @@ func TestARestoreThatCannotBeBegun(t *testing.T) {
 				test.before(t, w)
 			}
 			ordered, err := w.CreateVolumeFromSnapshot(id, "", "", nil)
-			said := ""
+			var said string
 			if err != nil {
 				said = err.Error()
 			} else {
