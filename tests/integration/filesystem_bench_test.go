@@ -14,9 +14,11 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
@@ -98,6 +100,27 @@ func (b *fileBench) beginBackup(t *testing.T, name string) {
 	b.cli(t, "backup", "create", name, "--storage-location", b.name, "--volume-snapshot-locations", b.name, "--include-namespaces", b.name)
 }
 
+// restoreFiles restores a backup and fails unless the restore ends in a phase, in time. args are added.
+func (b *fileBench) restoreFiles(t *testing.T, phase velerov1.RestorePhase, name, backup string, args ...string) *velerov1.Restore {
+	t.Helper()
+	b.begin(t, name, backup, args...)
+	restore := &velerov1.Restore{}
+	err := poll.Until(t.Context(), timeout, "the restore "+name+" to end", func(ctx context.Context) error {
+		if err := b.get(ctx, name, restore); err != nil {
+			return err
+		}
+		if restore.Status.CompletionTimestamp == nil {
+			return fmt.Errorf("it is %s", restore.Status.Phase)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	b.wantPhase(t, restore, phase)
+	return restore
+}
+
 // takenSnapshot is what Velero keeps of a snapshot (internal/volume/native_snapshot.go), as far as tests ask.
 type takenSnapshot struct {
 	Spec struct {
@@ -167,32 +190,43 @@ func (b *fileBench) backups(t *testing.T) []velerov1.Backup {
 	return backups.Items
 }
 
-// leftovers are the objects in the cluster that were made for jobs, and what is noted of these.
+// runKey is the label by which objects that were made for a job tell of which backup or restore.
+const runKey = "alibabacloud.com/hbr-run"
+
+// leftovers are the objects in the cluster that were made for jobs, what is noted of these, and volumes that are held.
 func (s *suite) leftovers(t *testing.T) []string {
 	t.Helper()
+	return s.leftoversOf(t, "")
+}
+
+// leftoversOf are the leftovers of the backup or restore with an UID; "" means all.
+func (s *suite) leftoversOf(t *testing.T, run string) []string {
+	t.Helper()
 	found := []string{}
-	inVelero := client.InNamespace(controlplane.VeleroNamespace)
-	made := client.HasLabels{"alibabacloud.com/hbr"}
 	for _, l := range []struct {
-		kind  string
-		list  client.ObjectList
-		which []client.ListOption
+		kind   string
+		list   client.ObjectList
+		labels client.ListOption
 	}{
-		{"Pod", &corev1.PodList{}, []client.ListOption{made, inVelero}},
-		{"PersistentVolumeClaim", &corev1.PersistentVolumeClaimList{}, []client.ListOption{made, inVelero}},
-		{"PersistentVolume", &corev1.PersistentVolumeList{}, []client.ListOption{made}},
-		{"note", &corev1.ConfigMapList{}, []client.ListOption{client.HasLabels{"alibabacloud.com/begun"}, inVelero}},
-		{"stash", &corev1.ConfigMapList{}, []client.ListOption{client.HasLabels{"alibabacloud.com/volume-ready"}, inVelero}},
-		{"held PersistentVolume", &corev1.PersistentVolumeList{}, []client.ListOption{client.MatchingLabels{"alibabacloud.com/volume-ready": "held"}}},
+		{"Pod", &corev1.PodList{}, client.HasLabels{runKey}},
+		{"PersistentVolumeClaim", &corev1.PersistentVolumeClaimList{}, client.HasLabels{runKey}},
+		{"PersistentVolume", &corev1.PersistentVolumeList{}, client.HasLabels{runKey}},
+		{"note", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/begun"}},
+		{"stash", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/volume-ready"}},
+		{"held PersistentVolume", &corev1.PersistentVolumeList{}, client.MatchingLabels{"alibabacloud.com/volume-ready": "held"}},
 	} {
-		must(t, s.cp.Client.List(t.Context(), l.list, l.which...))
-		objects, err := meta.ExtractList(l.list)
-		must(t, err)
-		for _, object := range objects {
-			named, err := meta.Accessor(object)
-			must(t, err)
-			found = append(found, l.kind+" "+named.GetName())
-		}
+		must(t, s.cp.Client.List(t.Context(), l.list, l.labels))
+		must(t, meta.EachListItem(l.list, func(object runtime.Object) error {
+			one, err := meta.Accessor(object)
+			if err != nil {
+				return err
+			}
+			owned := slices.ContainsFunc(one.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return string(o.UID) == run })
+			if run == "" || one.GetLabels()[runKey] == run || owned {
+				found = append(found, l.kind+" "+one.GetName())
+			}
+			return nil
+		}))
 	}
 	slices.Sort(found)
 	return found

@@ -77,7 +77,7 @@ func (b *fileBench) fileKinds() []fileKind {
 		{name: "oss", number: 5, source: at(onOSS), takenBy: takenByHBR},
 		{name: "oss-flex", number: 2, source: flex("alicloud/oss", map[string]string{"bucket": fileBucket}), takenBy: takenByHBR},
 		{name: "cpfs", number: 3, source: at(onCPFS), takenBy: takenByHBR},
-		{name: "local", number: 2, source: at(onNode), options: fileOptions{node: worker(1)}, takenBy: takenByHBR},
+		{name: "local", number: 2, source: at(onNode), takenBy: takenByHBR},
 		{name: "local-csi", number: 1, source: csi("localplugin.csi.alibabacloud.com"), takenBy: takenByHBR},
 		{name: "nfs", number: 2, source: at(onNFS), takenBy: takenByHBR},
 		{name: "csi", number: 3, source: csi("file.csi.example.com"), takenBy: takenByHBR},
@@ -110,6 +110,9 @@ func (s *fileSuite) testAllKinds(t *testing.T) {
 		kind.options.empty = kind.takenBy != takenByHBR || kind.name == "oss-flex"
 		for number := range kind.number {
 			name := fmt.Sprintf("%s-%d", kind.name, number)
+			if kind.name == "local" {
+				kind.options.node = worker(number)
+			}
 			v := b.createFileVolume(t, name, kind.source(t, name), kind.options)
 			volumes = append(volumes, v)
 			want[v.pv.Name] = kind.takenBy

@@ -60,6 +60,9 @@ func TestFileSystems(t *testing.T) { //nolint:tparallel // What follows the case
 	t.Run("case", func(t *testing.T) {
 		t.Run("NAS and OSS volumes are restored into directories of their own", s.testAgentless)
 		t.Run("of 50 volumes of all kinds each is taken by one snapshotter", s.testAllKinds)
+		t.Run("volumes are backed up and restored through nodes", s.testOnNodes)
+		t.Run("volumes are restored as those of another kind", s.testFileConversions)
+		t.Run("disks that are not snapshotted are backed up by files, and block devices are refused", s.testDisksByFiles)
 	})
 	t.Run("no secret is in what the CLI says", func(t *testing.T) { must(t, s.secrets.in("the CLI's output", s.said.String())) })
 }

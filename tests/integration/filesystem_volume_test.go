@@ -278,6 +278,17 @@ func (b *fileBench) filesOf(t *testing.T, pv *corev1.PersistentVolume) map[strin
 	return found
 }
 
+// empty deletes all files of a volume that is a directory of its own.
+func (b *fileBench) empty(t *testing.T, pv *corev1.PersistentVolume) {
+	t.Helper()
+	dir := b.dirOf(t, pv)
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	for _, entry := range entries {
+		must(t, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+}
+
 // overwrite changes the files of a volume, so that those of a restore are not mistaken for them.
 func (v *fileVolume) overwrite(t *testing.T) {
 	t.Helper()

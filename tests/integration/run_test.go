@@ -34,8 +34,8 @@ func (v *vault) completedBackup(t *testing.T, name, namespace string, args ...st
 	backup := v.backup(t, name, namespace, args...)
 	if status := backup.Status; status.Phase != velerov1.BackupPhaseCompleted || status.Errors+status.Warnings > 0 {
 		logs, err := v.tryCLI(t.Context(), "backup", "logs", name)
-		t.Fatalf("backup %s is %s with %d errors and %d warnings: %s\n%s (%v)",
-			name, status.Phase, status.Errors, status.Warnings, status.FailureReason, logs, err)
+		t.Fatalf("backup %s is %s with %d errors and %d warnings: %s %v\n%s (%v)",
+			name, status.Phase, status.Errors, status.Warnings, status.FailureReason, status.ValidationErrors, logs, err)
 	}
 }
 
