@@ -11,11 +11,12 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ram "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 )
+
+// maxPolls is how many polls begin a job at most.
+const maxPolls = 12
 
 // attempt is something that the plugin does on the volume of a shop.
 type attempt struct {
@@ -45,13 +46,11 @@ func (o operation) try(t *testing.T, way method, policy ram.Policy) string {
 	maps.Copy(config, o.config)
 	a := &attempt{shop: newShop(t, config)}
 	if o.ofBucket {
-		a.pv.Spec.PersistentVolumeSource = bucketDirectory("oss-1", "/app").Spec.PersistentVolumeSource
-		ref := a.pv.Spec.CSI.NodePublishSecretRef
-		a.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Name}})
+		a.pv = volumeOf(t, "oss-1", ossSpec)
 	}
 	a.open(t)
 	if way != agentless {
-		a.install(t)
+		a.install(t, nil)
 		a.serve(t)
 	}
 	if o.prepare != nil {
@@ -67,7 +66,7 @@ func (o operation) try(t *testing.T, way method, policy ram.Policy) string {
 // grant replaces the policy of Velero's user.
 func (a *attempt) grant(t *testing.T, policy ram.Policy) {
 	t.Helper()
-	if err := a.sim.Accounts().SetPolicy(ram.UserARN("1000000000000001", "velero"), policy); err != nil {
+	if err := a.sim.Accounts().SetPolicy(ram.UserARN(theAccount, "velero"), policy); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,7 +84,7 @@ func (a *attempt) backUp(t *testing.T) string {
 // awaitBackup waits until the backup has ended.
 func (a *attempt) awaitBackup(t *testing.T) string {
 	t.Helper()
-	return a.poll(t, func() (velero.OperationProgress, error) { return a.backupProgress(t) })
+	return a.outcome(t, func() (velero.OperationProgress, error) { return a.backupProgress(t) })
 }
 
 func (a *attempt) backupProgress(t *testing.T) (velero.OperationProgress, error) {
@@ -120,7 +119,7 @@ func (a *attempt) begunBackup(t *testing.T) {
 // cancelBackup cancels the backup that is under way.
 func (a *attempt) cancelBackup(t *testing.T) string {
 	t.Helper()
-	return told(a.CancelSnapshot(t.Context(), backupNamed("b-1", ""), a.config, a.pv.Name, ""))
+	return errorText(a.CancelSnapshot(t.Context(), backupNamed("b-1", ""), a.config, a.pv.Name, ""))
 }
 
 // made has the vault made.
@@ -150,7 +149,7 @@ func (a *attempt) madeWithALoss(t *testing.T) {
 func (a *attempt) abandoned(t *testing.T) {
 	t.Helper()
 	a.begunBackup(t)
-	for range maxPolls {
+	for range maxPolls { // It takes less than that.
 		a.pass(t)
 	}
 	a.end(t)
@@ -183,16 +182,6 @@ func (a *attempt) awaitPlan(t *testing.T) string {
 	return a.saidOfPlans(t, before)
 }
 
-// plans returns the ids of all plans.
-func (a *attempt) plans(t *testing.T) []string {
-	t.Helper()
-	got, err := a.sim.HBR().Inventory("1000000000000001")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.Plans
-}
-
 // saidOfPlans returns what was logged where one of the plans is left.
 func (a *attempt) saidOfPlans(t *testing.T, before []string) string {
 	t.Helper()
@@ -211,7 +200,7 @@ func (a *attempt) restore(t *testing.T) string {
 	if said := a.order(t); said != "" {
 		return said
 	}
-	return a.poll(t, func() (velero.OperationProgress, error) { return a.restoreProgress(t) })
+	return a.outcome(t, func() (velero.OperationProgress, error) { return a.restoreProgress(t) })
 }
 
 // order asks for the restored volume.
@@ -219,7 +208,7 @@ func (a *attempt) order(t *testing.T) string {
 	t.Helper()
 	var err error
 	a.filled, err = a.CreateVolumeFromSnapshot(a.snapshot, "", "", nil)
-	return told(err)
+	return errorText(err)
 }
 
 func (a *attempt) restoreProgress(t *testing.T) (velero.OperationProgress, error) {
@@ -250,7 +239,7 @@ func (a *attempt) begunRestore(t *testing.T) {
 // discard gives the restore up that is under way.
 func (a *attempt) discard(t *testing.T) string {
 	t.Helper()
-	return told(a.Discard(t.Context(), theRestore(), a.config, a.filled))
+	return errorText(a.Discard(t.Context(), theRestore(), a.config, a.filled))
 }
 
 // delete deletes the backup. What is left to the retention is a warning.
@@ -273,12 +262,4 @@ func (a *attempt) agentlessBefore(t *testing.T) {
 		t.Fatalf("the backup has the id %q", a.snapshot)
 	}
 	maps.Copy(a.config, config)
-}
-
-// told returns an error's text.
-func told(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

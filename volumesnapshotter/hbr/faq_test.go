@@ -4,6 +4,7 @@ package hbr
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,17 +12,15 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
@@ -70,10 +69,10 @@ func faulty(rule fault.Rule) func(*testing.T, *shop) {
 }
 
 // serving installs the client, and lets the application run.
-func serving(changes ...func(*appsv1.DaemonSet)) func(*testing.T, *shop) {
+func serving(change func(*appsv1.DaemonSet)) func(*testing.T, *shop) {
 	return func(t *testing.T, s *shop) {
 		t.Helper()
-		s.install(t, changes...)
+		s.install(t, change)
 		s.serve(t)
 	}
 }
@@ -147,7 +146,7 @@ func faqRowsOfTheClient() []faqRow {
 		{
 			name: "the client goes before the restore", config: onNodeOnly(),
 			sentence: "hbr task finished with unexpected status: FAILED, errMsg ClientNotExist",
-			before:   serving(),
+			before:   serving(nil),
 			later: func(t *testing.T, s *shop) {
 				t.Helper()
 				if err := s.sim.HBR().RemoveAgent(s.sim.HBR().Clusters()[0].ID, "node-1"); err != nil {
@@ -161,7 +160,7 @@ func faqRowsOfTheClient() []faqRow {
 			before: func(t *testing.T, s *shop) {
 				t.Helper()
 				s.create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: "hbr-client"}})
-				serving()(t, s)
+				serving(nil)(t, s)
 				s.waitsForToken(t)
 			},
 			want: mended,
@@ -169,7 +168,7 @@ func faqRowsOfTheClient() []faqRow {
 		{
 			name: "the client looks in another directory than the kubelet's", config: map[string]string{"method": string(onNode), "kubeletRootDir": "/data/kubelet"},
 			sentence: "hbr task finished with unexpected status: FAILED, errMsg SOURCE_NOT_EXIST",
-			before:   serving(),
+			before:   serving(nil),
 			want:     failedSnapshot, remedy: "set it as the config key kubeletRootDir",
 		},
 	}
@@ -181,26 +180,23 @@ func faqRowsOfTheCluster() []faqRow {
 			name: "the image of the Pod that mounts the volume is not there", sentence: "create cluster resources timeout", config: onNodeOnly(),
 			before: func(t *testing.T, s *shop) {
 				t.Helper()
-				s.install(t)
+				s.install(t, nil)
 				s.nodes.SetFaults(node.Faults{Pull: noImage})
 			},
 			want: failedSnapshot, remedy: "the events of the pod and the claim tell why",
 		},
 		{
 			name: "the same in a restore", sentence: "create cluster resources timeout", config: onNodeOnly(),
-			before: serving(),
+			before: serving(nil),
 			later:  func(t *testing.T, s *shop) { t.Helper(); s.nodes.SetFaults(node.Faults{Pull: noImage}) },
 			want:   failedVolume, remedy: "the events of the pod and the claim tell why",
 		},
 		{
 			name:     "the class of the restored volume provisions nothing",
 			sentence: "wait for created tmp pvc default/demo-pvc-for-convert202311151045 for convertion bound time out", //nolint:misspell // So the backup center writes it.
+			volume:   func(pv *corev1.PersistentVolume) { pv.Spec.StorageClassName = "nas" },
 			before: func(t *testing.T, s *shop) {
 				t.Helper()
-				s.create(t, &storagev1.StorageClass{
-					ObjectMeta: metav1.ObjectMeta{Name: s.pv.Spec.StorageClassName}, Provisioner: volume.DriverNAS,
-					Parameters: map[string]string{"volumeAs": "subpath", "server": mountTarget},
-				})
 				s.nodes.SetFaults(node.Faults{Provision: func(*corev1.PersistentVolumeClaim) error { return errors.New("the CNFS is not ready") }})
 			},
 			want: failedVolume, remedy: "the CNFS is not ready",
@@ -233,15 +229,7 @@ func faqRowsOfTheVolume() []faqRow {
 // waitsForToken holds that the client waits for its token, in the FAQ's words.
 func (s *shop) waitsForToken(t *testing.T) {
 	t.Helper()
-	current := &corev1.Node{}
-	if err := s.api.Get(t.Context(), client.ObjectKey{Name: "node-1"}, current); err != nil {
-		t.Fatal(err)
-	}
-	before := current.DeepCopy()
-	metav1.SetMetaDataLabel(&current.ObjectMeta, "csdr.alibabacloud.com/agent-enable", "true")
-	if err := s.api.Patch(t.Context(), current, client.MergeFrom(before)); err != nil {
-		t.Fatal(err)
-	}
+	s.relabel(t, "node-1", "csdr.alibabacloud.com/agent-enable", "true")
 	s.settle(t)
 	pods := &corev1.PodList{}
 	if err := s.api.List(t.Context(), pods, client.MatchingLabels{"app": "hbr-client"}); err != nil {
@@ -361,7 +349,7 @@ func (r *run) backUp(t *testing.T) (consequence, string) {
 	r.settle(t)
 	logged := r.said(logrus.ErrorLevel)
 	backup := backupNamed("b-1", velerov1.BackupPhaseWaitingForPluginOperations)
-	failed := r.poll(t, func() (velero.OperationProgress, error) {
+	failed := r.outcome(t, func() (velero.OperationProgress, error) {
 		r.age(t)
 		return r.process(t).SnapshotProgress(t.Context(), backup, r.config, r.pv.Name, "")
 	})
@@ -390,7 +378,7 @@ func (r *run) restore(t *testing.T) (consequence, string) {
 		return refusedVolume, err.Error()
 	}
 	held := hold(t, r.process(t), r.pv, id)
-	failed := r.poll(t, func() (velero.OperationProgress, error) {
+	failed := r.outcome(t, func() (velero.OperationProgress, error) {
 		r.age(t)
 		return r.process(t).Progress(t.Context(), theRestore(), r.config, id, held)
 	})
@@ -414,18 +402,26 @@ func (r *run) restore(t *testing.T) (consequence, string) {
 func (r *run) age(t *testing.T) {
 	t.Helper()
 	const since = "alibabacloud.com/hbr-since"
-	for _, object := range r.temporaries(t) {
-		if object.GetAnnotations()[since] == "" {
-			continue
-		}
-		before, ok := object.DeepCopyObject().(client.Object)
-		if !ok {
-			t.Fatalf("%T is no object", object)
-		}
-		object.GetAnnotations()[since] = time.Now().Add(-mountTimeout - time.Minute).UTC().Format(time.RFC3339)
-		if err := r.api.Patch(t.Context(), object, client.MergeFrom(before)); err != nil {
+	var pods corev1.PodList
+	var claims corev1.PersistentVolumeClaimList
+	for _, list := range []client.ObjectList{&pods, &claims} {
+		if err := r.api.List(t.Context(), list, client.HasLabels{"alibabacloud.com/hbr-run"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	long := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, since, time.Now().Add(-mountTimeout-time.Minute).UTC().Format(time.RFC3339)))
+	for i := range pods.Items {
+		r.patched(t, &pods.Items[i], long)
+	}
+	for i := range claims.Items {
+		r.patched(t, &claims.Items[i], long)
+	}
+}
+
+func (r *run) patched(t *testing.T, object client.Object, patch []byte) {
+	t.Helper()
+	if err := r.api.Patch(t.Context(), object, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -436,10 +432,8 @@ func (r *run) checkLeftovers(t *testing.T) {
 	t.Helper()
 	r.End(t.Context())
 	r.settle(t)
-	if left := r.temporary(t); len(left) > 0 {
-		t.Errorf("left in the cluster: %q", left)
-	}
-	r.wantRunning(t, 0)
+	r.wantTemporary(t)
+	r.wantNothingRunning(t)
 	r.repair(t)
 	r.nextBackup(t)
 	r.wantNotes(t, 0)
@@ -449,15 +443,15 @@ func (r *run) checkLeftovers(t *testing.T) {
 	r.wantInventory(t, 0, 1, 0) // The next backup's.
 }
 
-// wantRunning holds how many plans and running jobs there are.
-func (r *run) wantRunning(t *testing.T, want int) {
+// wantNothingRunning holds that there are no plans and running jobs.
+func (r *run) wantNothingRunning(t *testing.T) {
 	t.Helper()
-	got, err := r.sim.HBR().Inventory("1000000000000001")
+	got, err := r.sim.HBR().Inventory(theAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff([]int{want, want}, []int{len(got.Plans), len(got.Running)}); diff != "" {
-		t.Errorf("plans and running jobs (-want +got):\n%s", diff)
+	if len(got.Plans) > 0 || len(got.Running) > 0 {
+		t.Errorf("plans %q and running jobs %q are left", got.Plans, got.Running)
 	}
 }
 
@@ -486,7 +480,7 @@ func (r *run) nextBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.End(t.Context())
-	if failed := r.poll(t, func() (velero.OperationProgress, error) {
+	if failed := r.outcome(t, func() (velero.OperationProgress, error) {
 		return r.process(t).SnapshotProgress(t.Context(), next, r.config, pv.Name, "")
 	}); failed != "" {
 		t.Errorf("the next backup fails: %s", failed)
