@@ -13,6 +13,8 @@ import (
 
 // Limits are what a service allows.
 type Limits struct {
+	// Service is its name.
+	Service string
 	// Max is the most days.
 	Max int
 	// NoEnd says that snapshots can be kept until they are deleted.
@@ -45,7 +47,7 @@ func Parse(value string, limits Limits) (Policy, error) {
 	case limits.NoEnd:
 		return Policy{}, fmt.Errorf("allowed are backup (as long as the backup), forever, and a number of days from 1 to %d", limits.Max)
 	default:
-		return Policy{}, fmt.Errorf("allowed are backup (as long as the backup) and a number of days from 1 to %d: the service keeps nothing for ever", limits.Max)
+		return Policy{}, fmt.Errorf("allowed are backup (as long as the backup) and a number of days from 1 to %d: %s keeps nothing for ever", limits.Max, limits.Service)
 	}
 }
 

@@ -17,7 +17,7 @@ const day = 24 * time.Hour
 
 var (
 	endless = retention.Limits{Max: 65536, NoEnd: true}
-	ending  = retention.Limits{Max: 36500}
+	ending  = retention.Limits{Service: "Cloud Backup", Max: 36500}
 )
 
 func TestDaysFor(t *testing.T) {
@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 		{name: "a number of days", value: "7", limits: ending, want: retention.Days(7)},
 		{name: "the most days", value: "65536", limits: endless, want: retention.Days(65536)},
 		{name: "for ever", value: "forever", limits: endless, want: retention.Policy{}},
-		{name: "for ever, where there is an end", value: "forever", limits: ending, wantErr: "keeps nothing for ever"},
+		{name: "for ever, where there is an end", value: "forever", limits: ending, wantErr: "Cloud Backup keeps nothing for ever"},
 		{name: "no days", value: "0", limits: endless, wantErr: "from 1 to 65536"},
 		{name: "too many days", value: "36501", limits: ending, wantErr: "from 1 to 36500"},
 		{name: "something else", value: "a month", limits: endless, wantErr: "allowed are backup (as long as the backup), forever, and a number of days"},

@@ -22,28 +22,9 @@ func Adopt(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
 	adopted.Spec.VolumeMode = from.Spec.VolumeMode
 	adopted.Spec.VolumeAttributesClassName = from.Spec.VolumeAttributesClassName
 	adopted.Spec.Capacity = from.Spec.Capacity
-	if HandleIsName(adopted) {
-		adopted.Spec.CSI.VolumeHandle = adopted.Name
-	}
 	replace(&adopted.Labels, from.Labels, isOfStorageLabel)
 	replace(&adopted.Annotations, from.Annotations, isOfStorageAnnotation)
-	return adopted
-}
-
-// HandleIsName tells whether the volume handle of pv is no more than a name, by which the
-// driver finds the PersistentVolume when it deletes the storage (DeleteVolume of
-// pkg/nas and pkg/oss in kubernetes-sigs/alibaba-cloud-csi-driver). The kubelet takes
-// volumes of one handle for the same.
-func HandleIsName(pv *corev1.PersistentVolume) bool {
-	if pv.Spec.CSI == nil {
-		return false
-	}
-	switch pv.Spec.CSI.Driver {
-	case DriverNAS, DriverOSS, DriverCPFS:
-		return true
-	default:
-		return false
-	}
+	return SetHandle(adopted, adopted.Name)
 }
 
 // replace makes the entries of to whose keys are of a storage those of from.

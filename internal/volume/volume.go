@@ -149,16 +149,16 @@ func inTreeKind(source *corev1.PersistentVolumeSource) Kind {
 	}
 }
 
-// LocalPath returns the directory on the node of a local or hostPath volume, and
+// LocalPath returns the directory on the node of a local or hostPath volume, clean, and
 // "" for other volumes and for those whose driver keeps the directory to itself.
 func LocalPath(pv *corev1.PersistentVolume) string {
 	switch {
 	case FormOf(pv) != FormInTree:
 		return ""
 	case KindOf(pv) == KindLocal:
-		return pv.Spec.Local.Path
+		return directory(pv.Spec.Local.Path)
 	case KindOf(pv) == KindHostPath:
-		return pv.Spec.HostPath.Path
+		return directory(pv.Spec.HostPath.Path)
 	default:
 		return ""
 	}

@@ -148,7 +148,7 @@ func setVaultName(l *location, value string) error {
 
 // retentionLimits are our own limit, a hundred years, and that Cloud Backup has no
 // snapshots without an end. It documents the least, 1 day, alone.
-func retentionLimits() retention.Limits { return retention.Limits{Max: 36500} }
+func retentionLimits() retention.Limits { return retention.Limits{Service: "Cloud Backup", Max: 36500} }
 
 func setRetention(l *location, value string) error {
 	policy, err := retention.Parse(value, retentionLimits())

@@ -115,7 +115,7 @@ func (f *filling) isFree(ctx context.Context, pv *corev1.PersistentVolume) error
 	}
 	for i := range all {
 		other := &all[i]
-		if other.Name == pv.Name || volume.LocalPath(other) != volume.LocalPath(pv) || volume.OnlyNode(other) != volume.OnlyNode(pv) || mount.IsTemporary(other) {
+		if other.Name == pv.Name || mount.IsTemporary(other) || !volume.Overlaps(other, pv) {
 			continue
 		}
 		return final.Errorf("the directory %s of the node %s is that of the PersistentVolume %s, whose files would be overwritten: "+

@@ -38,7 +38,7 @@ func (v subject) owner() mount.Owner {
 // what it waits for. To call it again begins no second one.
 func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (job, waiting string, err error) {
 	if of.backup == nil {
-		return "", "", errUnread
+		return "", "", final.Of(errUnread)
 	}
 	s.nodes.Lock() // Two volumes must not choose the same node.
 	defer s.nodes.Unlock()

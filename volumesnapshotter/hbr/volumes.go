@@ -180,16 +180,13 @@ func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	default:
 		return pv.DeepCopy()
 	}
-	if volume.HandleIsName(placed) {
-		placed.Spec.CSI.VolumeHandle = o.handle(pv)
-	}
-	return placed
+	return volume.SetHandle(placed, o.handle(pv))
 }
 
-// handle returns a volume handle that no other PersistentVolume has: where it was the
-// name of this one it still is.
+// handle returns the name in the volume handle, which no other PersistentVolume has: where
+// it was the name of this one it still is.
 func (o order) handle(pv *corev1.PersistentVolume) string {
-	switch had := pv.Spec.CSI.VolumeHandle; had {
+	switch had := volume.HandleName(pv); had {
 	case pv.Name, pv.Annotations[annotationOriginalName]:
 		return pv.Name
 	default:

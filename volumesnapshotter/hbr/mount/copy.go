@@ -3,7 +3,6 @@
 package mount
 
 import (
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,28 +25,10 @@ func (t temporary) copyOf(pv *corev1.PersistentVolume) *corev1.PersistentVolume 
 	copied.Spec.ClaimRef = &corev1.ObjectReference{
 		APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: t.cluster.Namespace(), Name: t.owner.name(),
 	}
-	if csi := copied.Spec.CSI; csi != nil {
-		csi.VolumeHandle = handleOf(csi, t.owner.name())
-	}
 	if flex := copied.Spec.FlexVolume; flex != nil && flex.SecretRef != nil && flex.SecretRef.Namespace == "" && pv.Spec.ClaimRef != nil {
 		flex.SecretRef.Namespace = pv.Spec.ClaimRef.Namespace // By default the kubelet takes that of the claim.
 	}
-	return copied
-}
-
-// handleOf returns the volume handle of a copy. The kubelet takes volumes with equal
-// handles for one, and the copy may be of another directory; so it is another one where
-// it is only a name.
-func handleOf(csi *corev1.CSIPersistentVolumeSource, name string) string {
-	switch csi.Driver {
-	case volume.DriverNAS, volume.DriverOSS, volume.DriverCPFS:
-		return name
-	case volume.DriverBMCPFS:
-		fileSystem, _, _ := strings.Cut(csi.VolumeHandle, "+") // What is behind it makes the handle unique.
-		return fileSystem + "+" + name
-	default:
-		return csi.VolumeHandle
-	}
+	return volume.SetHandle(copied, t.owner.name()) // It may be of another directory.
 }
 
 // claimOfCopy returns the temporary claim that is bound to a copy alone.

@@ -62,7 +62,7 @@ func SeesHostPath(root string, pv *corev1.PersistentVolume) bool {
 			return false
 		}
 	}
-	return isBelow(HostPathOf(pv), root)
+	return volume.IsBelow(volume.LocalPath(pv), root)
 }
 
 // visible returns a final error for a volume that the client does not see on any node.
@@ -71,7 +71,7 @@ func (c Config) visible(pv *corev1.PersistentVolume) error {
 	case volume.IsBlock(pv):
 		return final.Errorf("the volume %s is a block device", pv.Name)
 	case volume.KindOf(pv) == volume.KindHostPath && !SeesHostPath(c.HostPathRoot, pv):
-		return final.Errorf("the volume %s: the Cloud Backup client does not see the directory %s (config key hostPathRoot)", pv.Name, HostPathOf(pv))
+		return final.Errorf("the volume %s: the Cloud Backup client does not see the directory %s (config key hostPathRoot)", pv.Name, volume.LocalPath(pv))
 	case volume.KindOf(pv) != volume.KindHostPath && pluginDirectory(pv) == "":
 		return final.Errorf("the volume %s: %w", pv.Name, errNoDirectory)
 	default:
@@ -103,7 +103,7 @@ func directoryIn(kubeletRoot string, pod *corev1.Pod, pv *corev1.PersistentVolum
 		return "", errNotMounting
 	}
 	if volume.KindOf(pv) == volume.KindHostPath {
-		return HostPathOf(pv), nil // The kubelet mounts nothing of its own.
+		return volume.LocalPath(pv), nil // The kubelet mounts nothing of its own.
 	}
 	plugin := pluginDirectory(pv)
 	if plugin == "" {
@@ -162,9 +162,4 @@ func pluginDirectory(pv *corev1.PersistentVolume) string {
 	default:
 		return ""
 	}
-}
-
-// HostPathOf returns the directory of a hostPath volume, clean.
-func HostPathOf(pv *corev1.PersistentVolume) string {
-	return path.Clean("/" + volume.LocalPath(pv))
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
@@ -249,7 +250,7 @@ func TestVolumesThatShareStorage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := sharesStorage(volumeFrom(t, tt.pv), volumeFrom(t, tt.other)); got != tt.want {
+			if got := volume.Contains(volumeFrom(t, tt.pv), volumeFrom(t, tt.other)); got != tt.want {
 				t.Errorf("shared: %v, want %v", got, tt.want)
 			}
 		})

@@ -480,26 +480,6 @@ func TestWhatAPodSaysOfItself(t *testing.T) {
 	}
 }
 
-func TestHandlesOfCopies(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, driver, handle, want string }{
-		{"NAS", "nasplugin.csi.alibabacloud.com", "nas-1", "copy"},
-		{"OSS", "ossplugin.csi.alibabacloud.com", "oss-1", "copy"},
-		{"CPFS", "cpfsplugin.csi.alibabacloud.com", "cpfs-1", "copy"},
-		{"CPFS for Lingjun keeps its file system", "bmcpfsplugin.csi.alibabacloud.com", "bmcpfs-1+a", "bmcpfs-1+copy"},
-		{"a disk", "diskplugin.csi.alibabacloud.com", "d-1", "d-1"},
-		{"another driver", "cephfs.csi.ceph.com", "0001-0024", "0001-0024"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := handleOf(&corev1.CSIPersistentVolumeSource{Driver: tt.driver, VolumeHandle: tt.handle}, "copy"); got != tt.want {
-				t.Errorf("handle %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
 // TestTheSecretOfAFlexVolume holds that it is that of the original's namespace, not of the copy's.
 func TestTheSecretOfAFlexVolume(t *testing.T) {
 	t.Parallel()

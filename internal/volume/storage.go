@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volume
+
+import (
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Contains tells whether the storage of other is that of pv, or a part of it: to delete the
+// storage of pv would delete that of other.
+func Contains(pv, other *corev1.PersistentVolume) bool {
+	if a, b := pv.Spec.CSI, other.Spec.CSI; a != nil && b != nil && a.Driver == b.Driver && a.VolumeHandle == b.VolumeHandle {
+		return true
+	}
+	if id := DiskID(pv); id != "" {
+		return id == DiskID(other)
+	}
+	has, its := partOf(pv), partOf(other)
+	return has.of != "" && has.of == its.of && IsBelow(its.path, has.path)
+}
+
+// Overlaps tells whether the storage of one of two PersistentVolumes is that of the other,
+// or a part of it: to write into the one could overwrite the other.
+func Overlaps(a, b *corev1.PersistentVolume) bool { return Contains(a, b) || Contains(b, a) }
+
+// part is a directory of a storage.
+type part struct {
+	// of is the storage, empty for one that has no directories or is not known.
+	of string
+	// path is absolute and clean.
+	path string
+}
+
+// partOf returns what a volume is of a file system, of a bucket or of a node.
+func partOf(pv *corev1.PersistentVolume) part {
+	if fs, ok := FileSystemOf(pv); ok && fs.Server != "" {
+		return part{of: "server " + fs.Server, path: fs.Path}
+	}
+	if bucket, ok := BucketOf(pv); ok && bucket.Name != "" {
+		return part{of: "bucket " + bucket.Name, path: path.Join("/", bucket.Path)}
+	}
+	if local := LocalPath(pv); local != "" {
+		return part{of: "node " + OnlyNode(pv), path: local}
+	}
+	return part{}
+}
+
+// IsBelow tells whether a clean path is root or below it.
+func IsBelow(it, root string) bool {
+	return it == root || strings.HasPrefix(it, strings.TrimSuffix(root, "/")+"/")
+}
+
+// SetHandle returns pv with a volume handle that is its own by a name, as far as a handle is
+// a name: the kubelet takes volumes of one handle for the same. By a handle that is all of
+// it, as for NAS and OSS, the driver finds the PersistentVolume of that name when it
+// deletes the storage (DeleteVolume of pkg/nas and pkg/oss in
+// kubernetes-sigs/alibaba-cloud-csi-driver). That of CPFS for Lingjun is a name behind
+// the file system; other handles are ids and stay.
+func SetHandle(pv *corev1.PersistentVolume, name string) *corev1.PersistentVolume {
+	set := pv.DeepCopy()
+	if set.Spec.CSI == nil {
+		return set
+	}
+	switch set.Spec.CSI.Driver {
+	case DriverNAS, DriverOSS, DriverCPFS:
+		set.Spec.CSI.VolumeHandle = name
+	case DriverBMCPFS:
+		fileSystem, _, _ := strings.Cut(set.Spec.CSI.VolumeHandle, "+")
+		set.Spec.CSI.VolumeHandle = fileSystem + "+" + name
+	}
+	return set
+}
+
+// HandleName returns the part of the volume handle of pv that SetHandle sets, "" for none.
+func HandleName(pv *corev1.PersistentVolume) string {
+	if pv.Spec.CSI == nil {
+		return ""
+	}
+	switch pv.Spec.CSI.Driver {
+	case DriverNAS, DriverOSS, DriverCPFS:
+		return pv.Spec.CSI.VolumeHandle
+	case DriverBMCPFS:
+		_, name, _ := strings.Cut(pv.Spec.CSI.VolumeHandle, "+")
+		return name
+	default:
+		return ""
+	}
+}
