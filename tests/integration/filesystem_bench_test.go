@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,25 +38,52 @@ const (
 	policyDisks     = "ecs.json"
 )
 
+// diskLocation is the volume snapshot location of disks that benches share. Each backup has one: where there is one of a
+// provider, Velero makes all backups with it, and where there are two it makes none that does not name one.
+const diskLocation = "disks"
+
+// newDiskLocation creates diskLocation.
+func (s *fileSuite) newDiskLocation(t *testing.T) {
+	t.Helper()
+	v := s.newVault(t, diskLocation, vaultOptions{more: []string{ramPolicy(t, policyDisks)}})
+	v.newSnapshotLocation(t, diskLocation, diskProvider, nil)
+}
+
 // fileBench is what one test of file systems has for itself: a vault whose user has policies in deploy/ram, and a volume
 // snapshot location of Cloud Backup. All of these, the location's Secret and the namespace of the application have the
 // bench's name.
 type fileBench struct {
 	*vault
 
-	nodes *node.Cluster
+	// disks is the bench's location of disks, by default diskLocation.
+	disks   string
+	nodes   *node.Cluster
+	orphans *names
 }
 
-// newFileBench creates all of a bench but the namespace. config replaces keys of the snapshot location's config.
+// newFileBench creates all of a bench but the namespace. config replaces keys of the snapshot location's config, and
+// policies are names of files in deploy/ram.
 func (s *fileSuite) newFileBench(t *testing.T, name string, config map[string]string, policies ...string) *fileBench {
 	t.Helper()
-	var more []string
-	for _, policy := range policies {
-		content, err := os.ReadFile("../../deploy/ram/" + policy)
-		must(t, err)
-		more = append(more, string(content))
+	contents := make([]string, len(policies))
+	for i, policy := range policies {
+		contents[i] = ramPolicy(t, policy)
 	}
-	b := &fileBench{vault: s.newVault(t, name, vaultOptions{more: more}), nodes: s.nodes}
+	return s.newFileBenchWith(t, name, config, contents...)
+}
+
+// ramPolicy is a file in deploy/ram.
+func ramPolicy(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile("../../deploy/ram/" + name)
+	must(t, err)
+	return string(content)
+}
+
+// newFileBenchWith is newFileBench with the text of the policies.
+func (s *fileSuite) newFileBenchWith(t *testing.T, name string, config map[string]string, policies ...string) *fileBench {
+	t.Helper()
+	b := &fileBench{vault: s.newVault(t, name, vaultOptions{more: policies}), disks: diskLocation, nodes: s.nodes, orphans: s.orphans}
 	merged := map[string]string{"podImage": "velero-plugin-alibabacloud:1"}
 	maps.Copy(merged, config)
 	b.newSnapshotLocation(t, name, fileProvider, merged)
@@ -78,26 +108,48 @@ func (v *vault) newSnapshotLocation(t *testing.T, name, provider string, config 
 	})
 }
 
-// backUp is backup of the bench's namespace, with its snapshot location. args are added.
-func (b *fileBench) backUp(t *testing.T, name string, args ...string) *velerov1.Backup {
+// leaveDisks gives the bench a location of disks that leaves these to Cloud Backup, as its other location must too.
+func (b *fileBench) leaveDisks(t *testing.T) {
 	t.Helper()
-	return b.backup(t, name, b.name, append([]string{"--volume-snapshot-locations", b.name}, args...)...)
+	b.disks = b.name + "-disks"
+	b.newSnapshotLocation(t, b.disks, diskProvider, map[string]string{"enableECSSnapshot": "false"})
 }
 
-// completedFileBackup is completedBackup of the bench's namespace, with its snapshot location, which waits for so many
-// jobs.
+// backUp is backup of the bench's namespace, with its snapshot locations.
+func (b *fileBench) backUp(t *testing.T, name string) *velerov1.Backup {
+	t.Helper()
+	return b.backup(t, name, b.name, "--volume-snapshot-locations", b.disks+","+b.name)
+}
+
+// completedFileBackup is backUp, and fails unless the backup is Completed without an error or a warning but upstream's, and
+// has waited for so many jobs.
 func (b *fileBench) completedFileBackup(t *testing.T, name string, jobs int) {
 	t.Helper()
-	b.completedBackup(t, name, b.name, "--volume-snapshot-locations", b.name)
-	backup := &velerov1.Backup{}
-	must(t, b.get(t.Context(), name, backup))
+	backup := b.backUp(t, name)
+	logs, err := b.tryCLI(t.Context(), "backup", "logs", name)
+	told := withoutLines(warningsAndErrors(logs), "No volume ID returned by volume snapshotter")
+	if backup.Status.Phase != velerov1.BackupPhaseCompleted || told != "" {
+		t.Fatalf("backup %s is %s: %v\n%s (%v)", name, backup.Status.Phase, backup.Status.ValidationErrors, told, err)
+	}
 	wantEqual(t, "how many operations the backup has waited for", backup.Status.BackupItemOperationsCompleted, jobs)
+}
+
+// withoutLines returns a text without the lines that have a part.
+func withoutLines(text, part string) string {
+	var left strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, part) {
+			left.WriteString(line)
+		}
+	}
+	return left.String()
 }
 
 // beginBackup begins a backup of the bench's namespace, with its snapshot location.
 func (b *fileBench) beginBackup(t *testing.T, name string) {
 	t.Helper()
-	b.cli(t, "backup", "create", name, "--storage-location", b.name, "--volume-snapshot-locations", b.name, "--include-namespaces", b.name)
+	b.cli(t, "backup", "create", name, "--storage-location", b.name, "--volume-snapshot-locations", b.disks+","+b.name,
+		"--include-namespaces", b.name)
 }
 
 // restoreFiles restores a backup and fails unless the restore ends in a phase, in time. args are added.
@@ -142,11 +194,32 @@ func (b *fileBench) snapshots(t *testing.T, backup string) []takenSnapshot {
 	return all
 }
 
+// stored are the snapshots of a backup that Cloud Backup has.
+func (b *fileBench) stored(t *testing.T, backup string) []string {
+	t.Helper()
+	var jobs []string
+	for _, snapshot := range b.snapshots(t, backup) {
+		// <region>/<vault>/<kind>/<method>/<job>?<source>
+		id, _, _ := strings.Cut(snapshot.Status.ProviderSnapshotID, "?")
+		jobs = append(jobs, path.Base(id))
+	}
+	all, err := b.cloud.HBR().Snapshots()
+	must(t, err)
+	found := []string{}
+	for _, snapshot := range all {
+		if slices.Contains(jobs, snapshot.Job) {
+			found = append(found, snapshot.Region+"/"+snapshot.ID)
+		}
+	}
+	return found
+}
+
 // loseApplication deletes what a namespace has of an application, the namespace, and the PersistentVolumes. The storage
 // behind these stays.
 func (b *fileBench) loseApplication(t *testing.T, volumes ...*fileVolume) {
 	t.Helper()
 	inNamespace := client.InNamespace(b.name)
+	must(t, b.cp.Client.DeleteAllOf(t.Context(), &appsv1.StatefulSet{}, inNamespace))
 	must(t, b.cp.Client.DeleteAllOf(t.Context(), &corev1.Pod{}, inNamespace, client.GracePeriodSeconds(0)))
 	must(t, b.cp.Client.DeleteAllOf(t.Context(), &corev1.PersistentVolumeClaim{}, inNamespace))
 	// A namespace in which the claims' finalizers are seen is looked at again after 8 seconds.
@@ -167,8 +240,7 @@ func (b *fileBench) loseApplication(t *testing.T, volumes ...*fileVolume) {
 	}
 }
 
-// settle ends a test: it looks for secrets in the logs of the bench's backups and restores, deletes the backups, and fails
-// if anything is left of them in the cloud's lists that are the bench's, or in the cluster.
+// settle ends a test: it looks for secrets in the logs of the bench's backups and restores, and deletes the backups.
 func (b *fileBench) settle(t *testing.T) {
 	t.Helper()
 	for name, text := range b.logsInBuckets(t, b.bucket) {

@@ -99,9 +99,7 @@ func (b *fileBench) fileKinds() []fileKind {
 // testAllKinds backs volumes of all kinds up with a location of each provider, named in either order.
 func (s *fileSuite) testAllKinds(t *testing.T) {
 	t.Parallel()
-	b := s.newFileBench(t, "fs-kinds", nil, policyAgentless, policyNode, policyDisks)
-	const disks = "fs-kinds-disks"
-	b.newSnapshotLocation(t, disks, diskProvider, nil)
+	b := s.newFileBench(t, "fs-kinds", nil, policyAgentless, policyNode)
 	s.newNamespace(t, b.name)
 	want := map[string]string{}
 	var volumes []*fileVolume
@@ -125,7 +123,7 @@ func (s *fileSuite) testAllKinds(t *testing.T) {
 	wantEqual(t, "the number of volumes", len(volumes), 50)
 	s.waitAllBound(t, b.name, len(volumes))
 
-	for backup, locations := range map[string]string{"fs-kinds-1": disks + "," + b.name, "fs-kinds-2": b.name + "," + disks} {
+	for backup, locations := range map[string]string{"fs-kinds-1": b.disks + "," + b.name, "fs-kinds-2": b.name + "," + b.disks} {
 		taken := b.backup(t, backup, b.name, "--volume-snapshot-locations", locations)
 		logs := b.logs(t, backup)
 		if taken.Status.Phase != velerov1.BackupPhaseCompleted || taken.Status.Errors > 0 {

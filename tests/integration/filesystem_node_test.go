@@ -55,6 +55,7 @@ func (s *fileSuite) testOnNodes(t *testing.T) {
 func (s *fileSuite) testFileConversions(t *testing.T) {
 	t.Parallel()
 	b := s.newFileBench(t, "fs-converted", map[string]string{"method": "node", "enableECSSnapshot": "false"}, policyNode)
+	b.leaveDisks(t)
 	s.newNamespace(t, b.name)
 	s.createClassOf(t, "fs-to-disk", classOptions{provisioner: diskDriver, parameters: map[string]string{"type": "cloud_essd"}})
 	s.createClassOf(t, "fs-to-nas", classOptions{
@@ -93,16 +94,15 @@ func (s *fileSuite) testFileConversions(t *testing.T) {
 // testDisksByFiles has both locations leave disks to Cloud Backup, which takes those with a file system.
 func (s *fileSuite) testDisksByFiles(t *testing.T) {
 	t.Parallel()
-	noSnapshots := map[string]string{"enableECSSnapshot": "false"}
-	b := s.newFileBench(t, "fs-disks", noSnapshots, policyNode, policyDisks)
-	b.newSnapshotLocation(t, "fs-disks-ecs", diskProvider, noSnapshots)
+	b := s.newFileBench(t, "fs-disks", map[string]string{"enableECSSnapshot": "false"}, policyNode)
+	b.leaveDisks(t)
 	s.newNamespace(t, b.name)
 	const class = "fs-disks-essd"
 	s.createClassOf(t, class, classOptions{provisioner: diskDriver, parameters: map[string]string{"type": "cloud_essd"}})
 	files := b.newFileVolume(t, "files", csiSource(diskDriver, b.newDisk(t), nil), fileOptions{class: class, mounted: true})
 	block := b.newFileVolume(t, "block", csiSource(diskDriver, b.newDisk(t), nil), fileOptions{block: true, empty: true})
 
-	backup := b.backup(t, b.name, b.name, "--volume-snapshot-locations", b.name+",fs-disks-ecs")
+	backup := b.backUp(t, b.name)
 	wantEqual(t, "the phase of the backup", backup.Status.Phase, velerov1.BackupPhasePartiallyFailed)
 	must(t, wantText(lineWith(b.logs(t, b.name), "level=error", block.pv.Name),
 		"HBR backup request failed", "volumeMode is Block", "leave disks to ECS snapshots"))

@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,23 +49,46 @@ type fileSuite struct {
 	*suite
 
 	nodes *node.Cluster
+	// orphans are the snapshots that no backup has any more, and that Cloud Backup deletes when their retention is over.
+	orphans *names
 }
 
 // TestFileSystems runs all cases of file systems that need a Velero server, on one that they share.
 func TestFileSystems(t *testing.T) { //nolint:tparallel // What follows the cases disturbs others.
 	t.Parallel()
 	skipShort(t)
-	s := &fileSuite{suite: startSuite(t, cloudWithFiles())}
+	s := &fileSuite{suite: startSuite(t, cloudWithFiles()), orphans: &names{}}
 	s.startNodes(t)
 	s.installClient(t)
+	s.newDiskLocation(t)
 	t.Run("case", func(t *testing.T) {
 		t.Run("NAS and OSS volumes are restored into directories of their own", s.testAgentless)
 		t.Run("of 50 volumes of all kinds each is taken by one snapshotter", s.testAllKinds)
 		t.Run("volumes are backed up and restored through nodes", s.testOnNodes)
 		t.Run("volumes are restored as those of another kind", s.testFileConversions)
 		t.Run("disks that are not snapshotted are backed up by files, and block devices are refused", s.testDisksByFiles)
+		t.Run("the deletion of a backup deletes its snapshots and leaves the vault", s.testFileDeletion)
+		t.Run("a backup tells what jobs could not read, and restores what they could", s.testUnsuccessfulJobs)
 	})
+	t.Run("ten slow volumes are filled side by side and held back until they are whole", s.testTenSlowFiles)
+	t.Run("nothing is left", s.testNothingIsLeft)
+	t.Run("a backup whose server is killed leaves nothing after the next one", s.testKilledFileBackup)
+	t.Run("a backup whose plugin is killed while it waits leaves nothing after the next one", s.testKilledFilePoll)
+	t.Run("a restore that is killed leaves nothing after the next one", s.testKilledFileRestores)
+	t.Run("nothing is left after kills", s.testNothingIsLeft)
 	t.Run("no secret is in what the CLI says", func(t *testing.T) { must(t, s.secrets.in("the CLI's output", s.said.String())) })
+}
+
+// testNothingIsLeft looks at what the cases before have left in the account and in the cluster.
+func (s *fileSuite) testNothingIsLeft(t *testing.T) {
+	has, err := s.cloud.HBR().Inventory(accountID)
+	must(t, err)
+	orphans := s.orphans.all()
+	slices.Sort(orphans)
+	wantEqual(t, "what Cloud Backup has", has, hbr.Inventory{Vaults: has.Vaults, Clusters: has.Clusters, Snapshots: orphans})
+	wantEqual(t, "how many vaults there are", len(has.Vaults), 1)
+	wantEqual(t, "how many clusters are registered", len(has.Clusters), 1)
+	wantEqual(t, "what is left in the cluster", s.leftovers(t), []string{})
 }
 
 // cloudWithFiles is a cloud outside of which the clients are, in which accountID has file systems, a bucket, and an

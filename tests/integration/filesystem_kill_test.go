@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+)
+
+// The cases of this file kill all processes of the plugin. They are not run beside others.
+
+// waitBackup waits until a backup is in a phase.
+func (s *suite) waitBackup(t *testing.T, name string, phase velerov1.BackupPhase) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the backup %s to be %s", name, phase), func(ctx context.Context) error {
+		backup := &velerov1.Backup{}
+		if err := s.get(ctx, name, backup); err != nil {
+			return err
+		}
+		if backup.Status.Phase != phase {
+			return fmt.Errorf("it is %s", backup.Status.Phase)
+		}
+		return nil
+	})
+}
+
+// wantLeftovers fails unless a killed run has left something in the cluster: that which it leaves is to be removed by the next.
+func (b *fileBench) wantLeftovers(t *testing.T, run string) {
+	t.Helper()
+	left := b.leftoversOf(t, run)
+	t.Logf("The killed run has left %q", left)
+	if len(left) == 0 {
+		t.Error("the run was killed before it had made anything")
+	}
+}
+
+// waitNothingLeft waits until nothing is left of any run. What is left of a killed one is removed beside the next.
+func (s *fileSuite) waitNothingLeft(t *testing.T) {
+	t.Helper()
+	eventually(t, "nothing to be left", func(context.Context) error {
+		has, err := s.cloud.HBR().Inventory(accountID)
+		if err != nil {
+			return err
+		}
+		if left := s.leftovers(t); len(left)+len(has.Plans)+len(has.Running) > 0 {
+			return fmt.Errorf("there are %q in the cluster, and the plans %q and jobs %q", left, has.Plans, has.Running)
+		}
+		return nil
+	})
+}
+
+// keepOrphans notes the snapshots that the account has when all backups are deleted. A backup that Velero did not finish
+// does not know its own.
+func (s *fileSuite) keepOrphans(t *testing.T) {
+	t.Helper()
+	has, err := s.cloud.HBR().Inventory(accountID)
+	must(t, err)
+	s.orphans = &names{list: has.Snapshots}
+}
+
+// testKilledFileBackup kills server and plugin while the second of two volumes is asked for, and the first is mounted by
+// a Pod of our own.
+func (s *fileSuite) testKilledFileBackup(t *testing.T) {
+	b := s.newFileBench(t, "fs-killed", nil, policyAgentless, policyNode)
+	s.newNamespace(t, b.name)
+	b.newFileVolume(t, "a-nfs", onNFS("fs-killed"), fileOptions{})
+	b.newFileVolume(t, "b-nas", onNAS("fs-killed"), fileOptions{})
+	hanging := s.addFault(t, fault.Rule{Service: "hbr", Operation: "ExecuteBackupPlan", Latency: hang, Count: 1})
+	b.beginBackup(t, "fs-killed-first")
+	waitHit(t, hanging)
+	run := b.backupUID(t, "fs-killed-first")
+	s.killVelero(t)
+	s.waitBackup(t, "fs-killed-first", velerov1.BackupPhaseFailed)
+	b.wantLeftovers(t, run)
+	has, err := s.cloud.HBR().Inventory(accountID)
+	must(t, err)
+	wantEqual(t, "how many plans the killed backup has left", len(has.Plans), 1)
+
+	b.completedAfterKill(t, "fs-killed-next", 2)
+	s.waitNothingLeft(t)
+	b.settle(t)
+	s.keepOrphans(t)
+}
+
+// completedAfterKill is completedFileBackup, as soon as the location is Available again: a kill of all of the plugin's
+// processes hits the one, too, by which Velero looks at it.
+func (b *fileBench) completedAfterKill(t *testing.T, name string, jobs int) {
+	t.Helper()
+	b.waitAvailable(t)
+	b.completedFileBackup(t, name, jobs)
+}
+
+// testKilledFilePoll kills the plugin while it asks for a job on a node.
+func (s *fileSuite) testKilledFilePoll(t *testing.T) {
+	b := s.newFileBench(t, "fs-polled", nil, policyNode)
+	s.newNamespace(t, b.name)
+	b.newFileVolume(t, "nfs", onNFS("fs-polled"), fileOptions{})
+	s.slowJobs(t, slowBackups)
+	b.beginBackup(t, "fs-polled-first")
+	s.waitJobs(t, 1)
+	s.waitBackup(t, "fs-polled-first", velerov1.BackupPhaseWaitingForPluginOperations)
+	waitHit(t, s.addFault(t, fault.Rule{Service: "hbr", Operation: "DescribeBackupJobs2", Latency: hang, Count: 1}))
+	s.killPlugin(t)
+	s.waitBackup(t, "fs-polled-first", velerov1.BackupPhasePartiallyFailed)
+	b.wantLeftovers(t, b.backupUID(t, "fs-polled-first"))
+
+	s.cloud.HBR().SetDurations(quickly())
+	b.completedAfterKill(t, "fs-polled-next", 1)
+	s.waitNothingLeft(t)
+	b.settle(t)
+	s.keepOrphans(t)
+}
+
+// testKilledFileRestores kills restores of a volume that no Pod mounts, and of one that is provisioned.
+func (s *fileSuite) testKilledFileRestores(t *testing.T) {
+	b := s.newFileBench(t, "fs-restores", map[string]string{"method": "node"}, policyNode)
+	s.newNamespace(t, b.name)
+	s.createClassOf(t, "fs-restores-csi", classOptions{provisioner: "file.csi.example.com"})
+	volumes := []*fileVolume{
+		b.newFileVolume(t, "csi", csiSource("file.csi.example.com", "fs-restores", nil), fileOptions{class: "fs-restores-csi"}),
+		b.newFileVolume(t, "nfs", onNFS("fs-restores"), fileOptions{}),
+	}
+	b.completedFileBackup(t, b.name, len(volumes))
+
+	for _, c := range []struct {
+		name string
+		// kill returns when the restore has come to the point and was killed.
+		kill func(t *testing.T, restore string)
+		// ends are the phases in one of which it ends then.
+		ends []velerov1.RestorePhase
+	}{
+		{
+			name: "server-while-asking",
+			kill: func(t *testing.T, _ string) {
+				t.Helper()
+				waitHit(t, s.addFault(t, fault.Rule{Service: "hbr", Operation: "CreateRestoreJob", Latency: hang, Count: 1}))
+				s.killVelero(t)
+			},
+			ends: []velerov1.RestorePhase{velerov1.RestorePhaseFailed, velerov1.RestorePhaseWaitingForPluginOperations},
+		},
+		{
+			name: "plugin-while-held",
+			kill: func(t *testing.T, restore string) {
+				t.Helper()
+				s.waitJobs(t, len(volumes))
+				s.waitPhase(t, restore, velerov1.RestorePhaseWaitingForPluginOperations)
+				waitHit(t, s.addFault(t, fault.Rule{Service: "hbr", Operation: "DescribeRestoreJobs2", Latency: hang, Count: 1}))
+				s.killPlugin(t)
+			},
+			ends: []velerov1.RestorePhase{velerov1.RestorePhasePartiallyFailed, velerov1.RestorePhaseWaitingForPluginOperationsPartiallyFailed},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.loseApplication(t, volumes...)
+			s.slowJobs(t, slowRestores)
+			killed, again := b.name+"-"+c.name, b.name+"-"+c.name+"-again"
+			s.begin(t, killed, b.name)
+			c.kill(t, killed)
+			s.waitPhase(t, killed, c.ends...)
+			restore := &velerov1.Restore{}
+			must(t, s.get(t.Context(), killed, restore))
+			t.Logf("The killed restore is %s", restore.Status.Phase)
+			b.wantLeftovers(t, string(restore.UID))
+
+			s.cloud.HBR().SetDurations(quickly())
+			s.cloud.HBR().Advance(slowly)
+			b.loseApplication(t, volumes...)
+			s.beginAfterKill(t, again, b.name)
+			s.waitPhase(t, again, velerov1.RestorePhaseCompleted)
+			for _, v := range volumes {
+				v.wantFilesIn(t, b.name)
+			}
+			s.waitNothingLeft(t)
+		})
+	}
+	b.settle(t)
+}
+
+var (
+	_ = errors.New
+	_ = metav1.ObjectMeta{}
+	_ client.Object
+)
