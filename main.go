@@ -152,7 +152,7 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 				map[string]backupitemaction.Snapshots{fileSystemProvider: files}),
 			// A disk whose files are restored is first of all a volume that is being filled.
 			ready: restoreitemaction.NewVolumeReady(log, here,
-				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files},
+				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files, OfOneRestore: true},
 				restoreitemaction.Provider{Name: provider, Volumes: disks}),
 			actions: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,

@@ -98,8 +98,9 @@ func (a *SnapshotProgress) AppliesTo() (velero.ResourceSelector, error) {
 }
 
 // Execute returns the item as it is, and the id of an operation if Velero is going to
-// have it snapshotted by one of the providers. Whatever keeps it from telling is logged:
-// the backup does not wait for that snapshot then.
+// have it snapshotted by one of the providers. It is returned also where nobody can tell
+// whether Velero is: an operation on no snapshot is over at once. Where nobody can tell
+// whether a provider takes the volume the backup is partial, for it does not wait then.
 func (a *SnapshotProgress) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, string, []velero.ResourceIdentifier, error) {
 	if isFinalizing(backup) {
 		return item, nil, "", nil, nil
@@ -112,36 +113,38 @@ func (a *SnapshotProgress) Execute(item runtime.Unstructured, backup *velerov1.B
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	id, err := a.begin(ctx, item, pv, backup)
+	log := a.log.WithField("name", pv.Name)
+	op, err := a.expect(ctx, pv, backup)
 	if err != nil {
-		a.log.WithError(err).WithField("name", pv.Name).
-			Warn("Cannot tell whether the PersistentVolume is snapshotted, so the backup does not wait for it")
+		log.WithError(err).Error("Cannot tell whether the PersistentVolume is snapshotted: nobody will know whether its snapshot succeeds")
 	}
-	return item, nil, id, nil, nil
+	if op == (operation{}) {
+		return item, nil, "", nil, nil
+	}
+	asked, err := a.asks(ctx, item, pv, backup)
+	if err != nil {
+		log.WithError(err).Warn("Cannot tell whether Velero has the PersistentVolume snapshotted: the backup waits for a snapshot if there is one")
+	}
+	if err == nil && !asked {
+		return item, nil, "", nil, nil
+	}
+	log.WithFields(op.fields()).Info("The backup waits for the snapshot of the PersistentVolume")
+	return item, nil, op.String(), nil, nil
+}
+
+// asks tells whether Velero asks for a snapshot of pv, which item is.
+func (a *SnapshotProgress) asks(ctx context.Context, item runtime.Unstructured, pv *corev1.PersistentVolume, backup *velerov1.Backup) (bool, error) {
+	decision, err := a.nativeOf(backup)
+	if err != nil {
+		return false, err
+	}
+	return decision.snapshots(ctx, item, pv)
 }
 
 // isFinalizing tells whether Velero has waited for the operations of the backup already.
 func isFinalizing(backup *velerov1.Backup) bool {
 	return backup.Status.Phase == velerov1.BackupPhaseFinalizing ||
 		backup.Status.Phase == velerov1.BackupPhaseFinalizingPartiallyFailed
-}
-
-// begin returns the id of the operation on pv, which item is, "" if there is none.
-func (a *SnapshotProgress) begin(ctx context.Context, item runtime.Unstructured, pv *corev1.PersistentVolume, backup *velerov1.Backup) (string, error) {
-	op, err := a.expect(ctx, pv, backup)
-	if err != nil || op == (operation{}) {
-		return "", err
-	}
-	decision, err := a.nativeOf(backup)
-	if err != nil {
-		return "", err
-	}
-	asked, err := decision.snapshots(ctx, item, pv)
-	if err != nil || !asked {
-		return "", err
-	}
-	a.log.WithFields(op.fields()).Info("The backup waits for the snapshot of the PersistentVolume")
-	return op.String(), nil
 }
 
 // expect returns the operation on a snapshot of pv, the zero one if no provider that the

@@ -225,7 +225,10 @@ func TestSnapshotProgressExpectsWhatVeleroSnapshots(t *testing.T) {
 func TestSnapshotProgressKeepsWhatItCannotTell(t *testing.T) {
 	t.Parallel()
 	down := errors.New("the API server is down")
-	const cannotTell = "Cannot tell whether the PersistentVolume is snapshotted, so the backup does not wait for it: "
+	const (
+		nobodyKnows = "Cannot tell whether the PersistentVolume is snapshotted: nobody will know whether its snapshot succeeds: "
+		waitsAnyway = "Cannot tell whether Velero has the PersistentVolume snapshotted: the backup waits for a snapshot if there is one: "
+	)
 	byPolicy := func(b *velerov1.Backup) {
 		b.Spec.ResourcePolicy = &corev1.TypedLocalObjectReference{Kind: "configmap", Name: "own"}
 	}
@@ -236,10 +239,12 @@ func TestSnapshotProgressKeepsWhatItCannotTell(t *testing.T) {
 		objects []client.Object
 		backup  func(*velerov1.Backup)
 		refused string
+		// unknown says that nobody knows whether a provider takes the volume.
+		unknown bool
 		want    string
 	}{
 		{
-			name: "the location cannot be read", backup: none, refused: "get VolumeSnapshotLocation",
+			name: "the location cannot be read", backup: none, refused: "get VolumeSnapshotLocation", unknown: true,
 			want: "finding the volume snapshot location of the Backup backup-1: reading the VolumeSnapshotLocation velero/files: the API server is down",
 		},
 		{
@@ -268,14 +273,15 @@ func TestSnapshotProgressKeepsWhatItCannotTell(t *testing.T) {
 			if tt.refused != "" {
 				w.refused[tt.refused] = down
 			}
-			if id := execute(t, w.process(tt.server, onlyFiles()), newVolume(), backupWith(tt.backup)); id != "" {
-				t.Errorf("the operation is %s, want none", id)
+			id, level, lines := operationID, logrus.WarnLevel, []string{waitsAnyway + tt.want}
+			if tt.unknown {
+				id, level, lines = "", logrus.ErrorLevel, []string{nobodyKnows + tt.want}
 			}
-			if diff := cmp.Diff([]string{cannotTell + tt.want}, w.lines(logrus.WarnLevel)); diff != "" {
-				t.Errorf("the warnings (-want +got):\n%s", diff)
+			if got := execute(t, w.process(tt.server, onlyFiles()), newVolume(), backupWith(tt.backup)); got != id {
+				t.Errorf("the operation is %q, want %q", got, id)
 			}
-			if failures := w.lines(logrus.ErrorLevel); failures != nil {
-				t.Errorf("errors were logged, which count for the backup: %q", failures)
+			if diff := cmp.Diff(lines, append(w.lines(logrus.WarnLevel), w.lines(logrus.ErrorLevel)...)); diff != "" || len(w.lines(level)) != 1 {
+				t.Errorf("%d lines of the level %s, and all (-want +got):\n%s", len(w.lines(level)), level, diff)
 			}
 		})
 	}
@@ -299,10 +305,10 @@ func TestSnapshotProgressWithoutACluster(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	action := backupitemaction.NewSnapshotProgress(w.log, absentClient{cluster.New(w.api, veleroNamespace)}, backupitemaction.Server{}, onlyFiles())
-	if id := execute(t, action, newVolume(), newBackup()); id != "" {
-		t.Errorf("the operation is %s, want none", id)
+	if id := execute(t, action, newVolume(), newBackup()); id != operationID {
+		t.Errorf("the operation is %q, want %s", id, operationID)
 	}
-	want := []string{"Cannot tell whether the PersistentVolume is snapshotted, so the backup does not wait for it: " + cluster.ErrNone.Error()}
+	want := []string{"Cannot tell whether Velero has the PersistentVolume snapshotted: the backup waits for a snapshot if there is one: " + cluster.ErrNone.Error()}
 	if diff := cmp.Diff(want, w.lines(logrus.WarnLevel)); diff != "" {
 		t.Errorf("the warnings (-want +got):\n%s", diff)
 	}
@@ -323,7 +329,7 @@ func TestSnapshotProgressAsksAllProviders(t *testing.T) {
 		providers map[string]backupitemaction.Snapshots
 		pv        *corev1.PersistentVolume
 		want      string
-		warnings  []string
+		errors    []string
 	}{
 		{
 			name:      "the one that takes the volume is the operation's",
@@ -339,7 +345,7 @@ func TestSnapshotProgressAsksAllProviders(t *testing.T) {
 			name:      "one that fails is told where no other takes the volume",
 			providers: map[string]backupitemaction.Snapshots{filesProvider: &snapshots{refusal: refused}, diskProvider: &snapshots{disks: true}},
 			pv:        newVolume(),
-			warnings: []string{"Cannot tell whether the PersistentVolume is snapshotted, so the backup does not wait for it: " +
+			errors: []string{"Cannot tell whether the PersistentVolume is snapshotted: nobody will know whether its snapshot succeeds: " +
 				"asking the provider alibabacloud.com/hbr for the storage of the PersistentVolume: no such form"},
 		},
 	}
@@ -350,8 +356,8 @@ func TestSnapshotProgressAsksAllProviders(t *testing.T) {
 			if got := execute(t, w.process(backupitemaction.Server{}, tt.providers), tt.pv, newBackup()); got != tt.want {
 				t.Errorf("the operation is %s, want %s", got, tt.want)
 			}
-			if diff := cmp.Diff(tt.warnings, w.lines(logrus.WarnLevel)); diff != "" {
-				t.Errorf("the warnings (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.errors, w.lines(logrus.ErrorLevel)); diff != "" {
+				t.Errorf("the errors (-want +got):\n%s", diff)
 			}
 		})
 	}

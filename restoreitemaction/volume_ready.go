@@ -51,6 +51,9 @@ type Provider struct {
 	// Name is what VolumeSnapshotLocations have as their provider.
 	Name    string
 	Volumes Volumes
+	// OfOneRestore says that the ids of volumes that are being made are of the restore that
+	// makes them alone.
+	OfOneRestore bool
 }
 
 // Cluster is the cluster that is restored to.
@@ -170,6 +173,9 @@ func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*vel
 	if held && present.isOf(op, input.Restore) {
 		return velero.NewRestoreItemActionExecuteOutput(input.Item).WithOperationID(op.String()), nil
 	}
+	if held && op.Volume == a.operationOf(fromBackup).Volume && a.isOfOneRestore(op) {
+		return nil, fmt.Errorf("the PersistentVolume %s was backed up while a restore still filled it, and this restore has no data for it: restore it from another backup", pv.Name)
+	}
 	if held {
 		// The backup was taken while another restore held it.
 		present.release(pv)
@@ -225,6 +231,11 @@ func (a *VolumeReady) operationOf(pv *corev1.PersistentVolume) operation {
 		}
 	}
 	return operation{PersistentVolume: pv.Name}
+}
+
+// isOfOneRestore tells whether the volume of an operation is of the restore that makes it alone.
+func (a *VolumeReady) isOfOneRestore(op operation) bool {
+	return slices.ContainsFunc(a.providers, func(p Provider) bool { return p.Name == op.Provider && p.OfOneRestore })
 }
 
 // making returns who makes the volume of an operation, and the location for it.

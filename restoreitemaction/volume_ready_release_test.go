@@ -5,17 +5,22 @@ package restoreitemaction_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
 // held restores pv with the action as Velero does, and returns it as it was created.
@@ -94,15 +99,36 @@ func TestVolumeReadyWaitsForAVolumeThatVeleroHasNotCreated(t *testing.T) {
 	})
 }
 
-func TestVolumeReadyReleasesWhatWasBackedUpWhileHeld(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	held := of(disk("d-backed-up"), func(pv *corev1.PersistentVolume) {
+// heldBefore is a PersistentVolume that was backed up while a restore held it.
+func heldBefore() *corev1.PersistentVolume {
+	return of(disk("d-backed-up"), func(pv *corev1.PersistentVolume) {
 		metav1.SetMetaDataAnnotation(&pv.ObjectMeta, holdKey,
 			`{"restore":"before","restoreUID":"uid-of-before","volume":"d-backed-up","claim":{"kind":"PersistentVolumeClaim","namespace":"shop","name":"data","apiVersion":"v1"}}`)
 		metav1.SetMetaDataLabel(&pv.ObjectMeta, holdKey, "held")
 		pv.Spec.ClaimRef = &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: veleroNamespace, Name: "volume-ready-" + pvName}
 	})
+}
+
+func TestVolumeReadyRefusesWhatWasBackedUpWhileFilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.volumes.states["d-backed-up"] = &state{}
+	log, _ := logrustest.NewNullLogger()
+	action := restoreitemaction.NewVolumeReady(log, cluster.New(w.client, veleroNamespace),
+		restoreitemaction.Provider{Name: provider, Volumes: volumesOfProcess{w.volumes, &steps{}}, OfOneRestore: true})
+	t.Cleanup(action.Close)
+	if output, err := action.Execute(w.input(t, heldBefore())); err == nil || !strings.Contains(err.Error(), "was backed up while a restore still filled it") {
+		t.Errorf("output %v, error %v", output, err)
+	}
+	if _, left := w.volumes.states["d-backed-up"]; !left {
+		t.Error("the volume of the restore before was discarded")
+	}
+}
+
+func TestVolumeReadyReleasesWhatWasBackedUpWhileHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	held := heldBefore()
 	w.volumes.states["d-backed-up"] = &state{}
 	w.restore.Spec.NamespaceMapping = map[string]string{"shop": "shop-copy"}
 	output, err := w.process(&steps{}).Execute(w.input(t, held))

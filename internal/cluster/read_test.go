@@ -246,7 +246,9 @@ func TestACKID(t *testing.T) {
 	}
 	refused := errors.New("not now")
 	refusing := interceptor.NewClient(newClient(t), interceptor.Funcs{
-		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return refused },
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return refused
+		},
 	})
 	tests := []struct {
 		name    string

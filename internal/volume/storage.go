@@ -3,7 +3,6 @@
 package volume
 
 import (
-	"path"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +21,11 @@ func Contains(pv, other *corev1.PersistentVolume) bool {
 	return has.of != "" && has.of == its.of && IsBelow(its.path, has.path)
 }
 
+// IsKnown tells whether Contains can tell of pv what its storage contains.
+func IsKnown(pv *corev1.PersistentVolume) bool {
+	return DiskID(pv) != "" || partOf(pv).of != "" || pv.Spec.CSI != nil && SetHandle(pv, "x").Spec.CSI.VolumeHandle == pv.Spec.CSI.VolumeHandle
+}
+
 // Overlaps tells whether the storage of one of two PersistentVolumes is that of the other,
 // or a part of it: to write into the one could overwrite the other.
 func Overlaps(a, b *corev1.PersistentVolume) bool { return Contains(a, b) || Contains(b, a) }
@@ -36,11 +40,21 @@ type part struct {
 
 // partOf returns what a volume is of a file system, of a bucket or of a node.
 func partOf(pv *corev1.PersistentVolume) part {
-	if fs, ok := FileSystemOf(pv); ok && fs.Server != "" {
-		return part{of: "server " + fs.Server, path: fs.Path}
+	if fs, ok := FileSystemOf(pv); ok {
+		switch {
+		case fs.Server != "":
+			return part{of: "server " + fs.Server, path: fs.Path}
+		case fs.CNFS != "":
+			return part{of: "CNFS " + fs.CNFS, path: fs.Path}
+		}
 	}
-	if bucket, ok := BucketOf(pv); ok && bucket.Name != "" {
-		return part{of: "bucket " + bucket.Name, path: path.Join("/", bucket.Path)}
+	if bucket, ok := BucketOf(pv); ok {
+		switch {
+		case bucket.Name != "":
+			return part{of: "bucket " + bucket.Name, path: bucket.Path}
+		case bucket.CNFS != "":
+			return part{of: "CNFS " + bucket.CNFS, path: bucket.Path}
+		}
 	}
 	if local := LocalPath(pv); local != "" {
 		return part{of: "node " + OnlyNode(pv), path: local}
@@ -72,6 +86,18 @@ func SetHandle(pv *corev1.PersistentVolume, name string) *corev1.PersistentVolum
 		set.Spec.CSI.VolumeHandle = fileSystem + "+" + name
 	}
 	return set
+}
+
+// IsReclaimed tells whether the driver of pv deletes its storage when it is asked to. That of
+// NAS refuses a directory, provisioned as one of a shared file system, whose name does
+// not end with the volume handle (DeleteVolume of pkg/nas in
+// kubernetes-sigs/alibaba-cloud-csi-driver).
+func IsReclaimed(pv *corev1.PersistentVolume) bool {
+	fs, ok := FileSystemOf(pv)
+	if !ok || FormOf(pv) != FormCSI || pv.Spec.CSI.Driver != DriverNAS || fs.VolumeAs != "" && fs.VolumeAs != "subpath" {
+		return true
+	}
+	return strings.HasSuffix(fs.Path, pv.Spec.CSI.VolumeHandle)
 }
 
 // HandleName returns the part of the volume handle of pv that SetHandle sets, "" for none.

@@ -64,3 +64,61 @@ func TestSetHandle(t *testing.T) {
 		})
 	}
 }
+
+func TestIsReclaimed(t *testing.T) {
+	t.Parallel()
+	of := func(attributes map[string]string, handle string) corev1.PersistentVolumeSource {
+		source := csi(DriverNAS, attributes)
+		source.CSI.VolumeHandle = handle
+		return source
+	}
+	for name, test := range map[string]struct {
+		source corev1.PersistentVolumeSource
+		want   bool
+	}{
+		"a directory of the volume's name":             {source: of(map[string]string{"server": "s", "path": "/share/nas-1", "volumeAs": "subpath"}, "nas-1"), want: true},
+		"a directory of another name":                  {source: of(map[string]string{"server": "s", "path": "/share/nas-2", "volumeAs": "subpath"}, "nas-1")},
+		"a directory of another name in a CNFS":        {source: of(map[string]string{"containerNetworkFileSystem": "c", "path": "/nas-2"}, "nas-1")},
+		"a file system of its own":                     {source: of(map[string]string{"server": "s", "path": "/", "volumeAs": "filesystem"}, "nas-1"), want: true},
+		"a disk, which is known by its id":             {source: csi(DriverDisk, nil), want: true},
+		"a directory of FlexVolume, which nobody made": {source: flexVolume(FlexDriverNAS, map[string]string{"server": "s", "path": "/a"}), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := IsReclaimed(volumeWith(test.source)); got != test.want {
+				t.Errorf("it is reclaimed: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsKnownOfAStorage(t *testing.T) {
+	t.Parallel()
+	inCNFS := func(path string) corev1.PersistentVolumeSource {
+		source := csi(DriverNAS, map[string]string{"containerNetworkFileSystem": "c", "path": path})
+		source.CSI.VolumeHandle = "of " + path
+		return source
+	}
+	for name, test := range map[string]struct {
+		source, other   corev1.PersistentVolumeSource
+		known, contains bool
+	}{
+		"a directory of a CNFS, by any handle":    {source: inCNFS("/a"), other: inCNFS("/a/b"), known: true, contains: true},
+		"another directory of the CNFS":           {source: inCNFS("/a"), other: inCNFS("/b"), known: true},
+		"a volume that names no storage":          {source: csi(DriverNAS, nil), other: inCNFS("/a")},
+		"a handle that is an id":                  {source: csi("x.example.com", nil), other: inCNFS("/a"), known: true},
+		"a bucket that is known by its CNFS":      {source: csi(DriverOSS, map[string]string{"containerNetworkFileSystem": "o"}), other: inCNFS("/a"), known: true},
+		"a plug-in of which nothing can be known": {source: flexVolume("x/y", nil), other: inCNFS("/a")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pv, other := volumeWith(test.source), volumeWith(test.other)
+			if other.Spec.CSI.VolumeHandle == "pv-1" {
+				other.Spec.CSI.VolumeHandle = "pv-2"
+			}
+			if known, contains := IsKnown(pv), Contains(pv, other); known != test.known || contains != test.contains {
+				t.Errorf("known %t, contains %t, want %t, %t", known, contains, test.known, test.contains)
+			}
+		})
+	}
+}

@@ -119,7 +119,9 @@ func setNetwork(l *location, value string) error {
 }
 
 // retentionLimits are those of CreateSnapshot's RetentionDays.
-func retentionLimits() retention.Limits { return retention.Limits{Service: "ECS", Max: 65536, NoEnd: true} }
+func retentionLimits() retention.Limits {
+	return retention.Limits{Service: "ECS", Max: 65536, NoEnd: true}
+}
 
 func setRetention(l *location, value string) error {
 	policy, err := retention.Parse(value, retentionLimits())

@@ -57,6 +57,8 @@ type job struct {
 	done                  int64
 	itemsDone, itemsTotal int64
 	created               time.Time
+	// ended is when it did, zero where that is not told.
+	ended time.Time
 	// plan is that of a backup, empty for none.
 	plan string
 	// target is where a restore writes.
@@ -103,7 +105,7 @@ func backupJobsSince(ctx context.Context, api *alicloud.HBR, kind, key, value st
 			found = append(found, job{
 				id: tea.StringValue(j.JobId), name: tea.StringValue(j.JobName), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
 				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
-				created: time.Unix(tea.Int64Value(j.CreatedTime), 0), plan: tea.StringValue(j.PlanId),
+				created: time.Unix(tea.Int64Value(j.CreatedTime), 0), ended: time.Unix(tea.Int64Value(j.CompleteTime), 0), plan: tea.StringValue(j.PlanId),
 			})
 		}
 		if len(found) > 0 && found[len(found)-1].created.Before(since) {

@@ -29,12 +29,6 @@ func (s *site) delete(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	if id.waits() {
-		id, err = s.begunLater(ctx, api, id)
-		if err != nil || id.waits() {
-			return err // It was never begun.
-		}
-	}
 	err = deleteAll(ctx, api, id)
 	if isDenied(err) {
 		s.log.WithField("snapshot", text).WithError(fail(deleting, "snapshot "+text, err)).
@@ -49,6 +43,13 @@ func (s *site) delete(ctx context.Context, text string) error {
 
 // deleteAll ends the job, deletes the plan if it is still there, and the snapshot.
 func deleteAll(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
+	if id.waits() {
+		later, err := begunLater(ctx, api, id)
+		if err != nil || later.waits() {
+			return err // It was never begun.
+		}
+		id = later
+	}
 	if err := endJob(ctx, api, id); err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type destination struct {
 	// in it, absolute.
 	at    mount.Place
 	below string
+	// provisioned says that it is a volume that was provisioned for the data.
+	provisioned bool
 }
 
 // destination returns where the data of pv goes, once that is there: a volume that is
@@ -65,13 +67,13 @@ func (f *filling) provisioned(ctx context.Context, target storageclass.FileSyste
 		return destination{}, waiting, err
 	}
 	if byClient {
-		return destination{at: made.Place, below: mount.WholeVolume}, "", nil
+		return destination{at: made.Place, below: mount.WholeVolume, provisioned: true}, "", nil
 	}
 	storage := sourceOf(made.Volume)
 	if storage.fileSystem == "" && storage.bucket == "" {
 		return destination{}, "", final.Errorf("the volume %s, which the class %s has provisioned, does not name its file system or bucket", made.Volume.Name, target.Class)
 	}
-	return destination{storage: storage}, "", nil
+	return destination{storage: storage, provisioned: true}, "", nil
 }
 
 // provisionerOf returns whose volumes Cloud Backup itself can restore files of a kind into

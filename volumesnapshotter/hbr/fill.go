@@ -3,7 +3,10 @@
 package hbr
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
@@ -15,6 +18,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
@@ -42,6 +46,36 @@ func (s *site) filling(ctx context.Context, restore *velerov1.Restore, id string
 	return &filling{site: s, api: api, restore: restore, order: wanted}, nil
 }
 
+// known is what is noted of a filling for the next call: none before its job has begun.
+type known struct {
+	// Job is the restore job.
+	Job string `json:"job"`
+	// Provisioned says that it writes into a volume that was provisioned for it.
+	Provisioned bool `json:"provisioned,omitempty"`
+}
+
+// known returns what is noted.
+func (f *filling) known(ctx context.Context) (known, error) {
+	text, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	if err != nil || !noted {
+		return known{}, err
+	}
+	var read known
+	if err := json.Unmarshal([]byte(text), &read); err != nil {
+		return known{}, final.Errorf("reading what is noted of the restore %s: %w", f.order.mark, err)
+	}
+	return read, nil
+}
+
+// note notes what the next call is to know.
+func (f *filling) note(ctx context.Context, begun known) error {
+	text, err := json.Marshal(begun)
+	if err != nil {
+		return fmt.Errorf("noting the restore job %s: %w", begun.Job, err)
+	}
+	return f.begun.Note(ctx, f.run(), f.order.mark, string(text))
+}
+
 func (f *filling) run() begun.Run { return begun.OfRestore(f.restore) }
 
 // owner is whose temporary objects are made to fill the volume.
@@ -52,19 +86,19 @@ func (f *filling) owner() mount.Owner {
 // progress tells how far the volume is, and begins what can begin. pv is as it is to be,
 // with its own claim.
 func (f *filling) progress(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	id, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	known, err := f.known(ctx)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	if !noted {
+	if known.Job == "" {
 		return f.begin(ctx, pv)
 	}
-	found, err := visible(ctx, f.api, func() (*job, error) { return f.job(ctx, id) })
+	found, err := visible(ctx, f.api, func() (*job, error) { return f.job(ctx, known.Job) })
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
 	case found == nil:
-		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", id)
+		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", known.Job)
 	case found.status == statusComplete:
 		return f.end(ctx, *found)
 	case found.hasEnded():
@@ -82,6 +116,9 @@ func (f *filling) job(ctx context.Context, id string) (*job, error) {
 	return first(restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "RestoreId", id))
 }
 
+// errGone is for a volume that was provisioned, filled, and deleted before it was used.
+var errGone = final.Errorf("the volume that was provisioned for the data is not there any more: somebody has deleted its claim; restore again")
+
 // end is the progress of a volume whose job is complete: it is whole when no Pod that
 // was made for it has it mounted any more.
 func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress, error) {
@@ -94,71 +131,87 @@ func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress,
 		progress.Description = waiting
 		return progress, nil
 	}
-	progress.Completed = true
-	return progress, nil
+	known, err := f.known(ctx)
+	if err == nil && known.Provisioned {
+		err = f.isThere(ctx)
+	}
+	progress.Completed = err == nil
+	return progress, err
+}
+
+// isThere returns an error unless there is a volume that was provisioned.
+func (f *filling) isThere(ctx context.Context) error {
+	provisioned, err := f.mounts.Keep(ctx, f.owner())
+	if err == nil && provisioned == nil {
+		return errGone
+	}
+	return err
 }
 
 // begin begins the job, or tells what is waited for.
 func (f *filling) begin(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	made, err := findSnapshot(ctx, f.api, f.order.snapshot)
-	if err != nil {
-		return velero.OperationProgress{}, err
-	}
-	var id, waiting string
-	if made == nil {
-		waiting, err = awaitSnapshot(ctx, f.api, f.order.snapshot)
-	} else {
-		id, waiting, err = f.beginJob(ctx, *made, pv)
+	job, waiting, err := f.beginJob(ctx, pv)
+	if (waiting != "" || err != nil) && f.isLate() {
+		return velero.OperationProgress{}, final.Errorf("the restore of the volume has not begun after %s (config key restoreTimeout): %w",
+			f.restoreTimeout, cmp.Or(err, errors.New(waiting)))
 	}
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress := velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: f.api.Now()}
-	if waiting == "" {
-		progress.Description = fmt.Sprintf("job %s of Cloud Backup was begun", id)
-		return progress, f.begun.Note(ctx, f.run(), f.order.mark, id)
-	}
-	if begun := f.restore.Status.StartTimestamp; begun != nil && f.api.Now().Sub(begun.Time) > f.restoreTimeout {
-		return velero.OperationProgress{}, final.Errorf("the restore of the volume has not begun after %s (config key restoreTimeout): %s", f.restoreTimeout, waiting)
-	}
-	return progress, nil
+	return velero.OperationProgress{
+		NTotal: whole, OperationUnits: percentUnit, Updated: f.api.Now(),
+		Description: cmp.Or(waiting, fmt.Sprintf("job %s of Cloud Backup was begun", job)),
+	}, nil
 }
 
-// beginJob begins the job that fills the volume from a snapshot.
-func (f *filling) beginJob(ctx context.Context, from snapshot, pv *corev1.PersistentVolume) (id, waiting string, err error) {
+// isLate tells whether the restore has taken longer than one of its jobs may.
+func (f *filling) isLate() bool {
+	started := f.restore.Status.StartTimestamp
+	return started != nil && f.api.Now().Sub(started.Time) > f.restoreTimeout
+}
+
+// beginJob begins the job that fills the volume, and notes it.
+func (f *filling) beginJob(ctx context.Context, pv *corev1.PersistentVolume) (id, waiting string, err error) {
+	if waiting, err = f.order.find(ctx, f.api); err != nil || waiting != "" {
+		return "", waiting, err
+	}
 	to, waiting, err := f.destination(ctx, pv)
 	if err != nil || waiting != "" {
 		return "", waiting, err
 	}
 	if f.order.snapshot.method == onNode {
-		return f.beginOnNode(ctx, from, to)
+		id, waiting, err = f.beginOnNode(ctx, f.order.made, to)
+	} else {
+		id, err = f.beginAgentless(ctx, f.order.made, to.storage)
 	}
-	id, err = f.beginAgentless(ctx, from, to.storage)
-	return id, "", err
+	if err != nil || waiting != "" {
+		return "", waiting, err
+	}
+	return id, "", f.note(ctx, known{Job: id, Provisioned: to.provisioned})
 }
 
 // beginAgentless begins the job of Cloud Backup itself. No other volume has the same
 // target: a job that fills it was begun by a call that could not note it.
 func (f *filling) beginAgentless(ctx context.Context, from snapshot, to source) (string, error) {
-	known, err := restoreInto(ctx, f.api, f.order.snapshot, to)
-	if err != nil {
-		return "", err
+	if known, err := f.begunInto(ctx, to); err != nil || known != "" {
+		return known, err
 	}
-	if known != nil {
-		return known.id, nil
-	}
+	var err error
 	if to.fileSystem != "" && to.created == "" {
 		if to.created, err = f.createdAt(ctx, f.api.Region(), to.fileSystem); err != nil {
 			return "", err
 		}
 	}
-	return f.create(ctx, restoreRequest(f.order.snapshot, from, to), func(ctx context.Context) (string, error) {
-		found, err := restoreInto(ctx, f.api, f.order.snapshot, to)
-		if err != nil || found == nil {
-			return "", err
-		}
-		return found.id, nil
-	})
+	return f.create(ctx, restoreRequest(f.order.snapshot, from, to), func(ctx context.Context) (string, error) { return f.begunInto(ctx, to) })
+}
+
+// begunInto returns the job of Cloud Backup itself that writes into a storage, "" for none.
+func (f *filling) begunInto(ctx context.Context, to source) (string, error) {
+	found, err := restoreInto(ctx, f.api, f.order.snapshot, to)
+	if err != nil || found == nil {
+		return "", err
+	}
+	return found.id, nil
 }
 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
@@ -192,11 +245,24 @@ func (f *filling) create(ctx context.Context, request *alicloud.CreateRestoreJob
 
 // finish returns pv as that of the volume that is whole.
 func (f *filling) finish(ctx context.Context, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
+	known, err := f.known(ctx)
+	if err != nil {
+		return nil, err
+	}
 	provisioned, err := f.mounts.Keep(ctx, f.owner())
 	if err != nil {
 		return nil, err
 	}
-	return f.order.finished(pv, provisioned), nil
+	if known.Provisioned && provisioned == nil {
+		return nil, errGone
+	}
+	finished := f.order.finished(pv, provisioned)
+	if !volume.IsReclaimed(finished) && finished.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
+		f.log.WithField("persistentVolume", finished.Name).
+			Warn("The reclaim policy of the volume becomes Retain: the driver does not delete a directory whose name does not end with the volume's")
+		finished.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	}
+	return finished, nil
 }
 
 // settle removes what was there to fill the volume alone.
@@ -211,12 +277,16 @@ func (f *filling) settle(ctx context.Context) error {
 // storage that was backed up stays: neither Cloud Backup nor NAS deletes it, and the
 // location does not say how to reach OSS.
 func (f *filling) discard(ctx context.Context) error {
-	id, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	begun, err := f.known(ctx)
+	if err == nil && begun.Job == "" && f.order.snapshot.method == agentless {
+		// Who began it may have been killed before it was noted.
+		begun.Job, err = f.begunInto(ctx, f.order.target)
+	}
 	if err != nil {
 		return err
 	}
-	if noted {
-		if err := f.cancel(ctx, id); err != nil {
+	if begun.Job != "" {
+		if err := f.cancel(ctx, begun.Job); err != nil {
 			return err
 		}
 	}

@@ -160,13 +160,19 @@ type order struct {
 	// target is the directory or prefix that is to be made, empty for storage that has
 	// no such thing. What else is empty is yet to be found out.
 	target source
+	// made has the id and the hash of the snapshot, empty where they were not known yet.
+	made snapshot
 }
 
 // pendingPrefix begins the id of a volume that is not whole yet.
 const pendingPrefix = "pending:"
 
-// markKey is mark's name among the fields of target.
-const markKey = "mark"
+// Names of what else is among the fields of target.
+const (
+	markKey     = "mark"
+	snapshotKey = "snapshot"
+	hashKey     = "hash"
+)
 
 // markForm is the form of a mark.
 var markForm = regexp.MustCompile(`^[a-z0-9]{8}$`)
@@ -177,6 +183,10 @@ func (o order) pendingID() string {
 	id := pendingPrefix + o.snapshot.String()
 	query, _ := url.ParseQuery(o.target.encode()) // It was written here.
 	query.Set(markKey, o.mark)
+	if o.made != (snapshot{}) {
+		query.Set(snapshotKey, o.made.id)
+		query.Set(hashKey, o.made.hash)
+	}
 	return id + "#" + readable(query)
 }
 
@@ -188,7 +198,7 @@ func parsePendingID(id string) (order, bool) {
 		return order{}, false
 	}
 	name, rawQuery, _ := strings.Cut(text, "#")
-	snapshot, err := parseSnapshotID(name)
+	of, err := parseSnapshotID(name)
 	if err != nil {
 		return order{}, false
 	}
@@ -196,9 +206,9 @@ func parsePendingID(id string) (order, bool) {
 	if err != nil {
 		return order{}, false
 	}
-	read := order{snapshot: snapshot, mark: query.Get(markKey)}
+	read := order{snapshot: of, mark: query.Get(markKey), made: snapshot{id: query.Get(snapshotKey), hash: query.Get(hashKey)}}
 	read.target.take(query)
-	if read.pendingID() != id || !markForm.MatchString(read.mark) || read.target.check() != nil {
+	if read.pendingID() != id || !markForm.MatchString(read.mark) || read.target.check() != nil || max(len(read.made.id), len(read.made.hash)) > maxNameText {
 		return order{}, false
 	}
 	return read, true

@@ -16,7 +16,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-var compareIDs = cmp.AllowUnexported(snapshotID{}, volumeID{}, order{}, source{})
+var compareIDs = cmp.AllowUnexported(snapshotID{}, volumeID{}, order{}, source{}, snapshot{})
 
 // nasSnapshot is a snapshot as most are.
 func nasSnapshot() snapshotID {
@@ -199,6 +199,11 @@ func TestPendingIDHoldsTheOrder(t *testing.T) {
 	}{
 		{"storage that is yet to be provisioned", order{snapshot: nasSnapshot(), mark: "abcd1234"}, "pending:" + nasSnapshotText + "#mark=abcd1234"},
 		{
+			"a snapshot that was found",
+			order{snapshot: nasSnapshot(), mark: "abcd1234", made: snapshot{id: "s-1", hash: "h+1"}},
+			"pending:" + nasSnapshotText + "#hash=h%2B1&mark=abcd1234&snapshot=s-1",
+		},
+		{
 			"a job and where it writes",
 			order{snapshot: nasSnapshot(), mark: "abcd1234", target: source{fileSystem: "31a8e4", path: "/a#b-restore-1"}},
 			"pending:" + nasSnapshotText + "#fileSystem=31a8e4&mark=abcd1234&path=/a%23b-restore-1",
@@ -225,6 +230,7 @@ func TestWhatIsNoPendingID(t *testing.T) {
 		"", "nas:path=/", "pending:", "pending:cn-hangzhou/s-1", "pending:failed:x", nasSnapshotText,
 		"pending:" + nasSnapshotText + "#", "pending:" + nasSnapshotText + "#%zz", "pending:" + nasSnapshotText + "#colour=red",
 		"pending:" + nasSnapshotText + "#mark=ABCD1234",
+		"pending:" + nasSnapshotText + "#mark=abcd1234&snapshot=s-1",
 		"pending:" + nasSnapshotText + "#path=/" + strings.Repeat("p", 4096),
 	} {
 		if read, ok := parsePendingID(id); ok {

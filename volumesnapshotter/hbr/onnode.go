@@ -21,9 +21,8 @@ import (
 // clockDifference is by how much the cluster's clock may be ahead of the cloud's.
 const clockDifference = time.Hour
 
-// errUnread is for a backup that is not there to be read: the job of a node is found
-// again by it.
-var errUnread = errors.New("the backup could not be read, and a job on a node needs it")
+// errUnread is for what a job on a node is named by.
+var errUnread = errors.New("the backup or the cluster's id could not be read, by which a job on a node is found again")
 
 // jobName is that of the job that backs the volume up on a node: the same one for the same
 // volume in the same backup, but for the node at its end.
@@ -37,7 +36,7 @@ func (v subject) owner() mount.Owner {
 // beginOnNode begins the job of the client that backs a volume up, and returns its id, or
 // what it waits for. To call it again begins no second one.
 func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (job, waiting string, err error) {
-	if of.backup == nil {
+	if of.backup == nil || of.clusterID == "" {
 		return "", "", final.Of(errUnread)
 	}
 	s.nodes.Lock() // Two volumes must not choose the same node.

@@ -238,6 +238,12 @@ func (s *site) cancelSnapshot(ctx context.Context, of subject, text string) erro
 		return err
 	}
 	if id.waits() {
+		// Who began it may have been killed before it was noted.
+		if id, err = begunLater(ctx, api, id); err != nil {
+			return err
+		}
+	}
+	if id.waits() {
 		s.note(ctx, of, idOfRefused(errors.New("it was canceled")))
 	} else if err := endJob(ctx, api, id); err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
 		}
 	}
-	if err := begun.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), begun.OfRestore(theRestore()), wanted.mark, another); err != nil {
+	if err := begun.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), begun.OfRestore(theRestore()), wanted.mark, `{"job":"`+another+`"}`); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{

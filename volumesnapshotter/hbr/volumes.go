@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
@@ -98,27 +99,39 @@ func (s *site) order(ctx context.Context, text string) (string, error) {
 	if err := id.in(api.Region()); err != nil {
 		return "", err
 	}
-	if id.waits() {
-		id, err = s.begunLater(ctx, api, id)
-	}
-	var made *snapshot
-	if err == nil {
-		made, err = findSnapshot(ctx, api, id)
-	}
-	if err == nil && made == nil {
-		_, err = awaitSnapshot(ctx, api, id)
-	}
-	if err != nil && !final.MayPass(err) {
+	wanted := s.newOrder(id)
+	if _, err := wanted.find(ctx, api); err != nil && !final.MayPass(err) {
 		return "", err
 	}
 	s.sweep.Begin(func() { s.sweepCluster(context.WithoutCancel(ctx)) })
-	wanted := s.newOrder(id)
 	return wanted.pendingID(), nil
+}
+
+// find finds the snapshot of the order out, or tells what is waited for until it is there.
+// That it never will be is an error.
+func (o *order) find(ctx context.Context, api *alicloud.HBR) (waiting string, err error) {
+	if o.made != (snapshot{}) {
+		return "", nil
+	}
+	if o.snapshot.waits() {
+		if o.snapshot, err = begunLater(ctx, api, o.snapshot); err != nil {
+			return "", err
+		}
+	}
+	made, err := findSnapshot(ctx, api, o.snapshot)
+	if err != nil {
+		return "", err
+	}
+	if made == nil {
+		return awaitSnapshot(ctx, api, o.snapshot)
+	}
+	o.made = snapshot{id: made.id, hash: made.hash}
+	return "", nil
 }
 
 // begunLater returns the id with the job that has begun since Velero was told it; the same
 // one if none has.
-func (s *site) begunLater(ctx context.Context, api *alicloud.HBR, id snapshotID) (snapshotID, error) {
+func begunLater(ctx context.Context, api *alicloud.HBR, id snapshotID) (snapshotID, error) {
 	all, err := backupJobs(ctx, api, id.sourceType(), "VaultId", id.vault)
 	if known := jobNamed(all, id.job); err == nil && known != nil {
 		id.job = known.id
@@ -139,6 +152,7 @@ func (s *site) newOrder(of snapshotID) order {
 	return order{snapshot: of, mark: mark, target: s.newTarget(of.source, "restore-"+mark)}
 }
 
+// newTarget returns the directory or prefix of a name beside what a snapshot is of.
 func (l *location) newTarget(of source, name string) source {
 	switch {
 	case of.bucket != "":
@@ -216,10 +230,15 @@ func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 		return "the backup itself has not ended", nil
 	case found.status != statusComplete && found.status != statusPartial:
 		return "", outcomeOf(*found)
+	case api.Now().Sub(found.ended) < listedAfter:
+		return "the snapshot of the job, which has just ended, to be listed", nil
 	default:
 		return "", final.Errorf("the job %s has ended, and its snapshot is not there: it was deleted, or its retention is over (config key retentionDays)", id.job)
 	}
 }
+
+// listedAfter is how long the snapshot of a job that has ended may be missing from the lists.
+const listedAfter = 5 * time.Minute
 
 // restoreInto returns the job of Cloud Backup itself that restores a snapshot into a
 // target, nil if there is none.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -120,10 +121,10 @@ func (t temporary) running(ctx context.Context, where agent.Search, ensure step)
 		waiting = fmt.Sprintf("node %s, which runs another job of this %s", pod.Spec.NodeName, t.owner.Kind)
 	case pod.Status.Phase == corev1.PodRunning:
 		return pod, "", nil
+	case hasEnded(pod) && (hasRun(pod) || !t.late(pod)):
+		waiting, err = t.again(ctx, pod, where, ensure)
 	case t.late(pod):
 		err = t.tooLate(ctx, pod)
-	case hasEnded(pod):
-		waiting, err = t.again(ctx, pod, where, ensure)
 	default:
 		waiting, err = t.pending(ctx, pod, where)
 	}
@@ -137,7 +138,19 @@ func (t temporary) again(ctx context.Context, pod *corev1.Pod, where agent.Searc
 	if err := remove(ctx, t.api, "Pod", pod, client.GracePeriodSeconds(0)); err != nil {
 		return "", err
 	}
-	return t.start(ctx, where, since(pod), ensure)
+	begun := since(pod)
+	if hasRun(pod) {
+		begun = time.Now() // It had been there in time.
+	}
+	return t.start(ctx, where, begun, ensure)
+}
+
+// hasRun tells whether a container of a Pod that has ended had begun.
+func hasRun(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		ended := c.State.Terminated
+		return ended != nil && !ended.StartedAt.IsZero()
+	})
 }
 
 // pending says what a Pod that does not run yet waits for. One without a node is deleted

@@ -213,7 +213,7 @@ func TestWhatTheClusterDoesNotAllow(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"an admission webhook", apierrors.NewForbidden(pods, "x", errors.New("no")), `creating the Pod velero-hbr-abc12345: pods "x" is forbidden: no`},
+		{"an admission webhook", apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "x", nil), `creating the Pod velero-hbr-abc12345: Pod "x" is invalid`},
 		{"a malformed object", apierrors.NewBadRequest("no"), "creating the Pod velero-hbr-abc12345: no"},
 		{"another process", apierrors.NewAlreadyExists(pods, "x"), ""},
 	}

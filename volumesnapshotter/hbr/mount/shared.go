@@ -11,8 +11,12 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-// shared tells whether another PersistentVolume has the storage of pv, or a part of it.
+// shared tells whether another PersistentVolume has the storage of pv, or a part of it. Of a
+// volume that was kept, and that does not say what its storage is, nobody can tell: it may be.
 func (t temporary) shared(ctx context.Context, pv *corev1.PersistentVolume) (bool, error) {
+	if t.owner.owns(pv) && !volume.IsKnown(pv) {
+		return true, nil
+	}
 	all := &corev1.PersistentVolumeList{}
 	if err := t.api.List(ctx, all); err != nil {
 		return false, fmt.Errorf("listing the PersistentVolumes: %w", err)

@@ -114,13 +114,14 @@ func there[T any](object *T, found bool) *T {
 }
 
 // create creates an object. One that another process has created meanwhile is no error;
-// one that the cluster does not allow is a final one.
+// one that the API server never takes is a final one. What is forbidden now may be allowed
+// later: for a quota, or a PriorityClass that has just been made.
 func create(ctx context.Context, api client.Client, kind string, object client.Object) error {
 	err := api.Create(ctx, object)
 	switch {
 	case err == nil || apierrors.IsAlreadyExists(err):
 		return nil
-	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err):
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
 		return final.Errorf("creating the %s %s: %w", kind, object.GetName(), err)
 	default:
 		return fmt.Errorf("creating the %s %s: %w", kind, object.GetName(), err)
