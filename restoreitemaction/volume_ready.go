@@ -96,8 +96,8 @@ type VolumeReady struct {
 	// tells whether somebody looks after them.
 	held      map[operation]*velerov1.Restore
 	releasing bool
-	// silent is the error of the first poll that was not answered in its time.
-	silent error
+	// silent has, by provider, the error of the first poll that was not answered in its time.
+	silent map[string]error
 }
 
 // locationKey names the location of a provider that a restore's backup was made with.
@@ -115,6 +115,7 @@ func NewVolumeReady(log logrus.FieldLogger, target Cluster, providers ...Provide
 		providers: providers,
 		locations: map[locationKey]map[string]string{},
 		held:      map[operation]*velerov1.Restore{},
+		silent:    map[string]error{},
 		closed:    make(chan struct{}),
 	}
 }

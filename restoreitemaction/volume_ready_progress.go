@@ -99,7 +99,7 @@ func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *core
 		return velero.OperationProgress{}, err
 	}
 	free := released(pv, present)
-	progress, err := a.ask(ctx, func() (velero.OperationProgress, error) {
+	progress, err := a.ask(ctx, op.Provider, func() (velero.OperationProgress, error) {
 		return volumes.Progress(ctx, restore, location, op.Volume, free)
 	})
 	switch {
@@ -159,9 +159,9 @@ func (a *VolumeReady) settle(ctx context.Context, op operation, restore *velerov
 
 // ask asks for the volume. Velero polls one operation after the other: once one was not
 // answered in its time, the others of this poll are not kept waiting as long.
-func (a *VolumeReady) ask(ctx context.Context, progressOf func() (velero.OperationProgress, error)) (velero.OperationProgress, error) {
+func (a *VolumeReady) ask(ctx context.Context, provider string, progressOf func() (velero.OperationProgress, error)) (velero.OperationProgress, error) {
 	a.mu.Lock()
-	silent := a.silent
+	silent := a.silent[provider]
 	a.mu.Unlock()
 	if silent != nil {
 		return velero.OperationProgress{}, silent
@@ -169,7 +169,7 @@ func (a *VolumeReady) ask(ctx context.Context, progressOf func() (velero.Operati
 	progress, err := progressOf()
 	if err != nil && ctx.Err() != nil {
 		a.mu.Lock()
-		a.silent = err
+		a.silent[provider] = err
 		a.mu.Unlock()
 	}
 	return progress, err
