@@ -132,8 +132,8 @@ func (s *Service) Read(bucket, key string) ([]byte, error) {
 		return nil, fmt.Errorf("object %s/%s: %w", bucket, key, ErrNotFound)
 	}
 	defer o.content.release()
-	var data bytes.Buffer
-	if err := o.content.copyTo(&data, 0, o.content.size); err != nil {
+	data := bytes.NewBuffer(make([]byte, 0, o.content.size)) // It may be hundreds of MiB: they are not copied.
+	if err := o.content.copyTo(data, 0, o.content.size); err != nil {
 		return nil, err
 	}
 	return data.Bytes(), nil
