@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,6 +239,7 @@ func TestContentComesBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it writes several GiB: run it without -short")
 	}
+	var room sync.Mutex // Side by side they would need several times the room.
 	for _, test := range []struct {
 		name, spec string
 		method     method
@@ -247,7 +249,10 @@ func TestContentComesBack(t *testing.T) {
 		{"OSS without a client", ossSpec, agentless},
 		{"OSS on a node", ossSpec, onNode},
 	} {
-		t.Run(test.name, func(t *testing.T) { //nolint:tparallel // Side by side they would need several times the room.
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			room.Lock()
+			t.Cleanup(room.Unlock)
 			begun := time.Now()
 			w := newNodeWorld(t, nodeOptions{config: map[string]string{"method": string(test.method)}})
 			pv := volumeOf(t, "vol", test.spec)
