@@ -233,8 +233,14 @@ func (w *nodeWorld) claimed(t *testing.T, pv *corev1.PersistentVolume) {
 // named. It runs then.
 func (w *nodeWorld) mounting(t *testing.T, pv *corev1.PersistentVolume, onNode string) {
 	t.Helper()
+	w.mountingAs(t, "pod-"+pv.Spec.ClaimRef.Name, pv, onNode)
+}
+
+// mountingAs is mounting for a Pod of a name.
+func (w *nodeWorld) mountingAs(t *testing.T, name string, pv *corev1.PersistentVolume, onNode string) {
+	t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: pv.Spec.ClaimRef.Namespace, Name: "pod-" + pv.Spec.ClaimRef.Name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: pv.Spec.ClaimRef.Namespace, Name: name},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{Name: "c", Image: "app", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/v"}}}},
 			Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{
@@ -435,6 +441,37 @@ func (w *nodeWorld) isRestored(t *testing.T, snapshot string, pv *corev1.Persist
 	w.wantInventory(t, 0, 1, 0)
 	w.wantNotes(t, 0)
 	return finished
+}
+
+// whenRunning polls until a job is running.
+func (w *nodeWorld) whenRunning(t *testing.T, poll func() (completed bool, err error)) {
+	t.Helper()
+	for range int(maxWait / pollEvery) {
+		got, err := w.sim.HBR().Inventory(theAccount)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Running) > 0 {
+			return
+		}
+		if completed, err := poll(); completed || err != nil {
+			t.Fatalf("completed %t, error %v before a job was running", completed, err)
+		}
+		w.settle(t)
+	}
+	t.Fatalf("no job is running after %s", maxWait)
+}
+
+// discarded does what volume-ready does with a volume that has failed, and holds that
+// nothing is left of it.
+func (w *nodeWorld) discarded(t *testing.T, id string, held *corev1.PersistentVolume) {
+	t.Helper()
+	if err := w.process(t).Discard(t.Context(), theRestore(), w.config, id); err != nil {
+		t.Fatal(err)
+	}
+	w.remove(t, held)
+	w.wantTemporary(t)
+	w.wantNotes(t, 0)
 }
 
 // wantTemporary holds which temporary objects there are, as "<kind> <name>".
