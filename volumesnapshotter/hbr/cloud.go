@@ -4,10 +4,7 @@ package hbr
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
@@ -15,11 +12,10 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-// This file is what the snapshotter reads of Cloud Backup and NAS, in types of its own:
+// This file is what the snapshotter reads of Cloud Backup, in types of its own:
 // the SDK's have a pointer for every field, and other types for the same thing in each call.
 
 const (
@@ -230,98 +226,6 @@ func snapshotQuery(of snapshotID) []any {
 		return []any{match("VaultId", of.vault), match("Bucket", of.source.bucket)}
 	}
 	return []any{match("VaultId", of.vault), match("FileSystemId", of.source.fileSystem), match("CreateTime", of.source.created)}
-}
-
-// createdAt returns when a file system was made, as Cloud Backup knows it by.
-func (s *site) createdAt(ctx context.Context, region, fileSystem string) (string, error) {
-	s.mu.Lock()
-	known, ok := s.created[fileSystem]
-	s.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	config := s.hbr
-	config.Region, config.Endpoint = region, ""
-	api, err := s.clients.NAS(ctx, config)
-	if err != nil {
-		return "", err
-	}
-	answer, err := api.DescribeFileSystems(ctx, &alicloud.DescribeFileSystemsRequest{FileSystemID: fileSystem})
-	if err != nil {
-		return "", err
-	}
-	found := answer.FileSystems.FileSystem
-	if len(found) == 0 {
-		return "", final.Errorf("the file system %s is not there: it was deleted, or it is of another account or region than the location's", fileSystem)
-	}
-	created, err := found[0].Created()
-	if err != nil {
-		return "", err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.created[fileSystem] = strconv.FormatInt(created.Unix(), 10)
-	return s.created[fileSystem], nil
-}
-
-// seconds reads a time as createdAt writes it; 0 for none.
-func seconds(text string) *int64 {
-	n, _ := strconv.ParseInt(text, 10, 64)
-	return &n
-}
-
-// createAttempts is how often something is created of which it is not known whether it was.
-const createAttempts = 3
-
-// createOnce returns the id of what create makes. Cloud Backup takes no ClientToken:
-// where the answer was lost, or says that the thing cannot be made, which may be because
-// it is there, find tells the id of what is there, "" for nothing.
-func createOnce(ctx context.Context, api *alicloud.HBR, create, find func(context.Context) (string, error)) (string, error) {
-	for attempt := 1; ; attempt++ {
-		id, err := create(ctx)
-		if err == nil && id == "" {
-			return "", errors.New("Cloud Backup accepted the request and did not tell the id") //nolint:staticcheck // A name begins it.
-		}
-		if err == nil {
-			return id, nil
-		}
-		open := mayBeDone(err)
-		if class := failure.Classify(err); !open && class != failure.Conflict && class != failure.Invalid {
-			return "", err
-		}
-		if open {
-			if slept := api.Sleep(ctx, pollInterval); slept != nil {
-				return "", err
-			}
-		}
-		found, lookErr := find(ctx)
-		switch {
-		case lookErr != nil:
-			return "", fmt.Errorf("%w; looking whether it was done: %w", err, lookErr)
-		case found != "":
-			return found, nil
-		case !open || attempt == createAttempts:
-			return "", err
-		}
-	}
-}
-
-func mayBeDone(err error) bool {
-	var call *alicloud.CallError
-	return errors.As(err, &call) && call.MayBeDone
-}
-
-// visible returns what look finds, nil for nothing. Lists may lag behind what was created.
-func visible[T any](ctx context.Context, api *alicloud.HBR, look func() (*T, error)) (*T, error) {
-	for begun := api.Now(); ; {
-		found, err := look()
-		if err != nil || found != nil || api.Now().Sub(begun) >= visibleAfter {
-			return found, err
-		}
-		if err := api.Sleep(ctx, pollInterval); err != nil {
-			return nil, err
-		}
-	}
 }
 
 // first returns the first of what was found, nil for none.

@@ -125,13 +125,3 @@ func (f *filling) isFree(ctx context.Context, pv *corev1.PersistentVolume) error
 	}
 	return nil
 }
-
-// finished returns pv as it is when its volume is whole: that of the volume that was
-// provisioned for it, nil for none.
-func (o order) finished(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
-	finished := volume.SetPendingID(pv, "")
-	if provisioned == nil {
-		return o.place(finished)
-	}
-	return volume.Adopt(finished, provisioned)
-}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	sdk "github.com/alibabacloud-go/hbr-20170908/v2/client"
 	"github.com/alibabacloud-go/tea/tea"
@@ -44,6 +45,10 @@ func (s *site) filling(ctx context.Context, restore *velerov1.Restore, id string
 		return nil, err
 	}
 	return &filling{site: s, api: api, restore: restore, order: wanted}, nil
+}
+
+func errNotPending(id string) error {
+	return final.Errorf("%q is not the id of a volume that is being restored", id)
 }
 
 // known is what is noted of a filling for the next call: none before its job has begun.
@@ -212,6 +217,22 @@ func (f *filling) begunInto(ctx context.Context, to source) (string, error) {
 		return "", err
 	}
 	return found.id, nil
+}
+
+// restoreInto returns the job of Cloud Backup itself that restores a snapshot into a
+// target, nil if there is none.
+func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to source) (*job, error) {
+	all, err := restoreJobs(ctx, api, of.sourceType(), "VaultId", of.vault)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(j job) bool {
+		return j.target.fileSystem == to.fileSystem && j.target.path == to.path && j.target.bucket == to.bucket && j.target.prefix == to.prefix
+	})
+	if i < 0 {
+		return nil, nil //nolint:nilnil // none is no error
+	}
+	return &all[i], nil
 }
 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a

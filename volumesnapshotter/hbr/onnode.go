@@ -24,15 +24,6 @@ const clockDifference = time.Hour
 // errUnread is for what a job on a node is named by.
 var errUnread = errors.New("the backup or the cluster's id could not be read, by which a job on a node is found again")
 
-// jobName is that of the job that backs the volume up on a node: the same one for the same
-// volume in the same backup, but for the node at its end.
-func (v subject) jobName(node string) string { return v.planName() + "-" + digest(node) }
-
-// owner is whose temporary objects are made to mount the volume.
-func (v subject) owner() mount.Owner {
-	return mount.Owner{Kind: mount.Backup, Run: v.backup.UID, Mark: digest(string(v.backup.UID), v.name)}
-}
-
 // beginOnNode begins the job of the client that backs a volume up, and returns its id, or
 // what it waits for. To call it again begins no second one.
 func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (job, waiting string, err error) {
@@ -179,4 +170,14 @@ func busy(nodes []corev1.Node, begun []job) map[string]bool {
 		}
 	}
 	return found
+}
+
+// begunLater returns the id with the job that has begun since Velero was told it; the same
+// one if none has.
+func begunLater(ctx context.Context, api *alicloud.HBR, id snapshotID) (snapshotID, error) {
+	all, err := backupJobs(ctx, api, id.sourceType(), "VaultId", id.vault)
+	if known := jobNamed(all, id.job); err == nil && known != nil {
+		id.job = known.id
+	}
+	return id, err
 }

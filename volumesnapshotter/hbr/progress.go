@@ -85,12 +85,6 @@ func progressOr(progress velero.OperationProgress, err error, isFinal bool) (vel
 	}
 }
 
-// subjectOf is the volume of a backup that has begun.
-func (s *site) subjectOf(ctx context.Context, backup *velerov1.Backup, pv string) (subject, error) {
-	clusterID, err := s.cluster.ID(ctx)
-	return subject{name: pv, backupName: backup.Name, backup: backup, clusterID: clusterID}, err
-}
-
 // snapshotProgress tells how far the backup with an id of Velero's is.
 func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (velero.OperationProgress, error) {
 	if reason, refused := strings.CutPrefix(text, refusedPrefix); refused {
@@ -283,3 +277,26 @@ func canceledOr(refusal error, look func() (*job, error)) error {
 	}
 	return refusal
 }
+
+// awaitSnapshot says what is waited for where a job has no snapshot yet. That it never
+// will is an error.
+func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiting string, err error) {
+	found, err := backupJob(ctx, api, id)
+	switch {
+	case err != nil:
+		return "", err
+	case found == nil:
+		return "", final.Errorf("there is neither the job %s nor its snapshot: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup", id.job)
+	case !found.hasEnded():
+		return "the backup itself has not ended", nil
+	case found.status != statusComplete && found.status != statusPartial:
+		return "", outcomeOf(*found)
+	case api.Now().Sub(found.ended) < listedAfter:
+		return "the snapshot of the job, which has just ended, to be listed", nil
+	default:
+		return "", final.Errorf("the job %s has ended, and its snapshot is not there: it was deleted, or its retention is over (config key retentionDays)", id.job)
+	}
+}
+
+// listedAfter is how long the snapshot of a job that has ended may be missing from the lists.
+const listedAfter = 5 * time.Minute

@@ -3,127 +3,82 @@
 package hbr
 
 import (
-	"fmt"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
-// outcome is what becomes of a volume in a backup.
-type outcome int
-
-// The outcomes.
-const (
-	// left is a volume that is not ours to take.
-	left outcome = iota
-	// leftWithWarning is one that is left, and whose data is likely to be missed.
-	leftWithWarning
-	// refused is one that is ours and cannot be taken.
-	refused
-	// taken is one that is backed up.
-	taken
-)
-
-func (o outcome) String() string {
-	return [...]string{"left", "left with a warning", "refused", "taken"}[o]
+// subject is a volume of which a backup is wanted.
+type subject struct {
+	// name is that of the PersistentVolume.
+	name string
+	// backupName is Velero's backup; backup is nil where it cannot be read.
+	backupName string
+	backup     *velerov1.Backup
+	clusterID  string
 }
 
-// verdict is what becomes of a volume in a backup, and why.
-type verdict struct {
-	outcome outcome
-	// methods are the ways to take it, the preferred one first. Another one may be
-	// tried where the account may not use the one before.
-	methods []method
-	// reason says why it is not taken, or why agentless is not among methods though it
-	// would be for others of its kind.
-	reason string
+// subject finds out what a backup is wanted of. What the cluster does not tell costs no
+// data, so that it is a warning.
+func (s *site) subject(ctx context.Context, tags map[string]string) subject {
+	found := subject{name: tags[tagVolume], backupName: tags[tagBackup]}
+	log := s.log.WithField("persistentVolume", found.name).WithField("backup", found.backupName)
+	var err error
+	if found.clusterID, err = s.cluster.ID(ctx); err != nil {
+		log.WithError(err).Warn("The plan does not carry the cluster's id: were this process killed, nobody would delete the plan")
+	}
+	if found.backup, err = s.cluster.Backup(ctx, found.backupName); err != nil {
+		found.backup = nil
+		log.WithError(err).Warn("The snapshot stays until it is deleted, and nobody asks whether it succeeds: the backup that it is for could not be read")
+	}
+	return found
 }
 
-// Reasons.
-const (
-	reasonECS       = "disks are backed up by ECS snapshots (config key enableECSSnapshot)"
-	reasonForeign   = "it is no file system of CSI"
-	reasonBlock     = "Cloud Backup does not support backing up volumes whose volumeMode is Block"
-	reasonHostPath  = "Cloud Backup reads hostPath volumes only below the directory of the nodes that its client mounts (config key hostPathRoot)"
-	reasonAgentless = "Cloud Backup reads NAS and OSS volumes alone without a client on a node (config key method)"
-	reasonUnnamed   = "its PersistentVolume does not name its file system or bucket"
-)
-
-// kinds are those of volumes that can be taken.
-func kinds() []volume.Kind {
-	return []volume.Kind{
-		volume.KindNAS, volume.KindOSS, volume.KindCPFS, volume.KindLocal, volume.KindNFS, volume.KindOther,
-		volume.KindDisk, volume.KindHostPath,
-	}
+// subjectOf is the volume of a backup that has begun.
+func (s *site) subjectOf(ctx context.Context, backup *velerov1.Backup, pv string) (subject, error) {
+	clusterID, err := s.cluster.ID(ctx)
+	return subject{name: pv, backupName: backup.Name, backup: backup, clusterID: clusterID}, err
 }
 
-// judge says what becomes of pv in a backup by a location in region, which is empty
-// where it is not known yet.
-func (l *location) judge(pv *corev1.PersistentVolume, region string) verdict {
-	switch kind := volume.KindOf(pv); {
-	case kind == volume.KindDisk && l.ecsSnapshots:
-		return verdict{outcome: left, reason: reasonECS}
-	case kind == volume.KindOther && (volume.FormOf(pv) != volume.FormCSI || volume.IsBlock(pv)):
-		return verdict{outcome: left, reason: reasonForeign}
-	case kind == volume.KindHostPath && !mount.SeesHostPath(l.hostPathRoot, pv):
-		return verdict{outcome: leftWithWarning, reason: reasonHostPath}
-	case volume.IsBlock(pv):
-		return verdict{outcome: refused, reason: reasonBlock}
-	case kind == volume.KindNAS || kind == volume.KindOSS:
-		return l.judgeAgentless(pv, region)
-	case l.method == agentless:
-		return verdict{outcome: leftWithWarning, reason: reasonAgentless}
-	default:
-		return verdict{outcome: taken, methods: []method{onNode}}
-	}
+// maxBackupName is how much of a backup's name a plan's has: CreateBackupPlan takes 64
+// characters, and a plan's name is unique in its vault.
+const maxBackupName = 40
+
+// planPrefix begins the names of the plans of a backup. The jobs have them too, so that
+// they begin as the backup center's do.
+func planPrefix(clusterID, backup string) string {
+	return backup[:min(len(backup), maxBackupName)] + planMark(clusterID)
 }
 
-// judgeAgentless judges a volume that Cloud Backup can read by itself.
-func (l *location) judgeAgentless(pv *corev1.PersistentVolume, region string) verdict {
-	if l.method == onNode {
-		return verdict{outcome: taken, methods: []method{onNode}}
+// planMark is what the names of all plans of a cluster have.
+func planMark(clusterID string) string { return "-hbr-" + digest(clusterID) + "-" }
+
+// planName is the same one for the same volume in the same backup.
+func (v subject) planName() string {
+	backupID := rand.Text()
+	if v.backup != nil {
+		backupID = string(v.backup.UID)
 	}
-	obstacle := agentlessObstacle(pv, region)
-	switch {
-	case obstacle == "" && l.method == agentless:
-		return verdict{outcome: taken, methods: []method{agentless}}
-	case obstacle == "":
-		return verdict{outcome: taken, methods: []method{agentless, onNode}}
-	case l.method == agentless:
-		return verdict{outcome: refused, reason: obstacle}
-	default:
-		return verdict{outcome: taken, methods: []method{onNode}, reason: obstacle}
-	}
+	return planPrefix(v.clusterID, v.backupName) + digest(backupID, v.name)
 }
 
-// agentlessObstacle says why Cloud Backup cannot read pv by itself; "" if it can.
-func agentlessObstacle(pv *corev1.PersistentVolume, region string) string {
-	of := sourceOf(pv)
-	if of.fileSystem == "" && of.bucket == "" {
-		return reasonUnnamed
-	}
-	if its := storageRegion(pv); its != "" && region != "" && its != region {
-		return fmt.Sprintf("it is in %s, and a vault of %s takes what is there alone", its, region)
-	}
-	return ""
+// jobName is that of the job that backs the volume up on a node: the same one for the same
+// volume in the same backup, but for the node at its end.
+func (v subject) jobName(node string) string { return v.planName() + "-" + digest(node) }
+
+// owner is whose temporary objects are made to mount the volume.
+func (v subject) owner() mount.Owner {
+	return mount.Owner{Kind: mount.Backup, Run: v.backup.UID, Mark: digest(string(v.backup.UID), v.name)}
 }
 
-// storageRegion returns the region that the address of a NAS file system or of a
-// bucket names, "" if it names none.
-func storageRegion(pv *corev1.PersistentVolume) string {
-	if fs, ok := volume.FileSystemOf(pv); ok && volume.NASFileSystemID(fs.Server) != "" {
-		// <file system>-<suffix>.<region>.nas.aliyuncs.com
-		return strings.Split(fs.Server, ".")[1]
-	}
-	if bucket, ok := volume.BucketOf(pv); ok {
-		if address, err := endpoint.Parse(bucket.URL); err == nil {
-			region, _ := endpoint.RegionOfOSS(address)
-			return region
-		}
-	}
-	return ""
+// digest is short, and another one for other texts.
+func digest(texts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
+	return hex.EncodeToString(sum[:4])
 }
