@@ -180,14 +180,14 @@ func (s *diskSuite) testKilledRestores(t *testing.T) {
 
 // beginAfterKill is begin, again and again where the restore is refused because its backup storage location is
 // Unavailable: a kill of all of the plugin's processes hits the one, too, by which Velero looks at the location.
-func (s *suite) beginAfterKill(t *testing.T, name, backup string) {
+func (s *suite) beginAfterKill(t *testing.T, name, backup string, args ...string) {
 	t.Helper()
 	eventually(t, "the restore "+name+" to begin", func(ctx context.Context) error {
 		restore := &velerov1.Restore{}
 		err := s.get(ctx, name, restore)
 		switch {
 		case apierrors.IsNotFound(err):
-			_, err := s.tryCLI(ctx, "restore", "create", name, "--from-backup", backup)
+			_, err := s.tryCLI(ctx, append([]string{"restore", "create", name, "--from-backup", backup}, args...)...)
 			return errors.Join(errors.New("it has just been asked for"), err)
 		case err != nil:
 			return err

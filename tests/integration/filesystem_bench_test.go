@@ -283,7 +283,7 @@ func (s *suite) leftoversOf(t *testing.T, run string) []string {
 		{"Pod", &corev1.PodList{}, client.HasLabels{runKey}},
 		{"PersistentVolumeClaim", &corev1.PersistentVolumeClaimList{}, client.HasLabels{runKey}},
 		{"PersistentVolume", &corev1.PersistentVolumeList{}, client.HasLabels{runKey}},
-		{"note", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/begun"}},
+		{"note", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/note"}},
 		{"stash", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/volume-ready"}},
 		{"held PersistentVolume", &corev1.PersistentVolumeList{}, client.MatchingLabels{"alibabacloud.com/volume-ready": "held"}},
 	} {

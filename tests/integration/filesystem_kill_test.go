@@ -4,13 +4,10 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -114,6 +111,8 @@ func (s *fileSuite) testKilledFilePoll(t *testing.T) {
 
 	s.cloud.HBR().SetDurations(quickly())
 	b.completedAfterKill(t, "fs-polled-next", 1)
+	// The job of the first backup ends by itself.
+	s.cloud.HBR().Advance(slowly)
 	s.waitNothingLeft(t)
 	b.settle(t)
 	s.keepOrphans(t)
@@ -159,10 +158,9 @@ func (s *fileSuite) testKilledFileRestores(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b.loseApplication(t, volumes...)
 			s.slowJobs(t, slowRestores)
 			killed, again := b.name+"-"+c.name, b.name+"-"+c.name+"-again"
-			s.begin(t, killed, b.name)
+			s.begin(t, killed, b.name, "--namespace-mappings", b.name+":"+killed)
 			c.kill(t, killed)
 			s.waitPhase(t, killed, c.ends...)
 			restore := &velerov1.Restore{}
@@ -172,20 +170,13 @@ func (s *fileSuite) testKilledFileRestores(t *testing.T) {
 
 			s.cloud.HBR().SetDurations(quickly())
 			s.cloud.HBR().Advance(slowly)
-			b.loseApplication(t, volumes...)
-			s.beginAfterKill(t, again, b.name)
+			s.beginAfterKill(t, again, b.name, "--namespace-mappings", b.name+":"+again)
 			s.waitPhase(t, again, velerov1.RestorePhaseCompleted)
 			for _, v := range volumes {
-				v.wantFilesIn(t, b.name)
+				v.wantFilesIn(t, again)
 			}
 			s.waitNothingLeft(t)
 		})
 	}
 	b.settle(t)
 }
-
-var (
-	_ = errors.New
-	_ = metav1.ObjectMeta{}
-	_ client.Object
-)

@@ -35,7 +35,7 @@ const (
 )
 
 // workers is how many nodes the cluster has. Of a backup one job runs on a node at a time.
-const workers = 6
+const workers = 10
 
 // worker is the name of a node.
 func worker(number int) string { return fmt.Sprintf("worker-%d", number) }
