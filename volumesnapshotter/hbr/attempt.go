@@ -54,9 +54,9 @@ func mayBeDone(err error) bool {
 
 // visible returns what look finds, nil for nothing. Lists may lag behind what was created.
 func visible[T any](ctx context.Context, api *alicloud.HBR, look func() (*T, error)) (*T, error) {
-	for begun := api.Now(); ; {
+	for since := api.Now(); ; {
 		found, err := look()
-		if err != nil || found != nil || api.Now().Sub(begun) >= visibleAfter {
+		if err != nil || found != nil || api.Now().Sub(since) >= visibleAfter {
 			return found, err
 		}
 		if err := api.Sleep(ctx, pollInterval); err != nil {

@@ -17,8 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
@@ -61,7 +61,7 @@ type known struct {
 
 // known returns what is noted.
 func (f *filling) known(ctx context.Context) (known, error) {
-	text, noted, err := f.begun.Find(ctx, f.run(), f.order.mark)
+	text, noted, err := f.notes.Find(ctx, f.run(), f.order.mark)
 	if err != nil || !noted {
 		return known{}, err
 	}
@@ -73,15 +73,15 @@ func (f *filling) known(ctx context.Context) (known, error) {
 }
 
 // note notes what the next call is to know.
-func (f *filling) note(ctx context.Context, begun known) error {
-	text, err := json.Marshal(begun)
+func (f *filling) note(ctx context.Context, made known) error {
+	text, err := json.Marshal(made)
 	if err != nil {
-		return fmt.Errorf("noting the restore job %s: %w", begun.Job, err)
+		return fmt.Errorf("noting the restore job %s: %w", made.Job, err)
 	}
-	return f.begun.Note(ctx, f.run(), f.order.mark, string(text))
+	return f.notes.Note(ctx, f.run(), f.order.mark, string(text))
 }
 
-func (f *filling) run() begun.Run { return begun.OfRestore(f.restore) }
+func (f *filling) run() notes.Run { return notes.OfRestore(f.restore) }
 
 // owner is whose temporary objects are made to fill the volume.
 func (f *filling) owner() mount.Owner {
@@ -291,30 +291,30 @@ func (f *filling) settle(ctx context.Context) error {
 	if err := f.mounts.Remove(ctx, f.owner()); err != nil {
 		return err
 	}
-	return f.begun.Forget(ctx, f.run(), f.order.mark)
+	return f.notes.Forget(ctx, f.run(), f.order.mark)
 }
 
 // discard ends the job and removes what was made for it. What was written into the
 // storage that was backed up stays: neither Cloud Backup nor NAS deletes it, and the
 // location does not say how to reach OSS.
 func (f *filling) discard(ctx context.Context) error {
-	begun, err := f.known(ctx)
-	if err == nil && begun.Job == "" && f.order.snapshot.method == agentless {
+	made, err := f.known(ctx)
+	if err == nil && made.Job == "" && f.order.snapshot.method == agentless {
 		// Who began it may have been killed before it was noted.
-		begun.Job, err = f.begunInto(ctx, f.order.target)
+		made.Job, err = f.begunInto(ctx, f.order.target)
 	}
 	if err != nil {
 		return err
 	}
-	if begun.Job != "" {
-		if err := f.cancel(ctx, begun.Job); err != nil {
+	if made.Job != "" {
+		if err := f.cancel(ctx, made.Job); err != nil {
 			return err
 		}
 	}
 	if err := f.mounts.Discard(ctx, f.owner()); err != nil {
 		return err
 	}
-	return f.begun.Forget(ctx, f.run(), f.order.mark)
+	return f.notes.Forget(ctx, f.run(), f.order.mark)
 }
 
 func (f *filling) cancel(ctx context.Context, id string) error {

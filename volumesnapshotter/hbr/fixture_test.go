@@ -408,7 +408,7 @@ func (w *world) wantInventory(t *testing.T, plans, snapshots, running int) {
 func (w *world) wantNotes(t *testing.T, want int) {
 	t.Helper()
 	var notes corev1.ConfigMapList
-	if err := w.api.List(t.Context(), &notes); err != nil {
+	if err := w.api.List(t.Context(), &notes, client.HasLabels{"alibabacloud.com/begun"}); err != nil {
 		t.Fatal(err)
 	}
 	if len(notes.Items) != want {

@@ -32,18 +32,18 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	}
 	s.nodes.Lock() // Two volumes must not choose the same node.
 	defer s.nodes.Unlock()
-	begun, err := s.jobsOnNodes(ctx, api, vaultID, of)
+	jobs, err := s.jobsOnNodes(ctx, api, vaultID, of)
 	if err != nil {
 		return "", "", err
 	}
-	if known := jobNamed(begun, of.planName()); known != nil {
+	if known := jobNamed(jobs, of.planName()); known != nil {
 		return known.id, "", nil
 	}
 	clusterID, err := s.registered(ctx, api)
 	if err != nil {
 		return "", "", err
 	}
-	at, waiting, err := s.place(ctx, of, pv, begun)
+	at, waiting, err := s.place(ctx, of, pv, jobs)
 	if err != nil || waiting != "" {
 		return "", waiting, err
 	}
@@ -66,8 +66,8 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 		}
 		return tea.StringValue(answer.JobId), nil
 	}, func(ctx context.Context) (string, error) {
-		begun, err := s.jobsOnNodes(ctx, api, vaultID, of)
-		if known := jobNamed(begun, of.planName()); known != nil {
+		jobs, err := s.jobsOnNodes(ctx, api, vaultID, of)
+		if known := jobNamed(jobs, of.planName()); known != nil {
 			return known.id, err
 		}
 		return "", err
@@ -126,7 +126,7 @@ func jobNamed(jobs []job, prefix string) *job {
 
 // place returns where the volume is mounted on a node that may run its job now, or what
 // is waited for. A volume that no Pod mounts is mounted by one that is made for it.
-func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolume, begun []job) (mount.Place, string, error) {
+func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolume, jobs []job) (mount.Place, string, error) {
 	mounted, err := s.mounts.Mounted(ctx, pv)
 	if err != nil {
 		return mount.Place{}, "", err
@@ -135,7 +135,7 @@ func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolum
 	if err != nil {
 		return mount.Place{}, "", err
 	}
-	search := agent.Search{Policy: s.policy, PV: pv, Busy: busy(nodes, begun)}
+	search := agent.Search{Policy: s.policy, PV: pv, Busy: busy(nodes, jobs)}
 	if len(mounted) == 0 {
 		return s.mounts.Mount(ctx, of.owner(), pv, search)
 	}
@@ -156,9 +156,9 @@ func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolum
 }
 
 // busy returns the nodes that run a job of the backup: one may run on each at a time.
-func busy(nodes []corev1.Node, begun []job) map[string]bool {
+func busy(nodes []corev1.Node, jobs []job) map[string]bool {
 	running := map[string]bool{}
-	for _, j := range begun {
+	for _, j := range jobs {
 		if !j.hasEnded() {
 			running[j.name[strings.LastIndexByte(j.name, '-')+1:]] = true
 		}

@@ -16,8 +16,8 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 )
 
 const (
@@ -35,8 +35,8 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	run := begun.OfBackup(backup)
-	made, noted, err := current.begun.Find(ctx, run, pv)
+	run := notes.OfBackup(backup)
+	made, noted, err := current.notes.Find(ctx, run, pv)
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
@@ -50,7 +50,7 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 	}
 	progress, err := current.snapshotProgress(ctx, of, made)
 	if err == nil && progress.Completed && progress.Err == "" {
-		err = current.begun.Forget(ctx, run, pv)
+		err = current.notes.Forget(ctx, run, pv)
 	}
 	return progressOr(progress, fail(backingUp, "PersistentVolume "+pv, err), final.Is(err))
 }
@@ -62,7 +62,7 @@ func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backu
 	if err != nil {
 		return err
 	}
-	made, noted, err := current.begun.Find(ctx, begun.OfBackup(backup), pv)
+	made, noted, err := current.notes.Find(ctx, notes.OfBackup(backup), pv)
 	if err != nil || !noted {
 		return err
 	}

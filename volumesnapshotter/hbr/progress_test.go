@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 )
 
 func TestTheProgressOfWhatIsNotThere(t *testing.T) {
@@ -35,7 +35,7 @@ func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
 		}
 	}
-	if err := begun.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), begun.OfRestore(theRestore()), wanted.mark, `{"job":"`+another+`"}`); err != nil {
+	if err := notes.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), notes.OfRestore(theRestore()), wanted.mark, `{"job":"`+another+`"}`); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{

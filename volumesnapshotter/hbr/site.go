@@ -15,7 +15,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
@@ -71,7 +71,7 @@ type site struct {
 	cluster Cluster
 	targets Targets
 
-	begun  *begun.Log
+	notes  *notes.Notes
 	agents *agent.Agents
 	mounts *mount.Mounts
 	vaults vaultKeeper
@@ -88,7 +88,7 @@ type site struct {
 func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *site {
 	return &site{
 		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
-		begun: begun.New(cluster), agents: agent.New(log, cluster),
+		notes: notes.New(cluster), agents: agent.New(log, cluster),
 		mounts: mount.New(log, cluster, mount.Config{
 			KubeletRoot: l.kubeletRoot, HostPathRoot: l.hostPathRoot, PodImage: l.podImage,
 			Timeout: min(mountTimeout, l.backupTimeout, l.restoreTimeout),

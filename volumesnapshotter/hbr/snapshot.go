@@ -12,8 +12,8 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
@@ -53,10 +53,10 @@ func (s *site) snapshot(ctx context.Context, id string, of subject) (snapshotID,
 	var denied error
 	for _, way := range found.methods {
 		made.method = way
-		begun, err := s.begin(ctx, api, made, of, pv)
+		started, err := s.begin(ctx, api, made, of, pv)
 		switch {
 		case err == nil:
-			return begun, nil
+			return started, nil
 		case !isDenied(err):
 			return snapshotID{}, errors.Join(err, denied)
 		}
@@ -98,7 +98,7 @@ func (s *site) note(ctx context.Context, of subject, made string) {
 	if of.backup == nil {
 		return // That it is not known was told.
 	}
-	if err := s.begun.Note(ctx, begun.OfBackup(of.backup), of.name, made); err != nil {
+	if err := s.notes.Note(ctx, notes.OfBackup(of.backup), of.name, made); err != nil {
 		s.log.WithField("persistentVolume", of.name).WithError(err).
 			Error("Nobody will know whether the backup of the volume succeeds")
 	}

@@ -122,18 +122,16 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	of := current.subject(ctx, tags)
-	var made string
-	switch begun, err := current.snapshot(ctx, id, of); {
-	case err != nil:
+	made, err := current.snapshot(ctx, id, of)
+	text := made.String()
+	if err != nil {
 		err = fail(backingUp, "PersistentVolume "+of.name, err)
 		current.log.WithField("persistentVolume", of.name).WithError(err).
 			Error("The backup of the volume was not begun: this backup does not have its data")
-		made = idOfRefused(err)
-	default:
-		made = begun.String()
+		text = idOfRefused(err)
 	}
-	current.note(ctx, of, made)
-	return made, nil
+	current.note(ctx, of, text)
+	return text, nil
 }
 
 // DeleteSnapshot deletes a snapshot, and cancels the job that is still making it. A
@@ -159,9 +157,9 @@ func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (strin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	begun, err := current.order(ctx, id)
+	pendingID, err := current.order(ctx, id)
 	if strings.HasPrefix(id, refusedPrefix) {
-		return begun, fail(restoring, "no snapshot", err) // The id is the reason, which the error has.
+		return pendingID, fail(restoring, "no snapshot", err) // The id is the reason, which the error has.
 	}
-	return begun, fail(restoring, "snapshot "+id, err)
+	return pendingID, fail(restoring, "snapshot "+id, err)
 }

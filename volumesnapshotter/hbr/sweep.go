@@ -49,7 +49,7 @@ func (s *site) sweepCluster(ctx context.Context) {
 	defer cancel()
 	err := errors.Join(
 		s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }),
-		s.begun.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }),
+		s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }),
 	)
 	if err != nil {
 		s.log.WithError(err).Info("What ended backups and restores have made in the cluster may be left: the next one looks for it again")

@@ -119,7 +119,7 @@ func (s *site) makeVault(ctx context.Context, api *alicloud.HBR) (string, error)
 
 // awaitVault waits until a vault can be used.
 func awaitVault(ctx context.Context, api *alicloud.HBR, id string) error {
-	for begun := api.Now(); ; {
+	for since := api.Now(); ; {
 		found, err := visible(ctx, api, func() (*vault, error) { return describeVault(ctx, api, id) })
 		switch {
 		case err != nil:
@@ -130,7 +130,7 @@ func awaitVault(ctx context.Context, api *alicloud.HBR, id string) error {
 			return nil
 		case found.status == vaultError:
 			return errBrokenVault
-		case api.Now().Sub(begun) >= vaultTimeout:
+		case api.Now().Sub(since) >= vaultTimeout:
 			return fmt.Errorf("the vault is still %s after %s", found.status, vaultTimeout)
 		}
 		if err := api.Sleep(ctx, pollInterval); err != nil {

@@ -138,11 +138,11 @@ func (t temporary) again(ctx context.Context, pod *corev1.Pod, where agent.Searc
 	if err := remove(ctx, t.api, "Pod", pod, client.GracePeriodSeconds(0)); err != nil {
 		return "", err
 	}
-	begun := since(pod)
+	started := since(pod)
 	if hasRun(pod) {
-		begun = time.Now() // It had been there in time.
+		started = time.Now() // It had been there in time.
 	}
-	return t.start(ctx, where, begun, ensure)
+	return t.start(ctx, where, started, ensure)
 }
 
 // hasRun tells whether a container of a Pod that has ended had begun.

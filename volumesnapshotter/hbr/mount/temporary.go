@@ -43,11 +43,11 @@ func (t temporary) meta(since time.Time) metav1.ObjectMeta {
 
 // since returns since when an object is waited for.
 func since(object metav1.Object) time.Time {
-	begun, err := time.Parse(time.RFC3339, object.GetAnnotations()[sinceAnnotation])
+	started, err := time.Parse(time.RFC3339, object.GetAnnotations()[sinceAnnotation])
 	if err != nil {
 		return object.GetCreationTimestamp().Time // Somebody has changed ours.
 	}
-	return begun
+	return started
 }
 
 // late tells whether an object has been waited for too long.

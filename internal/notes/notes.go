@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package begun keeps what a backup or a restore has begun in the cloud until it has
-// ended: a plugin process lives for one backup, one restore, or one poll of their
-// operations, and the next one must find what the one before has begun.
+// Package notes keeps what is known of the things that a backup or a restore has begun in
+// the cloud, until they have ended: a plugin process lives for one backup, one restore, or
+// one poll of their operations, and the next one must find what the one before has begun.
 //
 // Each note is a ConfigMap in Velero's namespace that the Backup or Restore owns, so
 // that Kubernetes deletes with it whatever was left.
-package begun
+package notes
 
 import (
 	"context"
@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	// labelBegun is "true" on the ConfigMaps of notes.
-	labelBegun = "alibabacloud.com/begun"
+	// labelNote is "true" on the ConfigMaps of notes.
+	labelNote = "alibabacloud.com/note"
 	// Keys of the data. dataSubject is for people alone.
 	dataText    = "text"
 	dataSubject = "subject"
@@ -52,21 +52,21 @@ func OfBackup(backup *velerov1.Backup) Run { return Run{"Backup", backup.Name, b
 // OfRestore returns a restore.
 func OfRestore(restore *velerov1.Restore) Run { return Run{"Restore", restore.Name, restore.UID} }
 
-// Log keeps a text for each subject of a run, such as a PersistentVolume's name. It is
+// Notes keeps a text for each subject of a run, such as a PersistentVolume's name. It is
 // safe for concurrent use.
-type Log struct{ cluster Cluster }
+type Notes struct{ cluster Cluster }
 
-// New returns the log of a cluster. It contacts nothing.
-func New(in Cluster) *Log { return &Log{cluster: in} }
+// New returns the notes of a cluster. It contacts nothing.
+func New(in Cluster) *Notes { return &Notes{cluster: in} }
 
 // Note keeps a text, in place of the one before.
-func (l *Log) Note(ctx context.Context, run Run, subject, text string) error {
-	api, err := l.cluster.Client()
+func (n *Notes) Note(ctx context.Context, run Run, subject, text string) error {
+	api, err := n.cluster.Client()
 	if err != nil {
 		return err
 	}
-	note := l.note(run, subject)
-	note.Labels = map[string]string{labelBegun: "true", velerov1.ExcludeFromBackupLabel: "true"}
+	note := n.note(run, subject)
+	note.Labels = map[string]string{labelNote: "true", velerov1.ExcludeFromBackupLabel: "true"}
 	note.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: velerov1.SchemeGroupVersion.String(), Kind: run.kind, Name: run.name, UID: run.uid,
 	}}
@@ -82,12 +82,12 @@ func (l *Log) Note(ctx context.Context, run Run, subject, text string) error {
 }
 
 // Find returns the text of a subject, and whether there is one.
-func (l *Log) Find(ctx context.Context, run Run, subject string) (text string, found bool, err error) {
-	api, err := l.cluster.Client()
+func (n *Notes) Find(ctx context.Context, run Run, subject string) (text string, found bool, err error) {
+	api, err := n.cluster.Client()
 	if err != nil {
 		return "", false, err
 	}
-	note := l.note(run, subject)
+	note := n.note(run, subject)
 	err = api.Get(ctx, client.ObjectKeyFromObject(note), note)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -99,12 +99,12 @@ func (l *Log) Find(ctx context.Context, run Run, subject string) (text string, f
 }
 
 // Forget removes the text of a subject. None is no error.
-func (l *Log) Forget(ctx context.Context, run Run, subject string) error {
-	api, err := l.cluster.Client()
+func (n *Notes) Forget(ctx context.Context, run Run, subject string) error {
+	api, err := n.cluster.Client()
 	if err != nil {
 		return err
 	}
-	note := l.note(run, subject)
+	note := n.note(run, subject)
 	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting the ConfigMap %s/%s of what was begun of %s: %w", note.Namespace, note.Name, subject, err)
 	}
@@ -113,18 +113,18 @@ func (l *Log) Forget(ctx context.Context, run Run, subject string) error {
 
 // Sweep removes the texts of runs that are over. Whether one is over is asked after its
 // texts were listed, so that of a run that begins meanwhile none is removed.
-func (l *Log) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error)) error {
-	api, err := l.cluster.Client()
+func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error)) error {
+	api, err := n.cluster.Client()
 	if err != nil {
 		return err
 	}
-	var notes corev1.ConfigMapList
-	if err := api.List(ctx, &notes, client.InNamespace(l.cluster.Namespace()), client.MatchingLabels{labelBegun: "true"}); err != nil {
-		return fmt.Errorf("listing the ConfigMaps of what was begun: %w", err)
+	var found corev1.ConfigMapList
+	if err := api.List(ctx, &found, client.InNamespace(n.cluster.Namespace()), client.MatchingLabels{labelNote: "true"}); err != nil {
+		return fmt.Errorf("listing the ConfigMaps of notes: %w", err)
 	}
 	var problems []error
-	for i := range notes.Items {
-		problems = append(problems, sweep(ctx, api, &notes.Items[i], isOver))
+	for i := range found.Items {
+		problems = append(problems, sweep(ctx, api, &found.Items[i], isOver))
 	}
 	return errors.Join(problems...)
 }
@@ -143,9 +143,9 @@ func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOve
 }
 
 // note is the ConfigMap of a subject. Names of subjects may be as long as its own.
-func (l *Log) note(run Run, subject string) *corev1.ConfigMap {
+func (n *Notes) note(run Run, subject string) *corev1.ConfigMap {
 	sum := sha256.Sum256([]byte(strings.Join([]string{run.kind, string(run.uid), subject}, "\n")))
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-		Namespace: l.cluster.Namespace(), Name: "begun-" + hex.EncodeToString(sum[:16]),
+		Namespace: n.cluster.Namespace(), Name: "note-" + hex.EncodeToString(sum[:16]),
 	}}
 }

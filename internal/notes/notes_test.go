@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package begun_test
+package notes_test
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/begun"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 )
 
 const namespace = "velero"
@@ -37,17 +37,17 @@ func metadata(name string, uid types.UID) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid}
 }
 
-func backup(uid types.UID) begun.Run {
-	return begun.OfBackup(&velerov1.Backup{ObjectMeta: metadata("daily", uid)})
+func backup(uid types.UID) notes.Run {
+	return notes.OfBackup(&velerov1.Backup{ObjectMeta: metadata("daily", uid)})
 }
 
-func restore(uid types.UID) begun.Run {
-	return begun.OfRestore(&velerov1.Restore{ObjectMeta: metadata("daily", uid)})
+func restore(uid types.UID) notes.Run {
+	return notes.OfRestore(&velerov1.Restore{ObjectMeta: metadata("daily", uid)})
 }
 
 func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 	t.Parallel()
-	log := begun.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
 	long := strings.Repeat("p", 253)
 	must(t, log.Note(t.Context(), backup("1"), "pv-1", "before"))
 	must(t, log.Note(t.Context(), backup("1"), "pv-1", "job-1"))
@@ -58,7 +58,7 @@ func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 	must(t, log.Forget(t.Context(), restore("2"), "pv-1"))
 	tests := []struct {
 		name    string
-		run     begun.Run
+		run     notes.Run
 		subject string
 		want    string
 	}{
@@ -85,13 +85,13 @@ func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 func TestANoteGoesWithItsRun(t *testing.T) {
 	t.Parallel()
 	api := newClient(t, interceptor.Funcs{})
-	must(t, begun.New(cluster.New(api, namespace)).Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	must(t, notes.New(cluster.New(api, namespace)).Note(t.Context(), backup("1"), "pv-1", "job-1"))
 	var got corev1.ConfigMapList
 	must(t, api.List(t.Context(), &got))
 	want := []corev1.ConfigMap{{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace,
-			Labels:    map[string]string{"alibabacloud.com/begun": "true", "velero.io/exclude-from-backup": "true"},
+			Labels:    map[string]string{"alibabacloud.com/note": "true", "velero.io/exclude-from-backup": "true"},
 			OwnerReferences: []metav1.OwnerReference{
 				{APIVersion: "velero.io/v1", Kind: "Backup", Name: "daily", UID: "1"},
 			},
@@ -105,7 +105,7 @@ func TestANoteGoesWithItsRun(t *testing.T) {
 
 func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	t.Parallel()
-	log := begun.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
 	must(t, log.Note(t.Context(), backup("over"), "pv-1", "job-1"))
 	must(t, log.Note(t.Context(), backup("over"), "pv-2", "job-2"))
 	must(t, log.Note(t.Context(), restore("goes on"), "pv-1", "job-3"))
@@ -122,7 +122,7 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	}
 	var got []bool
 	for _, note := range []struct {
-		run     begun.Run
+		run     notes.Run
 		subject string
 	}{{backup("over"), "pv-1"}, {backup("over"), "pv-2"}, {restore("goes on"), "pv-1"}, {restore("unknown"), "pv-1"}} {
 		_, found, err := log.Find(t.Context(), note.run, note.subject)
@@ -137,7 +137,7 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 	t.Parallel()
 	errRefused := errors.New("refused")
-	refusing := begun.New(cluster.New(newClient(t, interceptor.Funcs{
+	refusing := notes.New(cluster.New(newClient(t, interceptor.Funcs{
 		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
 			return errRefused
 		},
@@ -151,8 +151,8 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			return errRefused
 		},
 	}), namespace))
-	absent := begun.New(cluster.Absent(errRefused))
-	for _, log := range []*begun.Log{refusing, absent} {
+	absent := notes.New(cluster.Absent(errRefused))
+	for _, log := range []*notes.Notes{refusing, absent} {
 		_, _, findErr := log.Find(t.Context(), backup("1"), "pv-1")
 		for call, err := range map[string]error{
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
