@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/operationid"
 )
 
 // operation is what the id of an operation says: of which PersistentVolume which provider
@@ -18,10 +20,7 @@ type operation struct {
 }
 
 // String writes the id as parse reads it.
-func (o operation) String() string {
-	text, _ := json.Marshal(o) //nolint:errchkjson // strings alone
-	return string(text)
-}
+func (o operation) String() string { return operationid.Of(o) }
 
 func (o operation) fields() logrus.Fields {
 	return logrus.Fields{"name": o.PersistentVolume, "volume": o.Volume, "provider": o.Provider}

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/operationid"
 )
 
 const (
@@ -36,10 +38,7 @@ type operation struct {
 }
 
 // String writes the id as parseOperation reads it.
-func (o operation) String() string {
-	text, _ := json.Marshal(o) //nolint:errchkjson // strings alone
-	return string(text)
-}
+func (o operation) String() string { return operationid.Of(o) }
 
 func parseOperation(id string) (operation, error) {
 	var op operation
