@@ -26,7 +26,7 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, made snaps
 			return snapshotID{}, err
 		}
 	}
-	kind := sourceType(made.kind)
+	kind := agentlessType(made.kind)
 	request := s.planRequest(api, made, of)
 	planID, err := createOnce(ctx, api, func(ctx context.Context) (string, error) {
 		answer, err := api.CreateBackupPlan(ctx, request)
@@ -52,7 +52,7 @@ func (s *site) beginAgentless(ctx context.Context, api *alicloud.HBR, made snaps
 // planRequest is the plan for one run.
 func (s *site) planRequest(api *alicloud.HBR, made snapshotID, of subject) *sdk.CreateBackupPlanRequest {
 	request := &sdk.CreateBackupPlanRequest{
-		SourceType: tea.String(sourceType(made.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
+		SourceType: tea.String(agentlessType(made.kind)), VaultId: tea.String(made.vault), PlanName: tea.String(of.planName()),
 		BackupType: tea.String("COMPLETE"), Schedule: tea.String(neverScheduled),
 		Retention: s.retentionDays(api, of),
 	}

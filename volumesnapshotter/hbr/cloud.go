@@ -25,17 +25,17 @@ const (
 	maxFound = 100
 )
 
-// sourceType is what Cloud Backup calls a kind of volume that it reads by itself.
-func sourceType(kind volume.Kind) string {
+// agentlessType is what Cloud Backup calls a kind of volume that it reads by itself.
+func agentlessType(kind volume.Kind) string {
 	if kind == volume.KindOSS {
 		return "OSS"
 	}
 	return "NAS"
 }
 
-// sourceTypes are those of volumes that Cloud Backup reads by itself.
-func sourceTypes() []string {
-	return []string{sourceType(volume.KindNAS), sourceType(volume.KindOSS)}
+// agentlessTypes are those of volumes that Cloud Backup reads by itself.
+func agentlessTypes() []string {
+	return []string{agentlessType(volume.KindNAS), agentlessType(volume.KindOSS)}
 }
 
 // sourceType is what Cloud Backup calls the source of a snapshot.
@@ -43,7 +43,7 @@ func (s snapshotID) sourceType() string {
 	if s.method == onNode {
 		return sourceContainer
 	}
-	return sourceType(s.kind)
+	return agentlessType(s.kind)
 }
 
 // job is a backup or a restore.
@@ -58,7 +58,7 @@ type job struct {
 	// plan is that of a backup, empty for none.
 	plan string
 	// target is where a restore writes.
-	target source
+	target storage
 }
 
 // wholeJob is the Progress of a job that is done.
@@ -127,7 +127,7 @@ func restoreJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string
 				id: tea.StringValue(j.RestoreId), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
 				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
 				created: time.Unix(tea.Int64Value(j.CreatedTime), 0),
-				target: source{
+				target: storage{
 					fileSystem: tea.StringValue(j.TargetFileSystemId), path: tea.StringValue(j.TargetPath),
 					bucket: tea.StringValue(j.TargetBucket), prefix: tea.StringValue(j.TargetPrefix),
 				},
@@ -222,7 +222,7 @@ func snapshotQuery(of snapshotID) []any {
 	switch of.sourceType() {
 	case sourceContainer:
 		return []any{match("VaultId", of.vault)}
-	case sourceType(volume.KindOSS):
+	case agentlessType(volume.KindOSS):
 		return []any{match("VaultId", of.vault), match("Bucket", of.source.bucket)}
 	}
 	return []any{match("VaultId", of.vault), match("FileSystemId", of.source.fileSystem), match("CreateTime", of.source.created)}

@@ -18,7 +18,7 @@ import (
 // destination is where a restore job writes.
 type destination struct {
 	// storage is that of a job without a client.
-	storage source
+	storage storage
 	// at and below are of a job on a node: where the volume is mounted, and the directory
 	// in it, absolute.
 	at    mount.Place
@@ -27,17 +27,17 @@ type destination struct {
 	provisioned bool
 }
 
-// destination returns where the data of pv goes, once that is there: a volume that is
+// findDestination returns where the data of pv goes, once that is there: a volume that is
 // provisioned by the class that the restore asks for, or that pv had, else a directory
 // of the storage that was backed up, which is not there yet.
-func (f *filling) destination(ctx context.Context, pv *corev1.PersistentVolume) (destination, string, error) {
+func (f *filling) findDestination(ctx context.Context, pv *corev1.PersistentVolume) (destination, string, error) {
 	target, err := f.targets.FileSystemTarget(ctx, f.restore, pv)
 	switch {
 	case storageclass.IsRefusal(err):
 		return destination{}, "", final.Of(err)
 	case err != nil:
 		return destination{}, "", err
-	case target.Class != "" && (target.ByRule || !f.hasPlaceFor(f.order.snapshot.kind)):
+	case target.Class != "" && (target.ByRule || !f.hasRestoreTarget(f.order.snapshot.kind)):
 		return f.provisioned(ctx, target)
 	case f.order.snapshot.method == agentless:
 		return destination{storage: f.order.target}, "", nil
@@ -46,8 +46,8 @@ func (f *filling) destination(ctx context.Context, pv *corev1.PersistentVolume) 
 	}
 }
 
-// hasPlaceFor tells whether the location names the storage that volumes of a kind go to.
-func (l *location) hasPlaceFor(kind volume.Kind) bool {
+// hasRestoreTarget tells whether the location names the storage that volumes of a kind go to.
+func (l *location) hasRestoreTarget(kind volume.Kind) bool {
 	switch kind {
 	case volume.KindNAS:
 		return l.restoreMountTarget != ""
@@ -69,11 +69,11 @@ func (f *filling) provisioned(ctx context.Context, target storageclass.FileSyste
 	if byClient {
 		return destination{at: made.Place, below: mount.WholeVolume, provisioned: true}, "", nil
 	}
-	storage := sourceOf(made.Volume)
-	if storage.fileSystem == "" && storage.bucket == "" {
+	to := storageOf(made.Volume)
+	if to.fileSystem == "" && to.bucket == "" {
 		return destination{}, "", final.Errorf("the volume %s, which the class %s has provisioned, does not name its file system or bucket", made.Volume.Name, target.Class)
 	}
-	return destination{storage: storage, provisioned: true}, "", nil
+	return destination{storage: to, provisioned: true}, "", nil
 }
 
 // provisionerOf returns whose volumes Cloud Backup itself can restore files of a kind into

@@ -34,11 +34,11 @@ type filling struct {
 	order   order
 }
 
-// filling returns the volume of an order's id.
-func (s *site) filling(ctx context.Context, restore *velerov1.Restore, id string) (*filling, error) {
+// fillingOf returns the volume of an order's id.
+func (s *site) fillingOf(ctx context.Context, restore *velerov1.Restore, id string) (*filling, error) {
 	wanted, pending := parsePendingID(id)
 	if !pending {
-		return nil, errNotPending(id)
+		return nil, notPending(id)
 	}
 	api, err := s.api(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *site) filling(ctx context.Context, restore *velerov1.Restore, id string
 	return &filling{site: s, api: api, restore: restore, order: wanted}, nil
 }
 
-func errNotPending(id string) error {
+func notPending(id string) error {
 	return final.Errorf("%q is not the id of a volume that is being restored", id)
 }
 
@@ -59,8 +59,8 @@ type known struct {
 	Provisioned bool `json:"provisioned,omitempty"`
 }
 
-// known returns what is noted.
-func (f *filling) known(ctx context.Context) (known, error) {
+// recall returns what is noted.
+func (f *filling) recall(ctx context.Context) (known, error) {
 	text, noted, err := f.notes.Find(ctx, f.run(), f.order.mark)
 	if err != nil || !noted {
 		return known{}, err
@@ -91,14 +91,14 @@ func (f *filling) owner() mount.Owner {
 // progress tells how far the volume is, and begins what can begin. pv is as it is to be,
 // with its own claim.
 func (f *filling) progress(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	known, err := f.known(ctx)
+	known, err := f.recall(ctx)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
 	if known.Job == "" {
 		return f.begin(ctx, pv)
 	}
-	found, err := visible(ctx, f.api, func() (*job, error) { return f.job(ctx, known.Job) })
+	found, err := visible(ctx, f.api, func() (*job, error) { return f.findJob(ctx, known.Job) })
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
@@ -116,8 +116,8 @@ func (f *filling) progress(ctx context.Context, pv *corev1.PersistentVolume) (ve
 	}
 }
 
-// job returns the restore job of an id, nil if it is not listed.
-func (f *filling) job(ctx context.Context, id string) (*job, error) {
+// findJob returns the restore job of an id, nil if it is not listed.
+func (f *filling) findJob(ctx context.Context, id string) (*job, error) {
 	return first(restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "RestoreId", id))
 }
 
@@ -136,7 +136,7 @@ func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress,
 		progress.Description = waiting
 		return progress, nil
 	}
-	known, err := f.known(ctx)
+	known, err := f.recall(ctx)
 	if err == nil && known.Provisioned {
 		err = f.isThere(ctx)
 	}
@@ -155,7 +155,7 @@ func (f *filling) isThere(ctx context.Context) error {
 
 // begin begins the job, or tells what is waited for.
 func (f *filling) begin(ctx context.Context, pv *corev1.PersistentVolume) (velero.OperationProgress, error) {
-	job, waiting, err := f.beginJob(ctx, pv)
+	jobID, waiting, err := f.beginJob(ctx, pv)
 	if (waiting != "" || err != nil) && f.isLate() {
 		return velero.OperationProgress{}, final.Errorf("the restore of the volume has not begun after %s (config key restoreTimeout): %w",
 			f.restoreTimeout, cmp.Or(err, errors.New(waiting)))
@@ -165,7 +165,7 @@ func (f *filling) begin(ctx context.Context, pv *corev1.PersistentVolume) (veler
 	}
 	return velero.OperationProgress{
 		NTotal: whole, OperationUnits: percentUnit, Updated: f.api.Now(),
-		Description: cmp.Or(waiting, fmt.Sprintf("job %s of Cloud Backup was begun", job)),
+		Description: cmp.Or(waiting, fmt.Sprintf("job %s of Cloud Backup was begun", jobID)),
 	}, nil
 }
 
@@ -176,28 +176,28 @@ func (f *filling) isLate() bool {
 }
 
 // beginJob begins the job that fills the volume, and notes it.
-func (f *filling) beginJob(ctx context.Context, pv *corev1.PersistentVolume) (id, waiting string, err error) {
+func (f *filling) beginJob(ctx context.Context, pv *corev1.PersistentVolume) (jobID, waiting string, err error) {
 	if waiting, err = f.order.find(ctx, f.api); err != nil || waiting != "" {
 		return "", waiting, err
 	}
-	to, waiting, err := f.destination(ctx, pv)
+	to, waiting, err := f.findDestination(ctx, pv)
 	if err != nil || waiting != "" {
 		return "", waiting, err
 	}
 	if f.order.snapshot.method == onNode {
-		id, waiting, err = f.beginOnNode(ctx, f.order.made, to)
+		jobID, waiting, err = f.beginOnNode(ctx, f.order.made, to)
 	} else {
-		id, err = f.beginAgentless(ctx, f.order.made, to.storage)
+		jobID, err = f.beginAgentless(ctx, f.order.made, to.storage)
 	}
 	if err != nil || waiting != "" {
 		return "", waiting, err
 	}
-	return id, "", f.note(ctx, known{Job: id, Provisioned: to.provisioned})
+	return jobID, "", f.note(ctx, known{Job: jobID, Provisioned: to.provisioned})
 }
 
 // beginAgentless begins the job of Cloud Backup itself. No other volume has the same
 // target: a job that fills it was begun by a call that could not note it.
-func (f *filling) beginAgentless(ctx context.Context, from snapshot, to source) (string, error) {
+func (f *filling) beginAgentless(ctx context.Context, from snapshot, to storage) (string, error) {
 	if known, err := f.begunInto(ctx, to); err != nil || known != "" {
 		return known, err
 	}
@@ -211,7 +211,7 @@ func (f *filling) beginAgentless(ctx context.Context, from snapshot, to source) 
 }
 
 // begunInto returns the job of Cloud Backup itself that writes into a storage, "" for none.
-func (f *filling) begunInto(ctx context.Context, to source) (string, error) {
+func (f *filling) begunInto(ctx context.Context, to storage) (string, error) {
 	found, err := restoreInto(ctx, f.api, f.order.snapshot, to)
 	if err != nil || found == nil {
 		return "", err
@@ -221,7 +221,7 @@ func (f *filling) begunInto(ctx context.Context, to source) (string, error) {
 
 // restoreInto returns the job of Cloud Backup itself that restores a snapshot into a
 // target, nil if there is none.
-func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to source) (*job, error) {
+func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to storage) (*job, error) {
 	all, err := restoreJobs(ctx, api, of.sourceType(), "VaultId", of.vault)
 	if err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to sourc
 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
 // job does not tell where it writes, and both write the same.
-func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination) (id, waiting string, err error) {
+func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination) (jobID, waiting string, err error) {
 	clusterID, err := f.registered(ctx, f.api)
 	if err != nil {
 		return "", "", err
@@ -250,8 +250,8 @@ func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination
 	if err != nil {
 		return "", "", err
 	}
-	id, err = f.create(ctx, request, func(context.Context) (string, error) { return "", nil })
-	return id, "", err
+	jobID, err = f.create(ctx, request, func(context.Context) (string, error) { return "", nil })
+	return jobID, "", err
 }
 
 func (f *filling) create(ctx context.Context, request *alicloud.CreateRestoreJobRequest, find func(context.Context) (string, error)) (string, error) {
@@ -266,7 +266,7 @@ func (f *filling) create(ctx context.Context, request *alicloud.CreateRestoreJob
 
 // finish returns pv as that of the volume that is whole.
 func (f *filling) finish(ctx context.Context, pv *corev1.PersistentVolume) (*corev1.PersistentVolume, error) {
-	known, err := f.known(ctx)
+	known, err := f.recall(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +298,7 @@ func (f *filling) settle(ctx context.Context) error {
 // storage that was backed up stays: neither Cloud Backup nor NAS deletes it, and the
 // location does not say how to reach OSS.
 func (f *filling) discard(ctx context.Context) error {
-	made, err := f.known(ctx)
+	made, err := f.recall(ctx)
 	if err == nil && made.Job == "" && f.order.snapshot.method == agentless {
 		// Who began it may have been killed before it was noted.
 		made.Job, err = f.begunInto(ctx, f.order.target)
@@ -318,13 +318,13 @@ func (f *filling) discard(ctx context.Context) error {
 }
 
 func (f *filling) cancel(ctx context.Context, id string) error {
-	found, err := f.job(ctx, id)
+	found, err := f.findJob(ctx, id)
 	if err != nil || found == nil {
 		return err
 	}
 	if !found.hasEnded() {
 		_, err = f.api.CancelRestoreJob(ctx, &sdk.CancelRestoreJobRequest{RestoreId: tea.String(found.id), VaultId: tea.String(f.order.snapshot.vault)})
-		if err := canceledOr(err, func() (*job, error) { return f.job(ctx, id) }); err != nil {
+		if err := canceledOr(err, func() (*job, error) { return f.findJob(ctx, id) }); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type snapshotID struct {
 	method method
 	job    string
 	// source is what the snapshot is of.
-	source source
+	source storage
 }
 
 // refusedPrefix begins the id that stands for a job that could not be begun, before
@@ -72,13 +72,13 @@ func (s snapshotID) String() string {
 	return text
 }
 
-// waiting are the names that jobs on nodes will have, in place of the ids of jobs that are
+// waitingJobName matches the names that jobs on nodes will have, in place of the ids of jobs that are
 // yet to be begun.
-var waiting = regexp.MustCompile(`-hbr-[0-9a-f]{8}-[0-9a-f]{8}$`)
+var waitingJobName = regexp.MustCompile(`-hbr-[0-9a-f]{8}-[0-9a-f]{8}$`)
 
 // waits tells whether the job had to wait when Velero was told the id. It has begun since,
 // or never will.
-func (s snapshotID) waits() bool { return s.method == onNode && waiting.MatchString(s.job) }
+func (s snapshotID) waits() bool { return s.method == onNode && waitingJobName.MatchString(s.job) }
 
 // check returns an error where String writes what parseSnapshotID does not read.
 func (s snapshotID) check() error {
@@ -130,7 +130,7 @@ func (s snapshotID) in(region string) error {
 // nas:fileSystem=31a8e4&path=/data&server=….
 type volumeID struct {
 	kind   volume.Kind
-	source source
+	source storage
 }
 
 // String writes the id as parseVolumeID reads it.

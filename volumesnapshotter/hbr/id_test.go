@@ -16,13 +16,13 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-var compareIDs = cmp.AllowUnexported(snapshotID{}, volumeID{}, order{}, source{}, snapshot{})
+var compareIDs = cmp.AllowUnexported(snapshotID{}, volumeID{}, order{}, storage{}, snapshot{})
 
 // nasSnapshot is a snapshot as most are.
 func nasSnapshot() snapshotID {
 	return snapshotID{
 		region: "cn-hangzhou", vault: "v-0001abc", kind: volume.KindNAS, method: agentless, job: "job-0002def",
-		source: source{fileSystem: "31a8e4", server: "31a8e4-x.cn-hangzhou.nas.aliyuncs.com", path: "/shop data/ü"},
+		source: storage{fileSystem: "31a8e4", server: "31a8e4-x.cn-hangzhou.nas.aliyuncs.com", path: "/shop data/ü"},
 	}
 }
 
@@ -40,13 +40,13 @@ func TestSnapshotIDs(t *testing.T) {
 			"a directory of a bucket",
 			snapshotID{
 				region: "cn-shanghai-finance-1", vault: "v-1", kind: volume.KindOSS, method: onNode, job: "job-1",
-				source: source{bucket: "shop", prefix: "a?b#c&d=e/"},
+				source: storage{bucket: "shop", prefix: "a?b#c&d=e/"},
 			},
 			"cn-shanghai-finance-1/v-1/oss/node/job-1?bucket=shop&prefix=a%3Fb%23c%26d%3De/",
 		},
 		{
 			"a volume of a node",
-			snapshotID{region: "cn-hangzhou", vault: "v-1", kind: volume.KindLocal, method: onNode, job: "job-1", source: source{node: "node-1", path: "/mnt/1"}},
+			snapshotID{region: "cn-hangzhou", vault: "v-1", kind: volume.KindLocal, method: onNode, job: "job-1", source: storage{node: "node-1", path: "/mnt/1"}},
 			"cn-hangzhou/v-1/local/node/job-1?node=node-1&path=/mnt/1",
 		},
 		{
@@ -162,10 +162,10 @@ func TestVolumeIDs(t *testing.T) {
 		id   volumeID
 		text string
 	}{
-		{"a directory of a file system", volumeID{volume.KindNAS, source{fileSystem: "1", server: "1-x.cn-hangzhou.nas.aliyuncs.com", path: "/"}}, "nas:fileSystem=1&path=/&server=1-x.cn-hangzhou.nas.aliyuncs.com"},
-		{"a bucket", volumeID{volume.KindOSS, source{bucket: "shop"}}, "oss:bucket=shop"},
-		{"a disk", volumeID{volume.KindDisk, source{handle: "d-1"}}, "disk:handle=d-1"},
-		{"a handle with a colon", volumeID{volume.KindOther, source{handle: "a:b"}}, "other:handle=a%3Ab"},
+		{"a directory of a file system", volumeID{volume.KindNAS, storage{fileSystem: "1", server: "1-x.cn-hangzhou.nas.aliyuncs.com", path: "/"}}, "nas:fileSystem=1&path=/&server=1-x.cn-hangzhou.nas.aliyuncs.com"},
+		{"a bucket", volumeID{volume.KindOSS, storage{bucket: "shop"}}, "oss:bucket=shop"},
+		{"a disk", volumeID{volume.KindDisk, storage{handle: "d-1"}}, "disk:handle=d-1"},
+		{"a handle with a colon", volumeID{volume.KindOther, storage{handle: "a:b"}}, "other:handle=a%3Ab"},
 		{"a volume of which nothing is known", volumeID{kind: volume.KindNAS}, "nas:"},
 	}
 	for _, tt := range tests {
@@ -205,7 +205,7 @@ func TestPendingIDHoldsTheOrder(t *testing.T) {
 		},
 		{
 			"a job and where it writes",
-			order{snapshot: nasSnapshot(), mark: "abcd1234", target: source{fileSystem: "31a8e4", path: "/a#b-restore-1"}},
+			order{snapshot: nasSnapshot(), mark: "abcd1234", target: storage{fileSystem: "31a8e4", path: "/a#b-restore-1"}},
 			"pending:" + nasSnapshotText + "#fileSystem=31a8e4&mark=abcd1234&path=/a%23b-restore-1",
 		},
 	}
@@ -258,8 +258,8 @@ func anyMark(random *rand.Rand) string {
 	return string(mark[:])
 }
 
-func anySource(random *rand.Rand) source {
-	var s source
+func anyStorage(random *rand.Rand) storage {
+	var s storage
 	for _, field := range s.fields() {
 		if random.IntN(2) == 0 {
 			*field = anyText(random)
@@ -274,8 +274,8 @@ func TestIDsAreReadAsTheyWereWritten(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		snapshot := nasSnapshot()
 		snapshot.kind = kinds()[random.IntN(len(kinds()))]
-		snapshot.source = anySource(random)
-		ordered := order{snapshot: snapshot, mark: anyMark(random), target: anySource(random)}
+		snapshot.source = anyStorage(random)
+		ordered := order{snapshot: snapshot, mark: anyMark(random), target: anyStorage(random)}
 		of := volumeID{kind: snapshot.kind, source: ordered.target}
 		readSnapshot, err := parseSnapshotID(snapshot.String())
 		readOrder, isOrder := parsePendingID(ordered.pendingID())

@@ -26,7 +26,7 @@ var errUnread = errors.New("the backup or the cluster's id could not be read, by
 
 // beginOnNode begins the job of the client that backs a volume up, and returns its id, or
 // what it waits for. To call it again begins no second one.
-func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (job, waiting string, err error) {
+func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID string, of subject, pv *corev1.PersistentVolume) (jobID, waiting string, err error) {
 	if of.backup == nil || of.clusterID == "" {
 		return "", "", final.Of(errUnread)
 	}
@@ -43,7 +43,7 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	if err != nil {
 		return "", "", err
 	}
-	at, waiting, err := s.place(ctx, of, pv, jobs)
+	at, waiting, err := s.mountedAt(ctx, of, pv, jobs)
 	if err != nil || waiting != "" {
 		return "", waiting, err
 	}
@@ -59,7 +59,7 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	if s.speedLimit != "" {
 		request.SpeedLimit = tea.String(s.speedLimit)
 	}
-	job, err = createOnce(ctx, api, func(ctx context.Context) (string, error) {
+	jobID, err = createOnce(ctx, api, func(ctx context.Context) (string, error) {
 		answer, err := api.CreateBackupJob(ctx, request)
 		if err != nil {
 			return "", err
@@ -72,7 +72,7 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 		}
 		return "", err
 	})
-	return job, "", err
+	return jobID, "", err
 }
 
 // registered returns the id by which Cloud Backup knows this cluster, whose client then can
@@ -124,9 +124,9 @@ func jobNamed(jobs []job, prefix string) *job {
 	return nil
 }
 
-// place returns where the volume is mounted on a node that may run its job now, or what
+// mountedAt returns where the volume is mounted on a node that may run its job now, or what
 // is waited for. A volume that no Pod mounts is mounted by one that is made for it.
-func (s *site) place(ctx context.Context, of subject, pv *corev1.PersistentVolume, jobs []job) (mount.Place, string, error) {
+func (s *site) mountedAt(ctx context.Context, of subject, pv *corev1.PersistentVolume, jobs []job) (mount.Place, string, error) {
 	mounted, err := s.mounts.Mounted(ctx, pv)
 	if err != nil {
 		return mount.Place{}, "", err

@@ -25,14 +25,14 @@ type order struct {
 	mark string
 	// target is the directory or prefix that is to be made, empty for storage that has
 	// no such thing. What else is empty is yet to be found out.
-	target source
+	target storage
 	// made has the id and the hash of the snapshot, empty where they were not known yet.
 	made snapshot
 }
 
-// order returns the pending id of the volume that a snapshot is to be restored into. It
+// orderVolume returns the pending id of the volume that a snapshot is to be restored into. It
 // refuses what can never be restored; what may pass the restore waits for.
-func (s *site) order(ctx context.Context, text string) (string, error) {
+func (s *site) orderVolume(ctx context.Context, text string) (string, error) {
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return "", err
@@ -55,8 +55,9 @@ func (s *site) order(ctx context.Context, text string) (string, error) {
 // markLength is how long the random end of a target's name is.
 const markLength = 8
 
-// marked are names of targets. A volume that was restored before loses the earlier mark.
-var marked = regexp.MustCompile(`(?:^|-)restore-[a-z0-9]{8}$`)
+// restoredName matches the names of targets. A volume that was restored before loses the
+// earlier mark.
+var restoredName = regexp.MustCompile(`(?:^|-)restore-[a-z0-9]{8}$`)
 
 // newOrder returns the order for a volume with the files of a snapshot. Its target is not
 // there, beside what the snapshot is of.
@@ -66,14 +67,14 @@ func (s *site) newOrder(of snapshotID) order {
 }
 
 // newTarget returns the directory or prefix of a name beside what a snapshot is of.
-func (l *location) newTarget(of source, name string) source {
+func (l *location) newTarget(of storage, name string) storage {
 	switch {
 	case of.bucket != "":
-		return source{bucket: cmp.Or(l.restoreBucket, of.bucket), prefix: prefixOf(beside(of.prefix, name))}
+		return storage{bucket: cmp.Or(l.restoreBucket, of.bucket), prefix: prefixOf(beside(of.prefix, name))}
 	case of.server == "":
-		return source{}
+		return storage{}
 	}
-	target := source{fileSystem: of.fileSystem, server: of.server, path: "/" + beside(of.path, name), created: of.created}
+	target := storage{fileSystem: of.fileSystem, server: of.server, path: "/" + beside(of.path, name), created: of.created}
 	if l.restoreMountTarget != "" && volume.NASFileSystemID(of.server) != "" {
 		target.server, target.fileSystem = l.restoreMountTarget, volume.NASFileSystemID(l.restoreMountTarget)
 		if target.fileSystem != of.fileSystem {
@@ -85,7 +86,7 @@ func (l *location) newTarget(of source, name string) source {
 
 // beside returns the name of a directory with a mark at its end.
 func beside(directory, mark string) string {
-	name := marked.ReplaceAllString(strings.Trim(directory, "/"), "")
+	name := restoredName.ReplaceAllString(strings.Trim(directory, "/"), "")
 	if name == "" {
 		return mark
 	}
@@ -108,7 +109,7 @@ func (o *order) find(ctx context.Context, api *alicloud.HBR) (waiting string, er
 		return "", err
 	}
 	if made == nil {
-		return awaitSnapshot(ctx, api, o.snapshot)
+		return whyNoSnapshot(ctx, api, o.snapshot)
 	}
 	o.made = snapshot{id: made.id, hash: made.hash}
 	return "", nil
@@ -118,8 +119,8 @@ func (o *order) find(ctx context.Context, api *alicloud.HBR) (waiting string, er
 // which it does after SetVolumeID (pkg/restore/restore.go, handlePVHasNativeSnapshot).
 const annotationOriginalName = "velero.io/original-pv-name"
 
-// place returns pv as the volume of the target, with a volume handle of its own.
-func (o order) place(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
+// pointAt returns pv as the volume of the target, with a volume handle of its own.
+func (o order) pointAt(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	var placed *corev1.PersistentVolume
 	switch {
 	case o.target.bucket != "":
@@ -145,7 +146,7 @@ func (o order) handle(pv *corev1.PersistentVolume) string {
 
 // hold returns pv as the volume of the target, which is not whole.
 func (o order) hold(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
-	held := volume.SetPendingID(o.place(pv), o.pendingID())
+	held := volume.SetPendingID(o.pointAt(pv), o.pendingID())
 	if o.snapshot.method == agentless {
 		metav1.SetMetaDataAnnotation(&held.ObjectMeta, volume.AnnotationProvisioner, provisionerOf(o.snapshot.kind))
 	}
@@ -157,7 +158,7 @@ func (o order) hold(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 func (o order) finished(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
 	finished := volume.SetPendingID(pv, "")
 	if provisioned == nil {
-		return o.place(finished)
+		return o.pointAt(finished)
 	}
 	return volume.Adopt(finished, provisioned)
 }

@@ -99,11 +99,11 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 		return velero.OperationProgress{}, err
 	}
 	if id.waits() {
-		job, waiting, err := s.beginWaiting(ctx, api, id, of)
+		jobID, waiting, err := s.beginWaiting(ctx, api, id, of)
 		if err != nil || waiting != "" {
 			return velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: api.Now()}, err
 		}
-		id.job = job
+		id.job = jobID
 		s.note(ctx, of, id.String())
 	}
 	found, err := visible(ctx, api, func() (*job, error) { return endedOrListed(ctx, api, id) })
@@ -126,19 +126,19 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 }
 
 // beginWaiting begins the job of a backup that had to wait, or tells what it still waits for.
-func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject) (job, waiting string, err error) {
+func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject) (jobID, waiting string, err error) {
 	pv, err := s.cluster.Volume(ctx, of.name)
 	if err != nil {
 		return "", "", err
 	}
-	job, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
+	jobID, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
 	if waiting != "" && s.isLate(of, api.Now()) {
 		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waiting)
 	}
 	if final.Is(err) {
 		err = errors.Join(err, s.unmount(ctx, of))
 	}
-	return job, waiting, err
+	return jobID, waiting, err
 }
 
 // isLate tells whether a backup has taken longer than one of its jobs may.
@@ -214,7 +214,7 @@ func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, p
 	if planID == "" {
 		return
 	}
-	if err := deletePlan(ctx, api, id.vault, sourceType(id.kind), planID); err != nil {
+	if err := deletePlan(ctx, api, id.vault, agentlessType(id.kind), planID); err != nil {
 		s.log.WithField("plan", planID).WithError(err).Info("The plan of a job that has ended is left to the next backup")
 	}
 }
@@ -261,7 +261,7 @@ func endJob(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
 	if found.plan == "" {
 		return nil
 	}
-	return deletePlan(ctx, api, id.vault, sourceType(id.kind), found.plan)
+	return deletePlan(ctx, api, id.vault, agentlessType(id.kind), found.plan)
 }
 
 // canceledOr takes the refusal to cancel a job that has ended meanwhile for a success.
@@ -278,9 +278,9 @@ func canceledOr(refusal error, look func() (*job, error)) error {
 	return refusal
 }
 
-// awaitSnapshot says what is waited for where a job has no snapshot yet. That it never
+// whyNoSnapshot says what is waited for where a job has no snapshot yet. That it never
 // will is an error.
-func awaitSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiting string, err error) {
+func whyNoSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiting string, err error) {
 	found, err := backupJob(ctx, api, id)
 	switch {
 	case err != nil:

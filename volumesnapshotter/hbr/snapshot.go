@@ -23,8 +23,8 @@ var (
 	errForeignVolume = errors.New("the id is none of a volume that Cloud Backup takes")
 )
 
-// snapshot begins the backup of a volume, by the first method that the account may use.
-func (s *site) snapshot(ctx context.Context, id string, of subject) (snapshotID, error) {
+// beginSnapshot begins the backup of a volume, by the first method that the account may use.
+func (s *site) beginSnapshot(ctx context.Context, id string, of subject) (snapshotID, error) {
 	api, err := s.api(ctx)
 	if err != nil {
 		return snapshotID{}, err
@@ -78,14 +78,14 @@ func (s *site) begin(ctx context.Context, api *alicloud.HBR, made snapshotID, of
 	if made.method == agentless {
 		return s.beginAgentless(ctx, api, made, of)
 	}
-	job, waiting, err := s.beginOnNode(ctx, api, made.vault, of, pv)
+	jobID, waiting, err := s.beginOnNode(ctx, api, made.vault, of, pv)
 	switch {
 	case final.Is(err):
 		return snapshotID{}, errors.Join(err, s.unmount(context.WithoutCancel(ctx), of))
 	case err != nil:
 		waiting = err.Error()
 	}
-	made.job = job
+	made.job = jobID
 	if waiting != "" {
 		s.log.WithField("persistentVolume", of.name).Info("The backup of the volume is begun later: " + waiting)
 		made.job = of.planName()

@@ -87,7 +87,7 @@ func (l *location) idOf(pv *corev1.PersistentVolume) (id, reason string) {
 	case leftWithWarning:
 		return "", found.reason
 	default:
-		return volumeID{kind: volume.KindOf(pv), source: sourceOf(pv)}.String(), ""
+		return volumeID{kind: volume.KindOf(pv), source: storageOf(pv)}.String(), ""
 	}
 }
 
@@ -121,8 +121,8 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	of := current.subject(ctx, tags)
-	made, err := current.snapshot(ctx, id, of)
+	of := current.newSubject(ctx, tags)
+	made, err := current.beginSnapshot(ctx, id, of)
 	text := made.String()
 	if err != nil {
 		err = fail(backingUp, "PersistentVolume "+of.name, err)
@@ -157,7 +157,7 @@ func (s *Snapshotter) CreateVolumeFromSnapshot(id, _, _ string, _ *int64) (strin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	pendingID, err := current.order(ctx, id)
+	pendingID, err := current.orderVolume(ctx, id)
 	if strings.HasPrefix(id, refusedPrefix) {
 		return pendingID, fail(restoring, "no snapshot", err) // The id is the reason, which the error has.
 	}

@@ -24,9 +24,9 @@ type subject struct {
 	clusterID  string
 }
 
-// subject finds out what a backup is wanted of. What the cluster does not tell costs no
+// newSubject finds out what a backup is wanted of. What the cluster does not tell costs no
 // data, so that it is a warning.
-func (s *site) subject(ctx context.Context, tags map[string]string) subject {
+func (s *site) newSubject(ctx context.Context, tags map[string]string) subject {
 	found := subject{name: tags[tagVolume], backupName: tags[tagBackup]}
 	log := s.log.WithField("persistentVolume", found.name).WithField("backup", found.backupName)
 	var err error

@@ -71,7 +71,7 @@ func (s *site) isOver(ctx context.Context, run types.UID) (bool, error) {
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {
-	for _, kind := range sourceTypes() {
+	for _, kind := range agentlessTypes() {
 		plans, err := plansIn(ctx, api, vaultID, kind)
 		if err != nil {
 			return err

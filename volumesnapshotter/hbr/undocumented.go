@@ -24,7 +24,7 @@ const restoreOptions = `{"includes":[],"excludes":[],"conflictPolicy":"OVERWRITE
 // restoreRequest is the restore of a snapshot into a target. Assumed: the job makes the
 // target, and what was backed up comes to be directly in it, without the path or the
 // prefix that it had; CreateRestoreJob does not say so.
-func restoreRequest(id snapshotID, made snapshot, target source) *alicloud.CreateRestoreJobRequest {
+func restoreRequest(id snapshotID, made snapshot, target storage) *alicloud.CreateRestoreJobRequest {
 	request := restoreOf(id, made)
 	if target.bucket != "" {
 		request.TargetBucket, request.TargetPrefix = tea.String(target.bucket), tea.String(target.prefix)

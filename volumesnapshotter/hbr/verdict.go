@@ -102,7 +102,7 @@ func (l *location) judgeAgentless(pv *corev1.PersistentVolume, region string) ve
 
 // agentlessObstacle says why Cloud Backup cannot read pv by itself; "" if it can.
 func agentlessObstacle(pv *corev1.PersistentVolume, region string) string {
-	of := sourceOf(pv)
+	of := storageOf(pv)
 	if of.fileSystem == "" && of.bucket == "" {
 		return reasonUnnamed
 	}

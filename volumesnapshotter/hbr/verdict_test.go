@@ -211,32 +211,32 @@ func TestOutcomesHaveNames(t *testing.T) {
 
 func TestSourceOfAVolume(t *testing.T) {
 	t.Parallel()
-	shop := source{fileSystem: "31a8e4", server: "31a8e4-x.cn-hangzhou.nas.aliyuncs.com", path: "/shop"}
+	shop := storage{fileSystem: "31a8e4", server: "31a8e4-x.cn-hangzhou.nas.aliyuncs.com", path: "/shop"}
 	tests := []struct {
 		name, pv string
-		want     source
+		want     storage
 	}{
 		{"NAS by CSI", nasVolume, shop},
 		{"NAS by FlexVolume", nasFlexVolume, shop},
 		{"NAS in-tree", nasInTree, shop},
-		{"Extreme NAS", extremeNAS, source{fileSystem: "extreme-0a1b2c", server: "0a1b2c.cn-hangzhou.extreme.nas.aliyuncs.com", path: "/share"}},
-		{"NAS that is not named", nasByCNFS, source{handle: "nas-1"}},
-		{"a directory of a bucket", ossVolume, source{bucket: "shop", prefix: "data/"}},
-		{"a whole bucket", ossFlexVolume, source{bucket: "shop"}},
-		{"CPFS", cpfsVolume, source{fileSystem: "cpfs-0123", server: "cpfs-0123-x.cn-hangzhou.cpfs.aliyuncs.com", path: "/share/a"}},
-		{"a local volume", localVolume, source{path: "/mnt/disks/1", node: "node-1"}},
-		{"a local volume by CSI", localCSI, source{handle: "yoda-1"}},
-		{"NFS", nfsVolume, source{server: "10.0.0.9", path: "/exports/a"}},
-		{"CSI", otherCSI, source{handle: "0001-0024"}},
-		{"a disk", diskVolume, source{handle: "d-1"}},
-		{"a disk by FlexVolume", diskFlexVolume, source{handle: "d-1"}},
-		{"a directory of a node", hostPathRoot, source{path: "/data"}},
-		{"nothing that is known", anythingElseThan, source{}},
+		{"Extreme NAS", extremeNAS, storage{fileSystem: "extreme-0a1b2c", server: "0a1b2c.cn-hangzhou.extreme.nas.aliyuncs.com", path: "/share"}},
+		{"NAS that is not named", nasByCNFS, storage{handle: "nas-1"}},
+		{"a directory of a bucket", ossVolume, storage{bucket: "shop", prefix: "data/"}},
+		{"a whole bucket", ossFlexVolume, storage{bucket: "shop"}},
+		{"CPFS", cpfsVolume, storage{fileSystem: "cpfs-0123", server: "cpfs-0123-x.cn-hangzhou.cpfs.aliyuncs.com", path: "/share/a"}},
+		{"a local volume", localVolume, storage{path: "/mnt/disks/1", node: "node-1"}},
+		{"a local volume by CSI", localCSI, storage{handle: "yoda-1"}},
+		{"NFS", nfsVolume, storage{server: "10.0.0.9", path: "/exports/a"}},
+		{"CSI", otherCSI, storage{handle: "0001-0024"}},
+		{"a disk", diskVolume, storage{handle: "d-1"}},
+		{"a disk by FlexVolume", diskFlexVolume, storage{handle: "d-1"}},
+		{"a directory of a node", hostPathRoot, storage{path: "/data"}},
+		{"nothing that is known", anythingElseThan, storage{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, sourceOf(volumeFrom(t, tt.pv)), compareIDs); diff != "" {
+			if diff := cmp.Diff(tt.want, storageOf(volumeFrom(t, tt.pv)), compareIDs); diff != "" {
 				t.Errorf("source (-want +got):\n%s", diff)
 			}
 		})

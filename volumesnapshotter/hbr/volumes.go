@@ -26,7 +26,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 		return velero.OperationProgress{}, err
 	}
 	var progress velero.OperationProgress
-	wanted, err := current.filling(ctx, restore, id)
+	wanted, err := current.fillingOf(ctx, restore, id)
 	if err == nil {
 		progress, err = wanted.progress(ctx, pv)
 	}
@@ -70,5 +70,5 @@ func (s *Snapshotter) filled(ctx context.Context, restore *velerov1.Restore, loc
 	if err != nil {
 		return nil, err
 	}
-	return current.filling(ctx, restore, id)
+	return current.fillingOf(ctx, restore, id)
 }

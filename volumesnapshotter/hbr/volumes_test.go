@@ -236,7 +236,7 @@ func TestWhereAVolumeIsRestoredTo(t *testing.T) {
 // and that no two have the same.
 func TestHandlesOfRestoredVolumes(t *testing.T) {
 	t.Parallel()
-	wanted := order{mark: "abcd1234", target: source{server: mountTarget, path: "/app-restore-abcd1234"}}
+	wanted := order{mark: "abcd1234", target: storage{server: mountTarget, path: "/app-restore-abcd1234"}}
 	for name, test := range map[string]struct {
 		pv, handle, original, want string
 	}{
@@ -253,7 +253,7 @@ func TestHandlesOfRestoredVolumes(t *testing.T) {
 			if test.original != "" {
 				pv.Annotations = map[string]string{annotationOriginalName: test.original}
 			}
-			if got := wanted.place(pv).Spec.CSI.VolumeHandle; got != test.want {
+			if got := wanted.pointAt(pv).Spec.CSI.VolumeHandle; got != test.want {
 				t.Errorf("handle %q, want %q", got, test.want)
 			}
 		})
@@ -295,7 +295,7 @@ func TestFormsOfVolumesComeBack(t *testing.T) {
 			w := newWorld(t, nil)
 			w.fill(t, "app")
 			got := w.restored(t, w.backedUp(t, pv.DeepCopy()), pv)
-			path := sourceOf(got).path
+			path := storageOf(got).path
 			want := pv.DeepCopy()
 			want.Annotations = got.Annotations
 			if want.Spec.NFS != nil {

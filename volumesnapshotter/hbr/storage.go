@@ -12,16 +12,16 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-// Limits of what a source may hold, in bytes.
+// Limits of what a storage may hold, in bytes.
 const (
 	maxPath     = 4096 // PATH_MAX of Linux.
 	maxPrefix   = 1023 // Of an OSS object's key.
 	maxNameText = 1024 // Of anything that is a name.
 )
 
-// source is the storage of a volume, as far as its PersistentVolume tells it and a
+// storage is where the files of a volume are, as far as its PersistentVolume tells it and a
 // restore needs it. A field is empty where the volume has no such thing.
-type source struct {
+type storage struct {
 	// fileSystem is the id of a NAS or CPFS file system, server the mount target, or
 	// another NFS server.
 	fileSystem, server string
@@ -40,24 +40,24 @@ type source struct {
 	handle string
 }
 
-// sourceOf returns the storage of pv.
-func sourceOf(pv *corev1.PersistentVolume) source {
+// storageOf returns the storage of pv.
+func storageOf(pv *corev1.PersistentVolume) storage {
 	if fs, ok := volume.FileSystemOf(pv); ok && fs.Server != "" {
-		return source{fileSystem: fs.ID, server: fs.Server, path: fs.Path}
+		return storage{fileSystem: fs.ID, server: fs.Server, path: fs.Path}
 	}
 	if bucket, ok := volume.BucketOf(pv); ok && bucket.Name != "" {
-		return source{bucket: bucket.Name, prefix: prefixOf(bucket.Path)}
+		return storage{bucket: bucket.Name, prefix: prefixOf(bucket.Path)}
 	}
 	if directory := volume.LocalPath(pv); directory != "" {
-		return source{path: directory, node: volume.OnlyNode(pv)}
+		return storage{path: directory, node: volume.OnlyNode(pv)}
 	}
 	if id := volume.DiskID(pv); id != "" {
-		return source{handle: id}
+		return storage{handle: id}
 	}
 	if volume.FormOf(pv) == volume.FormCSI {
-		return source{handle: pv.Spec.CSI.VolumeHandle}
+		return storage{handle: pv.Spec.CSI.VolumeHandle}
 	}
-	return source{}
+	return storage{}
 }
 
 // prefixOf returns the prefix of the keys in a directory of a bucket.
@@ -69,8 +69,8 @@ func prefixOf(directory string) string {
 	return trimmed + "/"
 }
 
-// fields are those of the source by the names that ids have for them.
-func (s *source) fields() map[string]*string {
+// fields are those of the storage by the names that ids have for them.
+func (s *storage) fields() map[string]*string {
 	return map[string]*string{
 		"fileSystem": &s.fileSystem, "server": &s.server, "path": &s.path, "created": &s.created,
 		"bucket": &s.bucket, "prefix": &s.prefix, "node": &s.node, "handle": &s.handle,
@@ -78,7 +78,7 @@ func (s *source) fields() map[string]*string {
 }
 
 // encode writes what is there as a query, sorted. Slashes stay, for people read ids.
-func (s source) encode() string {
+func (s storage) encode() string {
 	query := url.Values{}
 	for name, value := range s.fields() {
 		if *value != "" {
@@ -92,16 +92,16 @@ func readable(query url.Values) string {
 	return strings.ReplaceAll(query.Encode(), "%2F", "/")
 }
 
-// take moves the source's fields out of a query.
-func (s *source) take(query url.Values) {
+// take moves the storage's fields out of a query.
+func (s *storage) take(query url.Values) {
 	for name, field := range s.fields() {
 		*field = query.Get(name)
 		query.Del(name)
 	}
 }
 
-// check returns an error for what no source can hold.
-func (s source) check() error {
+// check returns an error for what no storage can hold.
+func (s storage) check() error {
 	limits := map[string]int{"path": maxPath, "prefix": maxPrefix}
 	for name, value := range s.fields() {
 		limit, ok := limits[name]
