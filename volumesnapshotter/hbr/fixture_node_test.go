@@ -87,6 +87,7 @@ func newNodeWorld(t *testing.T, options nodeOptions) *nodeWorld {
 	var err error
 	w.nodes, err = node.New(t.Context(), api, node.Options{
 		Cloud: w.sim, Account: theAccount, Dir: t.TempDir(), ControllerManager: true, Nodes: nodes, Now: w.time.Now,
+		FileSystems: map[string]string{"cnfs-1": otherTarget},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +384,8 @@ func (w *nodeWorld) ordered(t *testing.T, snapshot string, pv *corev1.Persistent
 		t.Fatal(err)
 	}
 	restored := pv.DeepCopy()
-	restored.UID, restored.ResourceVersion, restored.Finalizers, restored.Status = "", "", nil, corev1.PersistentVolumeStatus{}
+	restored.ObjectMeta = metav1.ObjectMeta{Name: pv.Name, Labels: pv.Labels, Annotations: pv.Annotations}
+	restored.Status = corev1.PersistentVolumeStatus{}
 	restored.Spec.ClaimRef = &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: comeback, Name: pv.Name}
 	if find[corev1.PersistentVolume](t, w, "", pv.Name) != nil {
 		restored.Name = "clone-" + pv.Name
@@ -535,17 +537,31 @@ func named(namespace, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name}
 }
 
-// asYAML reads a YAML text, without what is null.
-func asYAML(t *testing.T, text string) map[string]any {
+// asYAML reads the YAML of an object or of a part of one.
+func asYAML[T any](t *testing.T, text string) *T {
 	t.Helper()
-	if !strings.Contains(text, "\n") {
-		text = "{" + text + "}"
-	}
-	read := map[string]any{}
-	if err := yaml.Unmarshal([]byte(text), &read); err != nil {
+	read := new(T)
+	if err := yaml.UnmarshalStrict([]byte(text), read); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return read
+}
+
+// withoutNames replaces what is random in an object: the mark of its restore, and the
+// names of what was provisioned.
+func withoutNames[T any](t *testing.T, w *nodeWorld, object *T) *T {
+	t.Helper()
+	content, err := yaml.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := marks.ReplaceAllString(madeNames.ReplaceAllString(string(content), "<made>"), "-restore-<mark>")
+	for _, disk := range w.sim.ECS().Disks() {
+		if disk.ID != "d-1" {
+			text = strings.ReplaceAll(text, disk.ID, "<made>")
+		}
+	}
+	return asYAML[T](t, text)
 }
 
 // empty deletes what is in a directory.
