@@ -432,11 +432,11 @@ func (r *run) checkLeftovers(t *testing.T) {
 	t.Helper()
 	r.End(t.Context())
 	r.settle(t)
-	r.wantTemporary(t)
+	r.wantNoTemporary(t)
 	r.wantNothingRunning(t)
 	r.repair(t)
 	r.nextBackup(t)
-	r.wantNotes(t, 0)
+	r.wantNoNotes(t)
 	if err := r.process(t).DeleteSnapshot(r.snapshot); err != nil {
 		t.Errorf("deleting the backup: %v", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	appsv1 "k8s.io/api/apps/v1"
@@ -370,7 +369,7 @@ func (w *nodeWorld) isSaved(t *testing.T, pv *corev1.PersistentVolume) string {
 	if outcome.Err != "" {
 		t.Fatalf("the backup %s failed: %s", id, outcome.Err)
 	}
-	w.wantTemporary(t)
+	w.wantNoTemporary(t)
 	return id
 }
 
@@ -439,9 +438,9 @@ func (w *nodeWorld) isRestored(t *testing.T, snapshot string, pv *corev1.Persist
 	finished := w.finished(t, id, held)
 	w.claimed(t, finished)
 	w.mounting(t, finished, "")
-	w.wantTemporary(t)
+	w.wantNoTemporary(t)
 	w.wantInventory(t, 0, 1, 0)
-	w.wantNotes(t, 0)
+	w.wantNoNotes(t)
 	return finished
 }
 
@@ -472,19 +471,20 @@ func (w *nodeWorld) discarded(t *testing.T, id string, held *corev1.PersistentVo
 		t.Fatal(err)
 	}
 	w.remove(t, held)
-	w.wantTemporary(t)
-	w.wantNotes(t, 0)
+	w.wantNoTemporary(t)
+	w.wantNoNotes(t)
 }
 
-// wantTemporary holds which temporary objects there are, as "<kind> <name>".
-func (w *nodeWorld) wantTemporary(t *testing.T, want ...string) {
+// wantNoTemporary holds that there are no temporary objects.
+func (w *nodeWorld) wantNoTemporary(t *testing.T) {
 	t.Helper()
-	if diff := gocmp.Diff(want, w.temporary(t)); diff != "" {
-		t.Errorf("temporary objects (-want +got):\n%s", diff)
+	if left := w.temporary(t); len(left) > 0 {
+		t.Errorf("temporary objects are left: %q", left)
 	}
 }
 
-// temporary returns the temporary objects, with PersistentVolumes that were provisioned.
+// temporary returns the temporary objects as "<kind> <name>", with PersistentVolumes that were
+// provisioned.
 func (w *nodeWorld) temporary(t *testing.T) []string {
 	t.Helper()
 	var found []string

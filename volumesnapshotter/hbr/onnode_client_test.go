@@ -173,7 +173,7 @@ func TestTheClientGoes(t *testing.T) {
 			if got := w.untilSaved(t, pv.Name); !strings.Contains(got.Err, test.want) {
 				t.Errorf("outcome %+v, want the error %q", got, test.want)
 			}
-			w.wantTemporary(t)
+			w.wantNoTemporary(t)
 			w.wantInventory(t, 0, 0, 0)
 		})
 		if test.mounted {

@@ -140,9 +140,9 @@ func TestANodeRunsOneJobAtATime(t *testing.T) {
 				t.Errorf("it took %s with up to %d jobs at the same time, want %s with %d", took, most, test.took, test.atOnce)
 			}
 			w.settle(t)
-			w.wantTemporary(t)
+			w.wantNoTemporary(t)
 			w.wantInventory(t, 0, volumes, 0)
-			w.wantNotes(t, 0)
+			w.wantNoNotes(t)
 		})
 	}
 }
@@ -247,7 +247,7 @@ func TestNoNodeIsLeft(t *testing.T) {
 			if _, err := w.CreateVolumeFromSnapshot(id, "", "", nil); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("restoring gives the error %v, want %q", err, test.want)
 			}
-			w.wantTemporary(t)
+			w.wantNoTemporary(t)
 			w.wantInventory(t, 0, 0, 0)
 		})
 	}

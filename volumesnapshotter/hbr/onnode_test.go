@@ -178,7 +178,7 @@ func TestTheRootOfTheKubelet(t *testing.T) {
 			if _, outcome := w.saved(t, pv); !strings.Contains(outcome.Err, test.want) || !strings.Contains(outcome.Err, "kubeletRootDir") {
 				t.Errorf("outcome %+v, want the error %q", outcome, test.want)
 			}
-			w.wantTemporary(t)
+			w.wantNoTemporary(t)
 			w.wantInventory(t, 0, 0, 0)
 		})
 	}

@@ -87,7 +87,7 @@ func TestABackupIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 					t.Errorf("progress %+v, want that it is done", got)
 				}
 			}
-			w.wantNotes(t, 0)
+			w.wantNoNotes(t)
 			snapshots, err := w.sim.HBR().Snapshots()
 			if err != nil {
 				t.Fatal(err)
