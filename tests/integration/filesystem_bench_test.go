@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
@@ -266,14 +267,10 @@ func (b *fileBench) backups(t *testing.T) []velerov1.Backup {
 const runKey = "alibabacloud.com/hbr-run"
 
 // leftovers are the objects in the cluster that were made for jobs, what is noted of these, and volumes that are held.
-func (s *suite) leftovers(t *testing.T) []string {
-	t.Helper()
-	return s.leftoversOf(t, "")
-}
+func (s *suite) leftovers(ctx context.Context) ([]string, error) { return s.leftoversOf(ctx, "") }
 
 // leftoversOf are the leftovers of the backup or restore with an UID; "" means all.
-func (s *suite) leftoversOf(t *testing.T, run string) []string {
-	t.Helper()
+func (s *suite) leftoversOf(ctx context.Context, run string) ([]string, error) {
 	found := []string{}
 	for _, l := range []struct {
 		kind   string
@@ -287,8 +284,10 @@ func (s *suite) leftoversOf(t *testing.T, run string) []string {
 		{"stash", &corev1.ConfigMapList{}, client.HasLabels{"alibabacloud.com/volume-ready"}},
 		{"held PersistentVolume", &corev1.PersistentVolumeList{}, client.MatchingLabels{"alibabacloud.com/volume-ready": "held"}},
 	} {
-		must(t, s.cp.Client.List(t.Context(), l.list, l.labels))
-		must(t, meta.EachListItem(l.list, func(object runtime.Object) error {
+		if err := s.cp.Client.List(ctx, l.list, l.labels); err != nil {
+			return nil, err
+		}
+		err := meta.EachListItem(l.list, func(object runtime.Object) error {
 			one, err := meta.Accessor(object)
 			if err != nil {
 				return err
@@ -298,8 +297,27 @@ func (s *suite) leftoversOf(t *testing.T, run string) []string {
 				found = append(found, l.kind+" "+one.GetName())
 			}
 			return nil
-		}))
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	slices.Sort(found)
-	return found
+	return found, nil
+}
+
+// wantNothingLeftOf fails if anything is left of the backup or restore with an UID.
+func (s *suite) wantNothingLeftOf(t *testing.T, run types.UID) {
+	t.Helper()
+	left, err := s.leftoversOf(t.Context(), string(run))
+	must(t, err)
+	wantEqual(t, "what the run has left in the cluster", left, []string{})
+}
+
+// backupUID is the UID of a backup.
+func (s *suite) backupUID(t *testing.T, name string) types.UID {
+	t.Helper()
+	backup := &velerov1.Backup{}
+	must(t, s.get(t.Context(), name, backup))
+	return backup.UID
 }

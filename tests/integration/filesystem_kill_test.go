@@ -5,9 +5,12 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -29,25 +32,31 @@ func (s *suite) waitBackup(t *testing.T, name string, phase velerov1.BackupPhase
 	})
 }
 
-// wantLeftovers fails unless a killed run has left something in the cluster: that which it leaves is to be removed by the next.
-func (b *fileBench) wantLeftovers(t *testing.T, run string) {
+// wantLeftovers fails unless a killed run has left objects of the kinds in the cluster, which are the next one's to remove.
+func (s *fileSuite) wantLeftovers(t *testing.T, run types.UID, kinds ...string) {
 	t.Helper()
-	left := b.leftoversOf(t, run)
-	t.Logf("The killed run has left %q", left)
-	if len(left) == 0 {
-		t.Error("the run was killed before it had made anything")
+	left, err := s.leftoversOf(t.Context(), string(run))
+	must(t, err)
+	for _, kind := range kinds {
+		if !slices.ContainsFunc(left, func(object string) bool { return strings.HasPrefix(object, kind+" ") }) {
+			t.Errorf("the killed run has left %q, without a %s: it was killed too early or too late", left, kind)
+		}
 	}
 }
 
 // waitNothingLeft waits until nothing is left of any run. What is left of a killed one is removed beside the next.
 func (s *fileSuite) waitNothingLeft(t *testing.T) {
 	t.Helper()
-	eventually(t, "nothing to be left", func(context.Context) error {
+	eventually(t, "nothing to be left", func(ctx context.Context) error {
 		has, err := s.cloud.HBR().Inventory(accountID)
 		if err != nil {
 			return err
 		}
-		if left := s.leftovers(t); len(left)+len(has.Plans)+len(has.Running) > 0 {
+		left, err := s.leftovers(ctx)
+		if err != nil {
+			return err
+		}
+		if len(left)+len(has.Plans)+len(has.Running) > 0 {
 			return fmt.Errorf("there are %q in the cluster, and the plans %q and jobs %q", left, has.Plans, has.Running)
 		}
 		return nil
@@ -73,10 +82,10 @@ func (s *fileSuite) testKilledFileBackup(t *testing.T) {
 	hanging := s.addFault(t, fault.Rule{Service: "hbr", Operation: "ExecuteBackupPlan", Latency: hang, Count: 1})
 	b.beginBackup(t, "fs-killed-first")
 	waitHit(t, hanging)
-	run := b.backupUID(t, "fs-killed-first")
+	run := s.backupUID(t, "fs-killed-first")
 	s.killVelero(t)
 	s.waitBackup(t, "fs-killed-first", velerov1.BackupPhaseFailed)
-	b.wantLeftovers(t, run)
+	s.wantLeftovers(t, run, "Pod", "PersistentVolumeClaim", "PersistentVolume", "note")
 	has, err := s.cloud.HBR().Inventory(accountID)
 	must(t, err)
 	wantEqual(t, "how many plans the killed backup has left", len(has.Plans), 1)
@@ -107,7 +116,7 @@ func (s *fileSuite) testKilledFilePoll(t *testing.T) {
 	waitHit(t, s.addFault(t, fault.Rule{Service: "hbr", Operation: "DescribeBackupJobs2", Latency: hang, Count: 1}))
 	s.killPlugin(t)
 	s.waitBackup(t, "fs-polled-first", velerov1.BackupPhasePartiallyFailed)
-	b.wantLeftovers(t, b.backupUID(t, "fs-polled-first"))
+	s.wantLeftovers(t, s.backupUID(t, "fs-polled-first"), "Pod", "PersistentVolumeClaim", "PersistentVolume", "note")
 
 	s.cloud.HBR().SetDurations(quickly())
 	b.completedAfterKill(t, "fs-polled-next", 1)
@@ -166,7 +175,7 @@ func (s *fileSuite) testKilledFileRestores(t *testing.T) {
 			restore := &velerov1.Restore{}
 			must(t, s.get(t.Context(), killed, restore))
 			t.Logf("The killed restore is %s", restore.Status.Phase)
-			b.wantLeftovers(t, string(restore.UID))
+			s.wantLeftovers(t, restore.UID, "Pod", "PersistentVolumeClaim", "PersistentVolume")
 
 			s.cloud.HBR().SetDurations(quickly())
 			s.cloud.HBR().Advance(slowly)

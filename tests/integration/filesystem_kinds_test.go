@@ -34,13 +34,12 @@ type fileKind struct {
 func (b *fileBench) fileKinds() []fileKind {
 	disk := func(t *testing.T, _ string) corev1.PersistentVolumeSource {
 		t.Helper()
-		source := csiSource(diskDriver, b.newDisk(t), nil)
-		return source
+		return csiSource(diskDriver, b.newDisk(t), nil)
 	}
-	at := func(make func(string) corev1.PersistentVolumeSource) func(*testing.T, string) corev1.PersistentVolumeSource {
+	at := func(source func(string) corev1.PersistentVolumeSource) func(*testing.T, string) corev1.PersistentVolumeSource {
 		return func(t *testing.T, name string) corev1.PersistentVolumeSource {
 			t.Helper()
-			return make(path.Join(b.name, name))
+			return source(path.Join(b.name, name))
 		}
 	}
 	flex := func(driver string, options map[string]string) func(*testing.T, string) corev1.PersistentVolumeSource {

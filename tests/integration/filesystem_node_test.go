@@ -34,7 +34,7 @@ func (s *fileSuite) testOnNodes(t *testing.T) {
 		s.waitRunning(t, b.name, name)
 	}
 	b.completedFileBackup(t, b.name, len(volumes)+1)
-	wantEqual(t, "what the backup has left in the cluster", s.leftoversOf(t, b.backupUID(t, b.name)), []string{})
+	s.wantNothingLeftOf(t, s.backupUID(t, b.name))
 
 	b.loseApplication(t, append(volumes, local)...)
 	// A directory of a node has no other beside it: its own is restored.
@@ -47,7 +47,7 @@ func (s *fileSuite) testOnNodes(t *testing.T) {
 	for _, name := range []string{"cpfs", "oss", "local"} {
 		s.waitRunning(t, b.name, name)
 	}
-	wantEqual(t, "what the restore has left in the cluster", s.leftoversOf(t, string(restore.UID)), []string{})
+	s.wantNothingLeftOf(t, restore.UID)
 	b.settle(t)
 }
 
@@ -87,7 +87,7 @@ func (s *fileSuite) testFileConversions(t *testing.T) {
 		wantEqual(t, "the reclaim policy of the volume of "+c.volume.name, pv.Spec.PersistentVolumeReclaimPolicy, corev1.PersistentVolumeReclaimRetain)
 	}
 	s.waitRunning(t, target, "disk")
-	wantEqual(t, "what the restore has left in the cluster", s.leftoversOf(t, string(restore.UID)), []string{})
+	s.wantNothingLeftOf(t, restore.UID)
 	b.settle(t)
 }
 
@@ -129,12 +129,4 @@ func (s *suite) snapshotsOf(disks ...string) int {
 		}
 	}
 	return number
-}
-
-// backupUID is the UID of a backup.
-func (b *fileBench) backupUID(t *testing.T, name string) string {
-	t.Helper()
-	backup := &velerov1.Backup{}
-	must(t, b.get(t.Context(), name, backup))
-	return string(backup.UID)
 }

@@ -88,7 +88,9 @@ func (s *fileSuite) testNothingIsLeft(t *testing.T) {
 	wantEqual(t, "what Cloud Backup has", has, hbr.Inventory{Vaults: has.Vaults, Clusters: has.Clusters, Snapshots: orphans})
 	wantEqual(t, "how many vaults there are", len(has.Vaults), 1)
 	wantEqual(t, "how many clusters are registered", len(has.Clusters), 1)
-	wantEqual(t, "what is left in the cluster", s.leftovers(t), []string{})
+	left, err := s.leftovers(t.Context())
+	must(t, err)
+	wantEqual(t, "what is left in the cluster", left, []string{})
 }
 
 // cloudWithFiles is a cloud outside of which the clients are, in which accountID has file systems, a bucket, and an

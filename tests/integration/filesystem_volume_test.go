@@ -239,7 +239,7 @@ func (b *fileBench) fill(t *testing.T, pv *corev1.PersistentVolume) {
 	for name, content := range files {
 		file := filepath.Join(dir, name)
 		must(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		must(t, os.WriteFile(file, []byte(content), 0o640)) //nolint:gosec // The group may read it.
+		must(t, os.WriteFile(file, []byte(content), 0o640))
 	}
 	must(t, os.Mkdir(filepath.Join(dir, "empty directory"), 0o750))
 	must(t, os.Symlink("orders.csv", filepath.Join(dir, "latest.csv")))
@@ -287,14 +287,4 @@ func (b *fileBench) empty(t *testing.T, pv *corev1.PersistentVolume) {
 	for _, entry := range entries {
 		must(t, os.RemoveAll(filepath.Join(dir, entry.Name())))
 	}
-}
-
-// overwrite changes the files of a volume, so that those of a restore are not mistaken for them.
-func (v *fileVolume) overwrite(t *testing.T) {
-	t.Helper()
-	if v.pv.Spec.CSI != nil && v.pv.Spec.CSI.Driver == ossDriver {
-		t.Fatal("objects are not overwritten by files")
-	}
-	must(t, os.WriteFile(filepath.Join(v.bench.dirOf(t, v.pv), "orders.csv"), []byte("written after the backup"), 0o640)) //nolint:gosec // As it was.
-	v.files = v.bench.filesOf(t, v.pv)
 }

@@ -25,6 +25,7 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 	}
 	// Velero lists actions of version 1 twice: it offers each under both versions.
 	wantEqual(t, "our plugins in the output of velero plugin get", slices.Compact(listed), []string{
+		"alibabacloud.com/snapshot-progress BackupItemActionV2",
 		"velero.io/alibabacloud ObjectStore",
 		"alibabacloud.com/access-modes RestoreItemAction",
 		"alibabacloud.com/annotations RestoreItemAction",
@@ -35,6 +36,7 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 		"alibabacloud.com/load-balancer RestoreItemAction",
 		"alibabacloud.com/storage-class-mapping RestoreItemAction",
 		"alibabacloud.com/volume-ready RestoreItemActionV2",
+		"alibabacloud.com/hbr VolumeSnapshotter",
 		"velero.io/alibabacloud VolumeSnapshotter",
 	})
 }
