@@ -111,9 +111,10 @@ func (n *Notes) Forget(ctx context.Context, run Run, subject string) error {
 	return nil
 }
 
-// Sweep removes the texts of runs that are over. Whether one is over is asked after its
-// texts were listed, so that of a run that begins meanwhile none is removed.
-func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error)) error {
+// Sweep removes the texts of runs that are over, after end has ended what they tell of: one
+// whose end fails stays for the next sweep. Whether a run is over is asked after its texts
+// were listed, so that of a run that begins meanwhile none is removed.
+func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error), end func(ctx context.Context, text string) error) error {
 	api, err := n.cluster.Client()
 	if err != nil {
 		return err
@@ -124,17 +125,20 @@ func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, err
 	}
 	var problems []error
 	for i := range found.Items {
-		problems = append(problems, sweep(ctx, api, &found.Items[i], isOver))
+		problems = append(problems, sweep(ctx, api, &found.Items[i], isOver, end))
 	}
 	return errors.Join(problems...)
 }
 
 // sweep removes a text if its run is over.
-func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error)) error {
+func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error), end func(ctx context.Context, text string) error) error {
 	for _, owner := range note.OwnerReferences {
 		if over, err := isOver(owner.UID); err != nil || !over {
 			return err
 		}
+	}
+	if err := end(ctx, note.Data[dataText]); err != nil {
+		return fmt.Errorf("ending what a run that is over has begun of %s: %w", note.Data[dataSubject], err)
 	}
 	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting the ConfigMap %s/%s of a run that is over: %w", note.Namespace, note.Name, err)

@@ -5,6 +5,7 @@ package notes_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,31 +107,45 @@ func TestANoteGoesWithItsRun(t *testing.T) {
 func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	t.Parallel()
 	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
-	must(t, log.Note(t.Context(), backup("over"), "pv-1", "job-1"))
-	must(t, log.Note(t.Context(), backup("over"), "pv-2", "job-2"))
-	must(t, log.Note(t.Context(), restore("goes on"), "pv-1", "job-3"))
-	must(t, log.Note(t.Context(), restore("unknown"), "pv-1", "job-4"))
-	errUnknown := errors.New("not known")
+	all := []struct {
+		run           notes.Run
+		subject, text string
+		left          bool
+	}{
+		{backup("over"), "pv-1", "job-1", false},
+		{backup("over"), "pv-2", "job-2", false},
+		{backup("over"), "pv-3", "stubborn", true},
+		{restore("goes on"), "pv-1", "job-3", true},
+		{restore("unknown"), "pv-1", "job-4", true},
+	}
+	for _, note := range all {
+		must(t, log.Note(t.Context(), note.run, note.subject, note.text))
+	}
+	errUnknown, errStubborn := errors.New("not known"), errors.New("cannot be ended")
+	var ended []string
 	err := log.Sweep(t.Context(), func(run types.UID) (bool, error) {
 		if run == "unknown" {
 			return false, errUnknown
 		}
 		return run == "over", nil
+	}, func(_ context.Context, text string) error {
+		ended = append(ended, text)
+		if text == "stubborn" {
+			return errStubborn
+		}
+		return nil
 	})
-	if !errors.Is(err, errUnknown) {
+	if !errors.Is(err, errUnknown) || !errors.Is(err, errStubborn) {
 		t.Errorf("error %v", err)
 	}
-	var got []bool
-	for _, note := range []struct {
-		run     notes.Run
-		subject string
-	}{{backup("over"), "pv-1"}, {backup("over"), "pv-2"}, {restore("goes on"), "pv-1"}, {restore("unknown"), "pv-1"}} {
-		_, found, err := log.Find(t.Context(), note.run, note.subject)
-		must(t, err)
-		got = append(got, found)
+	slices.Sort(ended)
+	if diff := cmp.Diff([]string{"job-1", "job-2", "stubborn"}, ended); diff != "" {
+		t.Errorf("what was ended (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]bool{false, false, true, true}, got); diff != "" {
-		t.Errorf("what is left (-want +got):\n%s", diff)
+	for _, note := range all {
+		if _, found, err := log.Find(t.Context(), note.run, note.subject); err != nil || found != note.left {
+			t.Errorf("%s: it is left: %t, error %v", note.text, found, err)
+		}
 	}
 }
 
@@ -158,7 +173,7 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
 			"Find":   findErr,
 			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
-			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }),
+			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }, func(context.Context, string) error { return nil }),
 		} {
 			if !errors.Is(err, errRefused) {
 				t.Errorf("%s: error %v", call, err)

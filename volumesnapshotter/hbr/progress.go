@@ -100,8 +100,11 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 	}
 	if id.waits() {
 		jobID, waiting, err := s.beginWaiting(ctx, api, id, of)
-		if err != nil || waiting != "" {
-			return velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waiting, Updated: api.Now()}, err
+		if err != nil {
+			return velero.OperationProgress{}, err
+		}
+		if waiting != "" {
+			return waitingProgress(waiting, api.Now()), nil
 		}
 		id.job = jobID
 		s.note(ctx, of, id.String())
@@ -133,7 +136,7 @@ func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotI
 	}
 	jobID, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
 	if waiting != "" && s.isLate(of, api.Now()) {
-		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waiting)
+		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waitingFor(waiting))
 	}
 	if final.Is(err) {
 		err = errors.Join(err, s.unmount(ctx, of))
@@ -176,6 +179,14 @@ func outcomeOf(ended job) error {
 	default:
 		return final.Of(&jobError{status: ended.status, message: ended.message})
 	}
+}
+
+// waitingFor completes what is waited for, a noun phrase, for people.
+func waitingFor(waiting string) string { return "waiting for " + waiting }
+
+// waitingProgress is that of a job that is not begun yet.
+func waitingProgress(waiting string, now time.Time) velero.OperationProgress {
+	return velero.OperationProgress{NTotal: whole, OperationUnits: percentUnit, Description: waitingFor(waiting), Updated: now}
 }
 
 func progressOf(j job, now time.Time) velero.OperationProgress {
@@ -286,9 +297,9 @@ func whyNoSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 	case err != nil:
 		return "", err
 	case found == nil:
-		return "", final.Errorf("there is neither the job %s nor its snapshot: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup", id.job)
+		return "", final.Errorf("there is neither the job %s nor its snapshot: it failed, and the backup, which was PartiallyFailed then, says why; it was deleted; its retention is over (config key retentionDays); or the location's account is not the one of the backup", id.job)
 	case !found.hasEnded():
-		return "the backup itself has not ended", nil
+		return "the backup itself to end", nil
 	case found.status != statusComplete && found.status != statusPartial:
 		return "", outcomeOf(*found)
 	case api.Now().Sub(found.ended) < listedAfter:

@@ -47,13 +47,32 @@ func (s *site) sweepAll(ctx context.Context, api *alicloud.HBR, vaultID, cluster
 func (s *site) sweepCluster(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	err := errors.Join(
-		s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }),
-		s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }),
-	)
+	// Jobs first: one that goes on would read what is not mounted any more.
+	err := s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }, s.endLeft)
+	err = errors.Join(err, s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }))
 	if err != nil {
 		s.log.WithError(err).Info("What ended backups and restores have made in the cluster may be left: the next one looks for it again")
 	}
+}
+
+// endLeft ends the job of a backup that is over, of which a note tells: Velero does not cancel
+// an operation whose poll was killed. A note of a restore tells of a job that has the time
+// that it needs.
+func (s *site) endLeft(ctx context.Context, text string) error {
+	id, err := parseSnapshotID(text)
+	if err != nil {
+		return nil //nolint:nilerr // It tells of no job.
+	}
+	api, err := s.apiIn(ctx, id.region)
+	if err != nil {
+		return err
+	}
+	if id.waits() {
+		if id, err = begunLater(ctx, api, id); err != nil || id.waits() {
+			return err
+		}
+	}
+	return endJob(ctx, api, id)
 }
 
 // isOver tells whether a backup or a restore has ended, or is not there any more.
