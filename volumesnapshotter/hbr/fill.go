@@ -133,7 +133,7 @@ func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress,
 		return velero.OperationProgress{}, err
 	}
 	if waiting != "" {
-		progress.Description = waiting
+		progress.Description = waitingFor(waiting)
 		return progress, nil
 	}
 	known, err := f.recall(ctx)
@@ -158,14 +158,17 @@ func (f *filling) begin(ctx context.Context, pv *corev1.PersistentVolume) (veler
 	jobID, waiting, err := f.beginJob(ctx, pv)
 	if (waiting != "" || err != nil) && f.isLate() {
 		return velero.OperationProgress{}, final.Errorf("the restore of the volume has not begun after %s (config key restoreTimeout): %w",
-			f.restoreTimeout, cmp.Or(err, errors.New(waiting)))
+			f.restoreTimeout, cmp.Or(err, errors.New(waitingFor(waiting))))
 	}
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
+	if waiting != "" {
+		return waitingProgress(waiting, f.api.Now()), nil
+	}
 	return velero.OperationProgress{
 		NTotal: whole, OperationUnits: percentUnit, Updated: f.api.Now(),
-		Description: cmp.Or(waiting, fmt.Sprintf("job %s of Cloud Backup was begun", jobID)),
+		Description: fmt.Sprintf("job %s of Cloud Backup was begun", jobID),
 	}, nil
 }
 

@@ -72,8 +72,8 @@ func (s snapshotID) String() string {
 	return text
 }
 
-// waitingJobName matches the names that jobs on nodes will have, in place of the ids of jobs that are
-// yet to be begun.
+// waitingJobName matches the names that jobs on nodes will have, which stand for the ids
+// of jobs that are yet to be begun.
 var waitingJobName = regexp.MustCompile(`-hbr-[0-9a-f]{8}-[0-9a-f]{8}$`)
 
 // waits tells whether the job had to wait when Velero was told the id. It has begun since,

@@ -144,12 +144,11 @@ func (s *site) mountedAt(ctx context.Context, of subject, pv *corev1.PersistentV
 	}
 	node, err := search.Choose(nodes)
 	var none *agent.NoNodeError
-	switch {
-	case errors.As(err, &none) && none.Busy:
-		return mount.Place{}, none.Error(), nil
-	case errors.As(err, &none) && !none.Unready:
-		return mount.Place{}, "", final.Of(err)
-	case err != nil:
+	if errors.As(err, &none) {
+		waiting, err := none.Outcome()
+		return mount.Place{}, waiting, err
+	}
+	if err != nil {
 		return mount.Place{}, "", err
 	}
 	return mounted[slices.IndexFunc(mounted, func(at mount.Place) bool { return at.Node == node })], "", nil

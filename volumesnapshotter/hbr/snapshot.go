@@ -78,16 +78,19 @@ func (s *site) begin(ctx context.Context, api *alicloud.HBR, made snapshotID, of
 	if made.method == agentless {
 		return s.beginAgentless(ctx, api, made, of)
 	}
+	var later string
 	jobID, waiting, err := s.beginOnNode(ctx, api, made.vault, of, pv)
 	switch {
 	case final.Is(err):
 		return snapshotID{}, errors.Join(err, s.unmount(context.WithoutCancel(ctx), of))
 	case err != nil:
-		waiting = err.Error()
+		later = err.Error()
+	case waiting != "":
+		later = waitingFor(waiting)
 	}
 	made.job = jobID
-	if waiting != "" {
-		s.log.WithField("persistentVolume", of.name).Info("The backup of the volume is begun later: " + waiting)
+	if later != "" {
+		s.log.WithField("persistentVolume", of.name).Info("The backup of the volume is begun later: " + later)
 		made.job = of.planName()
 	}
 	return made, made.check()

@@ -66,7 +66,7 @@ func TestARestoreOfABackupThatStillRunsBeginsWhenItHasEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.progress(t, id, pv); got.Completed || !strings.Contains(got.Description, "the backup itself has not ended") {
+	if got := w.progress(t, id, pv); got.Completed || !strings.Contains(got.Description, "waiting for the backup itself to end") {
 		t.Errorf("progress %+v", got)
 	}
 	w.sim.HBR().Advance(time.Minute)

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -193,6 +194,20 @@ type NoNodeError struct {
 	mounting []string
 	// obstacles are what keeps the job from each node that could reach the volume.
 	obstacles map[string]string
+}
+
+// Outcome says what becomes of the job: what it waits for, where another one is to leave
+// its node first; else the error, which is final unless a node may become ready. What is
+// waited for is a noun phrase that completes "waiting for …".
+func (e *NoNodeError) Outcome() (waiting string, err error) {
+	switch {
+	case e.Busy:
+		return "a node: " + e.Error(), nil
+	case e.Unready:
+		return "", e
+	default:
+		return "", final.Of(e)
+	}
 }
 
 // Error names what excludes each node.

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
@@ -45,8 +44,7 @@ func hasEnded(pod *corev1.Pod) bool {
 }
 
 // nodes returns the names of the nodes that may have the owner's Pod, and how many other
-// Pods of the run are to get a node too. It is a *agent.NoNodeError if there are none; its
-// Busy says that there will be.
+// Pods of the run are to get a node too. It is a *agent.NoNodeError if there are none.
 func (t temporary) nodes(ctx context.Context, where agent.Search) (names []string, rivals int, err error) {
 	all, err := t.Nodes(ctx)
 	if err != nil {
@@ -69,7 +67,7 @@ func (t temporary) start(ctx context.Context, where agent.Search, since time.Tim
 	defer t.mu.Unlock()
 	names, rivals, err := t.nodes(ctx, where)
 	if err != nil {
-		return t.noNode(err)
+		return noNode(err)
 	}
 	if rivals >= len(names) {
 		return "a node: other pods of this " + t.owner.Kind + " are to be scheduled first", nil
@@ -93,17 +91,13 @@ func (t temporary) start(ctx context.Context, where agent.Search, since time.Tim
 // step does what can be done now, and says what is waited for before the next one.
 type step func(context.Context) (waiting string, err error)
 
-// noNode says what is waited for where no node is free. That none will be is a final error.
-func (t temporary) noNode(err error) (waiting string, _ error) {
+// noNode says what is waited for where an error is that no node is free. Others stay.
+func noNode(err error) (waiting string, _ error) {
 	var none *agent.NoNodeError
-	switch {
-	case !errors.As(err, &none), none.Unready && !none.Busy:
+	if !errors.As(err, &none) {
 		return "", err
-	case none.Busy:
-		return "a node: " + none.Error(), nil
-	default:
-		return "", final.Of(err)
 	}
+	return none.Outcome()
 }
 
 // running returns the owner's Pod once it runs, and makes it where it is missing. Before
@@ -160,11 +154,14 @@ func (t temporary) pending(ctx context.Context, pod *corev1.Pod, where agent.Sea
 	if pod.Spec.NodeName != "" {
 		return fmt.Sprintf("the pod %s to run on node %s (%s)", t, pod.Spec.NodeName, statusOf(pod)), nil
 	}
+	_, _, err = t.nodes(ctx, where)
 	var none *agent.NoNodeError
-	switch _, _, err := t.nodes(ctx, where); {
-	case errors.As(err, &none) && none.Busy:
-		return "a node: " + none.Error(), remove(ctx, t.api, "Pod", pod)
-	case err != nil && none == nil:
+	switch {
+	case errors.As(err, &none):
+		if waiting, _ := none.Outcome(); waiting != "" {
+			return waiting, remove(ctx, t.api, "Pod", pod)
+		}
+	case err != nil:
 		return "", err
 	}
 	return fmt.Sprintf("the pod %s to be scheduled (%s)", t, statusOf(pod)), nil
