@@ -31,8 +31,6 @@ type FileSystemTarget struct {
 	// Size and Modes are those of the claim that is the order for it.
 	Size  resource.Quantity                   `json:"size,omitzero"`
 	Modes []corev1.PersistentVolumeAccessMode `json:"modes,omitempty"`
-	// WaitForFirstConsumer says that it is provisioned when a Pod has the claim.
-	WaitForFirstConsumer bool `json:"waitForFirstConsumer,omitempty"`
 	// ByRule says that the settings name the class. Else it is the one that the volume had.
 	ByRule bool `json:"byRule,omitempty"`
 }
@@ -215,7 +213,6 @@ func (p *Plan) target(class *storagev1.StorageClass, had claimed) *FileSystemTar
 	}
 	target := &FileSystemTarget{
 		Class: class.Name, Provisioner: class.Provisioner, Size: p.sizeOf(had.size), Modes: had.modes, ByRule: p.Class != "",
-		WaitForFirstConsumer: class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer,
 	}
 	switch {
 	case p.Modes != nil:

@@ -95,7 +95,6 @@ func TestFileSystemTarget(t *testing.T) {
 		t.Modes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	}
 	byRule := func(t *storageclass.FileSystemTarget) { t.ByRule = true }
-	waiting := func(t *storageclass.FileSystemTarget) { t.WaitForFirstConsumer = true }
 	size := func(text string) func(*storageclass.FileSystemTarget) {
 		return func(t *storageclass.FileSystemTarget) { t.Size = resource.MustParse(text) }
 	}
@@ -150,7 +149,7 @@ func TestFileSystemTarget(t *testing.T) {
 		},
 		"NAS becomes a disk, which one node mounts and which is as large as its type asks": {
 			settings: map[string]string{"nas": "pl2"},
-			pv:       volumeOf("nas", ofNAS), want: target("pl2", volume.DriverDisk, once, byRule, waiting, size("461Gi")),
+			pv:       volumeOf("nas", ofNAS), want: target("pl2", volume.DriverDisk, once, byRule, size("461Gi")),
 		},
 		"NAS becomes a disk of the size of the rule": {
 			settings: map[string]string{"rules": "[{from: gone, names: [data], to: {class: essd, capacity: 60Gi, accessModes: [ReadWriteOnce]}}]"},

@@ -9,6 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// AnnotationProvisionedBy names the provisioner that has made the storage of a
+// PersistentVolume, and deletes it.
+const AnnotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
+
 // Adopt returns pv with the storage of provisioned, as the provisioner has described it,
 // and with its class and size. Name, claim, access modes and reclaim policy are those of
 // pv. By the annotations of provisioned its provisioner deletes the storage later on, and
@@ -50,6 +54,6 @@ func isOfStorageLabel(key string) bool {
 // isOfStorageAnnotation tells the annotations by which a provisioner knows its storage.
 func isOfStorageAnnotation(key string) bool {
 	const beta = "volume.beta.kubernetes.io/" // The class, and the mount options of old.
-	return key == "pv.kubernetes.io/provisioned-by" || key == annotationVolumeNode || strings.HasPrefix(key, beta) ||
+	return key == AnnotationProvisionedBy || key == annotationVolumeNode || strings.HasPrefix(key, beta) ||
 		strings.HasPrefix(key, "volume.kubernetes.io/provisioner-deletion-secret-")
 }

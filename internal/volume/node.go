@@ -6,12 +6,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 )
-
-// fieldNodeName is the one field of nodes that a node affinity can name.
-const fieldNodeName = "metadata.name"
 
 // MountableOn reports whether pv's node affinity allows node, as the scheduler
 // decides it: one of its terms must match, and a term without requirements matches
@@ -41,7 +39,7 @@ func matchesLabels(requirements []corev1.NodeSelectorRequirement, set labels.Set
 func matchesName(requirements []corev1.NodeSelectorRequirement, name string) bool {
 	for _, r := range requirements {
 		named := slices.Contains(r.Values, name)
-		if r.Key != fieldNodeName || named != (r.Operator == corev1.NodeSelectorOpIn) {
+		if r.Key != metav1.ObjectNameField || named != (r.Operator == corev1.NodeSelectorOpIn) {
 			return false
 		}
 	}

@@ -20,10 +20,6 @@ import (
 // hundred MiB is pulled.
 const startTimeout = 5 * time.Minute
 
-// fieldNodeName is the field by which a DaemonSet's Pod is bound to its node before it
-// is scheduled.
-const fieldNodeName = "metadata.name"
-
 // Ready lets the client run on a node and says what is waited for, "" when it is ready there.
 //
 // Its error is final where the client is not installed, and where its Pod has not been
@@ -83,7 +79,8 @@ func nodeOf(pod *corev1.Pod) string {
 	}
 	for _, term := range pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
 		for _, field := range term.MatchFields {
-			if field.Key == fieldNodeName && len(field.Values) == 1 {
+			// A DaemonSet's Pod is bound to its node by this field before it is scheduled.
+			if field.Key == metav1.ObjectNameField && len(field.Values) == 1 {
 				return field.Values[0]
 			}
 		}

@@ -6,15 +6,13 @@ import (
 	"context"
 	"fmt"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
-
-// excludeLabel keeps an object out of Velero's backups: the token is that of this cluster.
-const excludeLabel = "velero.io/exclude-from-backup"
 
 // restartAnnotation is on the Secret while Pods may run that were started with another
 // token than it has now. A process that goes on after a kill finds it.
@@ -112,7 +110,8 @@ func secretOf(ctx context.Context, api client.Client, namespace string) (*corev1
 func writeToken(ctx context.Context, api client.Client, secret *corev1.Secret, token string) error {
 	before := secret.DeepCopy()
 	metav1.SetMetaDataLabel(&secret.ObjectMeta, appLabel, Name)
-	metav1.SetMetaDataLabel(&secret.ObjectMeta, excludeLabel, "true")
+	// The token is that of this cluster.
+	metav1.SetMetaDataLabel(&secret.ObjectMeta, velerov1.ExcludeFromBackupLabel, "true")
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, restartAnnotation, "true")
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	logtest "github.com/sirupsen/logrus/hooks/test"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -91,7 +92,7 @@ func TestTheClientHasTheTokenOfItsCluster(t *testing.T) {
 			if got := string(secret.Data[TokenKey]); got != tt.want || secret.Annotations[restartAnnotation] != "" {
 				t.Errorf("the token is %q, annotations %v, want %q", got, secret.Annotations, tt.want)
 			}
-			if tt.restarts && tt.secret == nil && secret.Labels[excludeLabel] != "true" {
+			if tt.restarts && tt.secret == nil && secret.Labels[velerov1.ExcludeFromBackupLabel] != "true" {
 				t.Error("the Secret would be backed up")
 			}
 			if gone := get[corev1.Pod](t, w, tt.namespace, "hbr-client-x") == nil; gone != tt.restarts {

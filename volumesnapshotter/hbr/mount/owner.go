@@ -5,6 +5,7 @@ package mount
 import (
 	"strings"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -17,10 +18,8 @@ const (
 
 // Labels of temporary objects.
 const (
-	// excludeLabel keeps them out of Velero's backups.
-	excludeLabel = "velero.io/exclude-from-backup"
-	kindLabel    = "alibabacloud.com/hbr"
-	runLabel     = "alibabacloud.com/hbr-run"
+	kindLabel = "alibabacloud.com/hbr"
+	runLabel  = "alibabacloud.com/hbr-run"
 )
 
 // namePrefix begins the names of temporary objects.
@@ -40,7 +39,7 @@ type Owner struct {
 func (o Owner) name() string { return namePrefix + o.Mark }
 
 func (o Owner) labels() map[string]string {
-	return map[string]string{excludeLabel: "true", kindLabel: o.Kind, runLabel: string(o.Run)}
+	return map[string]string{velerov1.ExcludeFromBackupLabel: "true", kindLabel: o.Kind, runLabel: string(o.Run)}
 }
 
 // owns tells whether an object was made for the owner's run.

@@ -10,10 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// provisionerAnnotation is on PersistentVolumes that were made for a claim.
-const provisionerAnnotation = "pv.kubernetes.io/provisioned-by"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
 
 // Remove deletes all temporary objects of the owner, and waits for nothing. The storage of
 // a volume that was provisioned is deleted, unless it was kept or another
@@ -91,7 +90,7 @@ func (t temporary) reclaim(ctx context.Context, pv *corev1.PersistentVolume) err
 		for key := range t.owner.labels() {
 			delete(pv.Labels, key)
 		}
-		if pv.Annotations[provisionerAnnotation] != "" {
+		if pv.Annotations[volume.AnnotationProvisionedBy] != "" {
 			pv.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
 		}
 	})
