@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // SnapshotProgressName is the name that NewSnapshotProgress's action is registered by.
@@ -105,8 +106,7 @@ func (a *SnapshotProgress) Execute(item runtime.Unstructured, backup *velerov1.B
 	if isFinalizing(backup) {
 		return item, nil, "", nil, nil
 	}
-	pv := &corev1.PersistentVolume{}
-	err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv)
+	pv, err := volume.FromItem(item)
 	if err != nil {
 		a.log.WithError(err).Warn("Cannot read a PersistentVolume, so the backup does not wait for its snapshot")
 		return item, nil, "", nil, nil

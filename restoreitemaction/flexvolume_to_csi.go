@@ -21,10 +21,6 @@ import (
 // FlexVolumeToCSIName is the name that NewFlexVolumeToCSI's action is registered by.
 const FlexVolumeToCSIName = "alibabacloud.com/flexvolume-to-csi"
 
-// annotationProvisionedBy names the provisioner that deletes the volume of a
-// PersistentVolume.
-const annotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
-
 // FlexVolumeSettings are the settings of flexvolume-to-csi.
 type FlexVolumeSettings struct {
 	// Enabled is whether FlexVolumes are converted. They are unless it is false, for
@@ -138,7 +134,7 @@ type flexVolumeConversion struct {
 // persistentVolume converts a PersistentVolume. Where the snapshotter has made a
 // new disk, its id is in the FlexVolume's options already.
 func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
-	pv, err := volumeOf(c.item)
+	pv, err := volume.FromItem(c.item)
 	if err != nil {
 		return err
 	}
@@ -147,7 +143,7 @@ func (c *flexVolumeConversion) persistentVolume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	backedUp, err := volumeOf(c.fromBackup)
+	backedUp, err := volume.FromItem(c.fromBackup)
 	if err != nil {
 		return err
 	}
@@ -202,9 +198,9 @@ func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1
 		spec["mountOptions"] = options
 	}
 	annotations := c.item.GetAnnotations()
-	if driver := flexvolume.CSIDriver(annotations[annotationProvisionedBy]); driver != "" {
+	if driver := flexvolume.CSIDriver(annotations[volume.AnnotationProvisionedBy]); driver != "" {
 		// Else no provisioner would delete the volume.
-		annotations[annotationProvisionedBy] = driver
+		annotations[volume.AnnotationProvisionedBy] = driver
 		c.item.SetAnnotations(annotations)
 	}
 	return nil

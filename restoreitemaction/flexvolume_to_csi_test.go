@@ -735,7 +735,7 @@ kind: PersistentVolume
 metadata: {name: a}
 spec: {claimRef: none, flexVolume: {driver: alicloud/oss, options: {bucket: b, url: u}}}
 `,
-			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="reading the PersistentVolume to restore: cannot restore struct from: string" name=a namespace= resource=persistentvolumes`},
+			logged: []string{`level=warning msg="Leaving a FlexVolume as it is" error="reading a PersistentVolume: cannot restore struct from: string" name=a namespace= resource=persistentvolumes`},
 		},
 		"a StorageClass with parameters that are none, with a warning": {
 			object: `{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: a}, provisioner: alicloud/nas, parameters: {server: 1}}`,

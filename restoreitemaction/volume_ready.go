@@ -14,10 +14,10 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // VolumeReadyName is the name that NewVolumeReady's action is registered by.
@@ -153,11 +153,11 @@ func (a *VolumeReady) AppliesTo() (velero.ResourceSelector, error) {
 // unchanged. The error of a volume that cannot become whole keeps its
 // PersistentVolume from being restored.
 func (a *VolumeReady) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
-	pv, err := volumeOf(input.Item)
+	pv, err := volume.FromItem(input.Item)
 	if err != nil {
 		return nil, err
 	}
-	fromBackup, err := volumeOf(input.ItemFromBackup)
+	fromBackup, err := volume.FromItem(input.ItemFromBackup)
 	if err != nil {
 		return nil, err
 	}
@@ -310,12 +310,4 @@ func (a *VolumeReady) discard(ctx context.Context, op operation, restore *velero
 		return fmt.Errorf("removing the volume %s, which is of no use: %w", op.Volume, err)
 	}
 	return nil
-}
-
-func volumeOf(item runtime.Unstructured) (*corev1.PersistentVolume, error) {
-	pv := &corev1.PersistentVolume{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.UnstructuredContent(), pv); err != nil {
-		return nil, fmt.Errorf("reading the PersistentVolume to restore: %w", err)
-	}
-	return pv, nil
 }

@@ -12,11 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/operationid"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 const (
@@ -121,11 +121,11 @@ func holdName(pv string) string {
 
 // itemOf returns pv as Velero takes it from an action: without a status.
 func itemOf(pv *corev1.PersistentVolume) (*unstructured.Unstructured, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pv)
+	item, err := volume.ToItem(pv)
 	if err != nil {
-		return nil, fmt.Errorf("writing the PersistentVolume %s: %w", pv.Name, err)
+		return nil, err
 	}
-	unstructured.RemoveNestedField(content, "status")
-	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
-	return &unstructured.Unstructured{Object: content}, nil
+	unstructured.RemoveNestedField(item.Object, "status")
+	unstructured.RemoveNestedField(item.Object, "metadata", "creationTimestamp")
+	return item, nil
 }

@@ -226,7 +226,7 @@ func TestVolumeReadyRefusesWhatIsNoVolume(t *testing.T) {
 	} {
 		input := w.input(t, disk("d-new"))
 		change(input)
-		if _, err := w.process(&steps{}).Execute(input); err == nil || !strings.Contains(err.Error(), "reading the PersistentVolume to restore") {
+		if _, err := w.process(&steps{}).Execute(input); err == nil || !strings.Contains(err.Error(), "reading a PersistentVolume") {
 			t.Errorf("Execute() error = %v, want that of reading", err)
 		}
 	}
