@@ -114,7 +114,7 @@ func (n *Notes) Forget(ctx context.Context, run Run, subject string) error {
 // Sweep removes the texts of runs that are over, after end has ended what they tell of: one
 // whose end fails stays for the next sweep. Whether a run is over is asked after its texts
 // were listed, so that of a run that begins meanwhile none is removed.
-func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error), end func(ctx context.Context, text string) error) error {
+func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error), end func(ctx context.Context, run types.UID, text string) error) error {
 	api, err := n.cluster.Client()
 	if err != nil {
 		return err
@@ -131,13 +131,14 @@ func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, err
 }
 
 // sweep removes a text if its run is over.
-func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error), end func(ctx context.Context, text string) error) error {
-	for _, owner := range note.OwnerReferences {
-		if over, err := isOver(owner.UID); err != nil || !over {
-			return err
-		}
+func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error), end func(ctx context.Context, run types.UID, text string) error) error {
+	if len(note.OwnerReferences) != 1 {
+		return nil // Somebody has changed it.
 	}
-	if err := end(ctx, note.Data[dataText]); err != nil {
+	if over, err := isOver(note.OwnerReferences[0].UID); err != nil || !over {
+		return err
+	}
+	if err := end(ctx, note.OwnerReferences[0].UID, note.Data[dataText]); err != nil {
 		return fmt.Errorf("ending what a run that is over has begun of %s: %w", note.Data[dataSubject], err)
 	}
 	if err := api.Delete(ctx, note); client.IgnoreNotFound(err) != nil {

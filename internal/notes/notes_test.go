@@ -128,7 +128,7 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 			return false, errUnknown
 		}
 		return run == "over", nil
-	}, func(_ context.Context, text string) error {
+	}, func(_ context.Context, _ types.UID, text string) error {
 		ended = append(ended, text)
 		if text == "stubborn" {
 			return errStubborn
@@ -173,7 +173,7 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
 			"Find":   findErr,
 			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
-			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }, func(context.Context, string) error { return nil }),
+			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }, func(context.Context, types.UID, string) error { return nil }),
 		} {
 			if !errors.Is(err, errRefused) {
 				t.Errorf("%s: error %v", call, err)

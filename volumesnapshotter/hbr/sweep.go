@@ -47,21 +47,33 @@ func (s *site) sweepAll(ctx context.Context, api *alicloud.HBR, vaultID, cluster
 func (s *site) sweepCluster(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	// Jobs first: one that goes on would read what is not mounted any more.
-	err := s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }, s.endLeft)
-	err = errors.Join(err, s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) { return s.isOver(ctx, owner.Run) }))
+	going := map[types.UID]bool{} // Runs of which jobs go on.
+	err := s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }, func(ctx context.Context, run types.UID, text string) error {
+		err := s.endLeft(ctx, text)
+		going[run] = going[run] || err != nil
+		return err
+	})
+	err = errors.Join(err, s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) {
+		if going[owner.Run] {
+			return false, nil
+		}
+		return s.isOver(ctx, owner.Run)
+	}))
 	if err != nil {
 		s.log.WithError(err).Info("What ended backups and restores have made in the cluster may be left: the next one looks for it again")
 	}
 }
 
-// endLeft ends the job of a backup that is over, of which a note tells: Velero does not cancel
-// an operation whose poll was killed. A note of a restore tells of a job that has the time
-// that it needs.
+// errGoesOn is for a job that is not to be disturbed.
+var errGoesOn = errors.New("the job goes on")
+
+// endLeft ends what a note tells of that a backup has left which is over. A job that goes on
+// is left, with all that it needs: Velero fails the operation of a poll that was killed,
+// and cancels nothing; the data is worth having. A note of a restore tells of no snapshot.
 func (s *site) endLeft(ctx context.Context, text string) error {
 	id, err := parseSnapshotID(text)
 	if err != nil {
-		return nil //nolint:nilerr // It tells of no job.
+		return nil //nolint:nilerr // There is nothing to end.
 	}
 	api, err := s.apiIn(ctx, id.region)
 	if err != nil {
@@ -71,6 +83,13 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 		if id, err = begunLater(ctx, api, id); err != nil || id.waits() {
 			return err
 		}
+	}
+	found, err := backupJob(ctx, api, id)
+	if err != nil || found == nil {
+		return err
+	}
+	if !found.hasEnded() {
+		return errGoesOn
 	}
 	return endJob(ctx, api, id)
 }
