@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,8 +136,9 @@ func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotI
 		return "", "", err
 	}
 	jobID, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
-	if waiting != "" && s.isLate(of, api.Now()) {
-		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %s", s.backupTimeout, waitingFor(waiting))
+	if (waiting != "" || err != nil && !final.Is(err)) && s.isLate(of, api.Now()) {
+		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %w",
+			s.backupTimeout, cmp.Or(err, errors.New(waitingFor(waiting))))
 	}
 	if final.Is(err) {
 		err = errors.Join(err, s.unmount(ctx, of))
