@@ -14,6 +14,7 @@ import (
 	"github.com/alibabacloud-go/tea/tea"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
@@ -132,10 +133,12 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 // beginWaiting begins the job of a backup that had to wait, or tells what it still waits for.
 func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject) (jobID, waiting string, err error) {
 	pv, err := s.cluster.Volume(ctx, of.name)
-	if err != nil {
-		return "", "", err
+	switch {
+	case apierrors.IsNotFound(err):
+		err = final.Of(err) // Somebody has deleted it, and who mounts it.
+	case err == nil:
+		jobID, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
 	}
-	jobID, waiting, err = s.beginOnNode(ctx, api, id.vault, of, pv)
 	if (waiting != "" || err != nil && !final.Is(err)) && s.isLate(of, api.Now()) {
 		err = final.Errorf("the backup of the volume has not begun after %s (config key backupTimeout): %w",
 			s.backupTimeout, cmp.Or(err, errors.New(waitingFor(waiting))))
