@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
@@ -63,6 +64,23 @@ type nodeWorld struct {
 	*world
 
 	nodes *node.Cluster
+	// life is that of the processes to come; nil for ever.
+	life *life
+}
+
+// process returns the Snapshotter of another process, which lives for life.
+func (w *nodeWorld) process(t *testing.T) *Snapshotter {
+	t.Helper()
+	if w.life == nil {
+		return w.world.process(t)
+	}
+	api, ok := w.api.(client.WithWatch)
+	if !ok {
+		t.Fatalf("a client of the type %T cannot watch", w.api)
+	}
+	mortal := *w.world
+	mortal.api, mortal.clients = w.life.around(api), alicloud.New(w.life.in(w.environment))
+	return mortal.process(t)
 }
 
 // newNodeWorld returns a world with nodes. Its cluster has nodes, the classes of classes,
@@ -417,14 +435,21 @@ func (w *nodeWorld) finished(t *testing.T, id string, held *corev1.PersistentVol
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.remove(t, held)
-	finished.ResourceVersion = ""
-	w.create(t, finished.DeepCopy())
+	w.put(t, held, finished)
 	if err := w.process(t).Settle(t.Context(), theRestore(), w.config, id); err != nil {
 		t.Fatal(err)
 	}
 	w.settle(t)
 	return finished
+}
+
+// put replaces the PersistentVolume that is held.
+func (w *nodeWorld) put(t *testing.T, held, finished *corev1.PersistentVolume) {
+	t.Helper()
+	w.remove(t, held)
+	finished.ResourceVersion = ""
+	w.create(t, finished.DeepCopy())
+	w.settle(t)
 }
 
 // isRestored restores a snapshot of pv, and returns the PersistentVolume when an
@@ -526,11 +551,12 @@ func (w *nodeWorld) relabel(t *testing.T, name, key, value string) {
 	}
 }
 
-// marks and madeNames are what is random in a restored PersistentVolume: the mark of the
-// restore, and the names of what is provisioned.
+// marks, madeNames and tempNames are what is random in what is restored: the mark of the
+// restore, and the names of what is provisioned and of what is temporary.
 var (
 	marks     = regexp.MustCompile(`-restore-[a-z0-9]{8}`)
 	madeNames = regexp.MustCompile(`pvc-[0-9a-f-]{36}`)
+	tempNames = regexp.MustCompile(`velero-hbr-[a-z0-9]{8}`)
 )
 
 func named(namespace, name string) metav1.ObjectMeta {

@@ -84,8 +84,10 @@ type world struct {
 	time    *simtime.Clock
 	api     client.Client // of the cluster
 	clients *alicloud.Cloud
-	log     *logrus.Logger
-	logged  *logtest.Hook
+	// environment is that of clients.
+	environment alicloud.Environment
+	log         *logrus.Logger
+	logged      *logtest.Hook
 	// config is that of the location.
 	config map[string]string
 }
@@ -124,10 +126,11 @@ func newWorld(t *testing.T, more map[string]string, changes ...func(*cloudsim.Co
 	w := &world{sim: sim, time: simtime.New(sim.HBR().Advance)}
 	w.log, w.logged = logtest.NewNullLogger()
 	w.log.SetLevel(logrus.DebugLevel)
-	w.clients = alicloud.New(alicloud.Environment{
+	w.environment = alicloud.Environment{
 		Getenv: func(string) string { return "" }, Log: w.log, Now: w.time.Now, Sleep: w.time.Sleep, RPC: connections,
 		Retry: retry.Policy{BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
-	})
+	}
+	w.clients = alicloud.New(w.environment)
 	scheme, err := cluster.Scheme()
 	if err != nil {
 		t.Fatal(err)

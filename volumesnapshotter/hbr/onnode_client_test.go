@@ -34,6 +34,28 @@ func (w *nodeWorld) clientPods(t *testing.T) map[string]string {
 	return found
 }
 
+// clientStarted has the client run on node-1 before it is needed.
+func (w *nodeWorld) clientStarted(t *testing.T) {
+	t.Helper()
+	current, err := w.process(t).sites.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := current.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clusterID, err := current.cluster.ID(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := current.agents.Registered(t.Context(), registry{api}, clusterID); err != nil {
+		t.Fatal(err)
+	}
+	w.relabel(t, "node-1", enabledLabel, "true")
+	w.settle(t)
+}
+
 // TestTheClientIsRegistered holds that the client runs where it is needed alone, with the
 // token of this cluster, whatever token there was.
 func TestTheClientIsRegistered(t *testing.T) {
