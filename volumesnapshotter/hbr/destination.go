@@ -70,8 +70,11 @@ func (f *filling) provisioned(ctx context.Context, target storageclass.FileSyste
 		return destination{at: made.Place, below: mount.WholeVolume, provisioned: true}, "", nil
 	}
 	to := storageOf(made.Volume)
+	if fs, ok := volume.FileSystemOf(made.Volume); ok && to.fileSystem == "" {
+		to = storage{fileSystem: fs.ID, path: fs.Path} // A CNFS has the server.
+	}
 	if to.fileSystem == "" && to.bucket == "" {
-		return destination{}, "", final.Errorf("the volume %s, which the class %s has provisioned, does not name its file system or bucket", made.Volume.Name, target.Class)
+		return destination{}, "", final.Errorf("the volume %s, which the class %s has provisioned, does not name its file system or bucket: name a class with the parameter server by a rule of storage-class-mapping, or restore a backup that was made by the method node", made.Volume.Name, target.Class)
 	}
 	return destination{storage: to, provisioned: true}, "", nil
 }
