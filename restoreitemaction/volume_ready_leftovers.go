@@ -61,7 +61,7 @@ func (a *VolumeReady) runningRestores(ctx context.Context) (map[types.UID]bool, 
 	}
 	running := map[types.UID]bool{}
 	for i := range restores {
-		if !cluster.HasEnded(restores[i].Status.Phase) {
+		if !cluster.RestoreHasEnded(restores[i].Status.Phase) {
 			running[restores[i].UID] = true
 		}
 	}

@@ -108,8 +108,19 @@ func (c *Cluster) Restores(ctx context.Context) ([]velerov1.Restore, error) {
 	return restores.Items, err
 }
 
-// HasEnded tells whether a Restore in the phase does nothing any more.
-func HasEnded(phase velerov1.RestorePhase) bool {
+// BackupHasEnded tells whether a Backup in the phase takes nothing any more.
+func BackupHasEnded(phase velerov1.BackupPhase) bool {
+	switch phase {
+	case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed,
+		velerov1.BackupPhaseFailedValidation, velerov1.BackupPhaseDeleting:
+		return true
+	default:
+		return false
+	}
+}
+
+// RestoreHasEnded tells whether a Restore in the phase does nothing any more.
+func RestoreHasEnded(phase velerov1.RestorePhase) bool {
 	switch phase {
 	case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed,
 		velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:

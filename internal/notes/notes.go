@@ -112,9 +112,9 @@ func (n *Notes) Forget(ctx context.Context, run Run, subject string) error {
 }
 
 // Sweep removes the texts of runs that are over, after end has ended what they tell of: one
-// whose end fails stays for the next sweep. Whether a run is over is asked after its texts
-// were listed, so that of a run that begins meanwhile none is removed.
-func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, error), end func(ctx context.Context, run types.UID, text string) error) error {
+// whose end fails stays for the next sweep. live returns the runs that are not; it is asked
+// after the texts were listed, so that of a run that begins meanwhile none is removed.
+func (n *Notes) Sweep(ctx context.Context, live func(context.Context) (map[types.UID]bool, error), end func(ctx context.Context, run types.UID, text string) error) error {
 	api, err := n.cluster.Client()
 	if err != nil {
 		return err
@@ -123,21 +123,25 @@ func (n *Notes) Sweep(ctx context.Context, isOver func(run types.UID) (bool, err
 	if err := api.List(ctx, &found, client.InNamespace(n.cluster.Namespace()), client.MatchingLabels{labelNote: "true"}); err != nil {
 		return fmt.Errorf("listing the ConfigMaps of notes: %w", err)
 	}
+	if len(found.Items) == 0 {
+		return nil
+	}
+	going, err := live(ctx)
+	if err != nil {
+		return err
+	}
 	var problems []error
 	for i := range found.Items {
-		problems = append(problems, sweep(ctx, api, &found.Items[i], isOver, end))
+		if owners := found.Items[i].OwnerReferences; len(owners) != 1 || going[owners[0].UID] {
+			continue // A note without an owner was changed by somebody.
+		}
+		problems = append(problems, sweep(ctx, api, &found.Items[i], end))
 	}
 	return errors.Join(problems...)
 }
 
-// sweep removes a text if its run is over.
-func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, isOver func(run types.UID) (bool, error), end func(ctx context.Context, run types.UID, text string) error) error {
-	if len(note.OwnerReferences) != 1 {
-		return nil // Somebody has changed it.
-	}
-	if over, err := isOver(note.OwnerReferences[0].UID); err != nil || !over {
-		return err
-	}
+// sweep ends what the note of a run that is over tells of, and removes it.
+func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, end func(ctx context.Context, run types.UID, text string) error) error {
 	if err := end(ctx, note.OwnerReferences[0].UID, note.Data[dataText]); err != nil {
 		return fmt.Errorf("ending what a run that is over has begun of %s: %w", note.Data[dataSubject], err)
 	}

@@ -116,27 +116,32 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 		{backup("over"), "pv-2", "job-2", false},
 		{backup("over"), "pv-3", "stubborn", true},
 		{restore("goes on"), "pv-1", "job-3", true},
-		{restore("unknown"), "pv-1", "job-4", true},
 	}
 	for _, note := range all {
 		must(t, log.Note(t.Context(), note.run, note.subject, note.text))
 	}
 	errUnknown, errStubborn := errors.New("not known"), errors.New("cannot be ended")
 	var ended []string
-	err := log.Sweep(t.Context(), func(run types.UID) (bool, error) {
-		if run == "unknown" {
-			return false, errUnknown
-		}
-		return run == "over", nil
-	}, func(_ context.Context, _ types.UID, text string) error {
+	end := func(_ context.Context, _ types.UID, text string) error {
 		ended = append(ended, text)
 		if text == "stubborn" {
 			return errStubborn
 		}
 		return nil
-	})
-	if !errors.Is(err, errUnknown) || !errors.Is(err, errStubborn) {
+	}
+	err := log.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) { return nil, errUnknown }, end)
+	if !errors.Is(err, errUnknown) || ended != nil {
+		t.Errorf("where it is not known which runs are over: %q was ended, error %v", ended, err)
+	}
+	err = log.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) {
+		must(t, log.Note(t.Context(), backup("begins meanwhile"), "pv-1", "job-4"))
+		return map[types.UID]bool{"goes on": true, "over": false}, nil
+	}, end)
+	if !errors.Is(err, errStubborn) {
 		t.Errorf("error %v", err)
+	}
+	if _, found, err := log.Find(t.Context(), backup("begins meanwhile"), "pv-1"); err != nil || !found {
+		t.Errorf("the note of a run that begins meanwhile is there: %t, error %v", found, err)
 	}
 	slices.Sort(ended)
 	if diff := cmp.Diff([]string{"job-1", "job-2", "stubborn"}, ended); diff != "" {
@@ -173,7 +178,7 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
 			"Find":   findErr,
 			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
-			"Sweep":  log.Sweep(t.Context(), func(types.UID) (bool, error) { return true, nil }, func(context.Context, types.UID, string) error { return nil }),
+			"Sweep":  log.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) { return nil, nil }, func(context.Context, types.UID, string) error { return nil }),
 		} {
 			if !errors.Is(err, errRefused) {
 				t.Errorf("%s: error %v", call, err)

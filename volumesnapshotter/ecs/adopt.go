@@ -122,7 +122,7 @@ func (s *site) unused(ctx context.Context, disks []disk) ([]disk, error) {
 	}
 	running := map[string]bool{}
 	for i := range restores {
-		running[string(restores[i].UID)] = !cluster.HasEnded(restores[i].Status.Phase)
+		running[string(restores[i].UID)] = !cluster.RestoreHasEnded(restores[i].Status.Phase)
 	}
 	return slices.DeleteFunc(slices.Clone(disks), func(d disk) bool {
 		return d.attached || inUse[d.id] || d.tags[tagVelero] != s.cluster.Namespace() || running[d.tags[tagRestoreUID]]

@@ -14,7 +14,6 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
 
 // sweepTimeout bounds how long a process looks for the leftovers of others.
@@ -48,16 +47,20 @@ func (s *site) sweepCluster(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	going := map[types.UID]bool{} // Runs of which jobs go on.
-	err := s.notes.Sweep(ctx, func(run types.UID) (bool, error) { return s.isOver(ctx, run) }, func(ctx context.Context, run types.UID, text string) error {
+	err := s.notes.Sweep(ctx, s.liveRuns, func(ctx context.Context, run types.UID, text string) error {
 		err := s.endLeft(ctx, text)
 		going[run] = going[run] || err != nil
 		return err
 	})
-	err = errors.Join(err, s.mounts.Sweep(ctx, func(owner mount.Owner) (bool, error) {
-		if going[owner.Run] {
-			return false, nil
+	err = errors.Join(err, s.mounts.Sweep(ctx, func(ctx context.Context) (map[types.UID]bool, error) {
+		live, err := s.liveRuns(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return s.isOver(ctx, owner.Run)
+		for run, goes := range going {
+			live[run] = live[run] || goes
+		}
+		return live, nil
 	}))
 	if err != nil {
 		s.log.WithError(err).Info("What ended backups and restores have made in the cluster may be left: the next one looks for it again")
@@ -94,18 +97,24 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 	return endJob(ctx, api, id)
 }
 
-// isOver tells whether a backup or a restore has ended, or is not there any more.
-func (s *site) isOver(ctx context.Context, run types.UID) (bool, error) {
+// liveRuns returns the backups and restores that are there and have not ended.
+func (s *site) liveRuns(ctx context.Context) (map[types.UID]bool, error) {
 	backups, err := s.cluster.Backups(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	restores, err := s.cluster.Restores(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return !slices.ContainsFunc(backups, func(b velerov1.Backup) bool { return b.UID == run && goesOn(b.Status.Phase) }) &&
-		!slices.ContainsFunc(restores, func(r velerov1.Restore) bool { return r.UID == run && !cluster.HasEnded(r.Status.Phase) }), nil
+	live := map[types.UID]bool{}
+	for i := range backups {
+		live[backups[i].UID] = !cluster.BackupHasEnded(backups[i].Status.Phase)
+	}
+	for i := range restores {
+		live[restores[i].UID] = !cluster.RestoreHasEnded(restores[i].Status.Phase)
+	}
+	return live, nil
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {
@@ -134,19 +143,8 @@ func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clust
 // isLeft tells whether a plan is of this cluster and of no backup that goes on.
 func isLeft(p plan, clusterID string, backups []velerov1.Backup) bool {
 	return strings.Contains(p.name, planMark(clusterID)) && !slices.ContainsFunc(backups, func(b velerov1.Backup) bool {
-		return goesOn(b.Status.Phase) && strings.HasPrefix(p.name, planPrefix(clusterID, b.Name))
+		return !cluster.BackupHasEnded(b.Status.Phase) && strings.HasPrefix(p.name, planPrefix(clusterID, b.Name))
 	})
-}
-
-// goesOn tells whether a backup in the phase has not ended.
-func goesOn(phase velerov1.BackupPhase) bool {
-	switch phase {
-	case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed,
-		velerov1.BackupPhaseFailedValidation, velerov1.BackupPhaseDeleting:
-		return false
-	default:
-		return true
-	}
 }
 
 // sweepPlan deletes a plan unless its job is still running.

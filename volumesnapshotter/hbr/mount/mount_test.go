@@ -327,7 +327,7 @@ func TestTheAPIServerFails(t *testing.T) {
 		"removing": func(t *testing.T, w *world) error { t.Helper(); return w.Remove(t.Context(), owner) },
 		"sweeping": func(t *testing.T, w *world) error {
 			t.Helper()
-			return w.Sweep(t.Context(), func(Owner) (bool, error) { return true, nil })
+			return w.Sweep(t.Context(), noneLive)
 		},
 	}
 	tests := []struct{ step, before string }{

@@ -30,7 +30,7 @@ func TestWhatBecomesOfTheStorage(t *testing.T) {
 	t.Parallel()
 	remove, discard := (*Mounts).Remove, (*Mounts).Discard
 	sweep := func(m *Mounts, ctx context.Context, _ Owner) error {
-		return m.Sweep(ctx, func(Owner) (bool, error) { return true, nil })
+		return m.Sweep(ctx, noneLive)
 	}
 	tests := []struct {
 		name, class    string
@@ -167,6 +167,9 @@ func TestTheCopyOfAVolumeIsNotKept(t *testing.T) {
 	}
 }
 
+// noneLive says that all runs are over.
+func noneLive(context.Context) (map[types.UID]bool, error) { return map[types.UID]bool{}, nil }
+
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, []node.Config{{Name: "node-1"}, {Name: "node-2"}, {Name: "node-3"}}...)
@@ -175,7 +178,7 @@ func TestSweep(t *testing.T) {
 	w.mounted(t, ownerNamed("old-1234"), pv, agent.Search{})
 	w.mounted(t, Owner{Kind: Backup, Run: "uid-b-2", Mark: "new-1234"}, pv, agent.Search{})
 	w.provisioned(t, Owner{Kind: Restore, Run: "uid-r-1", Mark: "old-5678"}, ofClass("direct", true))
-	w.provisioned(t, Owner{Kind: Restore, Run: "uid-r-2", Mark: "unknown1"}, ofClass("direct", false))
+	w.provisioned(t, Owner{Kind: Restore, Run: "uid-r-2", Mark: "live1234"}, ofClass("direct", false))
 	// Those of another Velero, and what only looks like a temporary object.
 	w.create(t,
 		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "velero-2", Name: "velero-hbr-theirs12", Labels: ownerNamed("theirs12").labels()}},
@@ -187,30 +190,24 @@ func TestSweep(t *testing.T) {
 	w.create(t, theirs)
 
 	unsure := errors.New("it cannot be told")
-	over := map[types.UID]bool{"uid-b-1": true, "uid-r-1": true}
-	asked := map[Owner]int{}
-	err := w.Sweep(t.Context(), func(owner Owner) (bool, error) {
-		asked[owner]++
-		if owner.Run == "uid-r-2" {
-			return false, unsure
-		}
-		return over[owner.Run], nil
+	before := w.left(t)
+	err := w.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) { return nil, unsure })
+	if diff := cmp.Diff(before, w.left(t)); !errors.Is(err, unsure) || diff != "" {
+		t.Errorf("error %v, want %v; left (-before +after):\n%s", err, unsure, diff)
+	}
+	asked := 0
+	err = w.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) {
+		asked++
+		return map[types.UID]bool{"uid-b-1": false, "uid-b-2": true, "uid-r-2": true}, nil
 	})
-	if !errors.Is(err, unsure) {
-		t.Errorf("error %v, want %v", err, unsure)
+	if err != nil || asked != 1 {
+		t.Errorf("error %v, and the live runs were asked for %d times, want once", err, asked)
 	}
 	w.settle(t)
-	wantAsked := map[Owner]int{
-		ownerNamed("old-1234"): 1, {Kind: Backup, Run: "uid-b-2", Mark: "new-1234"}: 1,
-		{Kind: Restore, Run: "uid-r-1", Mark: "old-5678"}: 1, {Kind: Restore, Run: "uid-r-2", Mark: "unknown1"}: 1,
-	}
-	if diff := cmp.Diff(wantAsked, asked); diff != "" {
-		t.Errorf("owners (-want +got):\n%s", diff)
-	}
-	unknown := get[corev1.PersistentVolumeClaim](t, w, velero, "velero-hbr-unknown1")
+	live := get[corev1.PersistentVolumeClaim](t, w, velero, "velero-hbr-live1234")
 	want := []string{
-		"Pod velero-hbr-new-1234", "Pod velero-hbr-theirs12", "claim data", "claim velero-hbr-new-1234", "claim velero-hbr-unknown1",
-		"volume pv-1", "volume " + unknown.Spec.VolumeName, "volume velero-hbr-new-1234", "volume velero-hbr-theirs12",
+		"Pod velero-hbr-new-1234", "Pod velero-hbr-theirs12", "claim data", "claim velero-hbr-live1234", "claim velero-hbr-new-1234",
+		"volume pv-1", "volume " + live.Spec.VolumeName, "volume velero-hbr-new-1234", "volume velero-hbr-theirs12",
 	}
 	if diff := cmp.Diff(want, w.left(t)); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)

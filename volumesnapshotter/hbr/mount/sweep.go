@@ -10,13 +10,15 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Sweep discards the temporary objects of runs that are over, which processes that were
-// killed have left. over tells whether an owner's run is. What cannot be discarded does not
-// keep the others.
-func (m *Mounts) Sweep(ctx context.Context, over func(Owner) (bool, error)) error {
+// killed have left. live returns the runs that are not; it is asked after the objects were
+// listed, so that of a run that begins meanwhile none is discarded. What cannot be
+// discarded does not keep the others.
+func (m *Mounts) Sweep(ctx context.Context, live func(context.Context) (map[types.UID]bool, error)) error {
 	api, err := m.cluster.Client()
 	if err != nil {
 		return err
@@ -25,13 +27,16 @@ func (m *Mounts) Sweep(ctx context.Context, over func(Owner) (bool, error)) erro
 	if err != nil {
 		return err
 	}
+	if len(owners) == 0 {
+		return nil
+	}
+	going, err := live(ctx)
+	if err != nil {
+		return err
+	}
 	var problems []error
 	for _, owner := range owners {
-		isOver, err := over(owner)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		if err != nil || !isOver {
+		if going[owner.Run] {
 			continue
 		}
 		m.log.WithField("kind", owner.Kind).WithField("run", owner.Run).WithField("name", owner.name()).
