@@ -104,11 +104,11 @@ func (b *fileBench) completedAfterKill(t *testing.T, name string, jobs int) {
 	b.completedFileBackup(t, name, jobs)
 }
 
-// testKilledFilePoll kills the plugin while it asks for a job on a node.
+// testKilledFilePoll kills the plugin while it asks for a job on a node. The job goes on, and its data can be restored.
 func (s *fileSuite) testKilledFilePoll(t *testing.T) {
 	b := s.newFileBench(t, "fs-polled", nil, policyNode)
 	s.newNamespace(t, b.name)
-	b.newFileVolume(t, "nfs", onNFS("fs-polled"), fileOptions{})
+	v := b.newFileVolume(t, "nfs", onNFS("fs-polled"), fileOptions{})
 	s.slowJobs(t, slowBackups)
 	b.beginBackup(t, "fs-polled-first")
 	s.waitJobs(t, 1)
@@ -116,13 +116,17 @@ func (s *fileSuite) testKilledFilePoll(t *testing.T) {
 	waitHit(t, s.addFault(t, fault.Rule{Service: "hbr", Operation: "DescribeBackupJobs2", Latency: hang, Count: 1}))
 	s.killPlugin(t)
 	s.waitBackup(t, "fs-polled-first", velerov1.BackupPhasePartiallyFailed)
-	s.wantLeftovers(t, s.backupUID(t, "fs-polled-first"), "Pod", "PersistentVolumeClaim", "PersistentVolume", "note")
+	needed := []string{"Pod", "PersistentVolumeClaim", "PersistentVolume", "note"}
+	s.wantLeftovers(t, s.backupUID(t, "fs-polled-first"), needed...)
 
 	s.cloud.HBR().SetDurations(quickly())
-	b.completedAfterKill(t, "fs-polled-next", 1)
-	// The job of the first backup ends by itself.
+	b.completedAfterKill(t, "fs-polled-meanwhile", 1)
+	s.wantLeftovers(t, s.backupUID(t, "fs-polled-first"), needed...)
 	s.cloud.HBR().Advance(slowly)
+	b.completedFileBackup(t, "fs-polled-next", 1)
 	s.waitNothingLeft(t)
+	b.restoreFiles(t, velerov1.RestorePhaseCompleted, "fs-polled-to", "fs-polled-first", "--namespace-mappings", b.name+":fs-polled-to")
+	v.wantFilesIn(t, "fs-polled-to")
 	b.settle(t)
 	s.keepOrphans(t)
 }

@@ -73,7 +73,7 @@ func TestFileSystems(t *testing.T) { //nolint:tparallel // What follows the case
 	t.Run("ten slow volumes are filled side by side and held back until they are whole", s.testTenSlowFiles)
 	t.Run("nothing is left", s.testNothingIsLeft)
 	t.Run("a backup whose server is killed leaves nothing after the next one", s.testKilledFileBackup)
-	t.Run("a backup whose plugin is killed while it waits leaves nothing after the next one", s.testKilledFilePoll)
+	t.Run("a backup whose plugin is killed while it waits has its data, and leaves nothing", s.testKilledFilePoll)
 	t.Run("a restore that is killed leaves nothing after the next one", s.testKilledFileRestores)
 	t.Run("nothing is left after kills", s.testNothingIsLeft)
 	t.Run("no secret is in what the CLI says", func(t *testing.T) { must(t, s.secrets.in("the CLI's output", s.said.String())) })
