@@ -133,8 +133,8 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	if !errors.Is(err, errUnknown) || ended != nil {
 		t.Errorf("where it is not known which runs are over: %q was ended, error %v", ended, err)
 	}
-	err = log.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) {
-		must(t, log.Note(t.Context(), backup("begins meanwhile"), "pv-1", "job-4"))
+	err = log.Sweep(t.Context(), func(ctx context.Context) (map[types.UID]bool, error) {
+		must(t, log.Note(ctx, backup("begins meanwhile"), "pv-1", "job-4"))
 		return map[types.UID]bool{"goes on": true, "over": false}, nil
 	}, end)
 	if !errors.Is(err, errStubborn) {
