@@ -20,14 +20,12 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
-// stages is how many polls a backup or a restore is polled until its job is under way, at most.
-const stages = 5
-
-// atEachStage runs a test of each scene that is given up after each number of polls.
+// atEachStage runs a test of each scene that is given up: before a poll, while what it
+// needs is made, and while its job is running.
 func atEachStage(t *testing.T, run func(t *testing.T, s scene, polls int)) {
 	t.Helper()
 	for name, scene := range scenes() {
-		for polls := range stages {
+		for _, polls := range []int{0, 2, 4} {
 			t.Run(fmt.Sprintf("%s, after %d polls", name, polls), func(t *testing.T) {
 				t.Parallel()
 				run(t, scene, polls)
@@ -65,6 +63,9 @@ func TestABackupThatIsCanceledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	atEachStage(t, func(t *testing.T, s scene, polls int) {
 		t.Helper()
+		if s.isAnother() {
+			return
+		}
 		w, pv := s.world(t)
 		id := w.backUp(t, w.process(t), pv)
 		w.polled(t, polls, func() (velero.OperationProgress, error) { return w.pollBackup(t, pv.Name) })

@@ -201,7 +201,6 @@ func (w *nodeWorld) settle(t *testing.T) {
 // pass lets time pass until the next poll.
 func (w *nodeWorld) pass(t *testing.T) {
 	t.Helper()
-	w.settle(t)
 	if err := w.time.Sleep(t.Context(), pollEvery); err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,12 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
@@ -150,25 +152,25 @@ type scene struct {
 	provisioned string
 }
 
-// scenes are all the ways that a volume is mounted, and that there is a place for its data.
+// scenes are the ways that a volume is mounted, and that there is a place for its data.
 func scenes() map[string]scene {
 	without := map[string]string{"method": string(agentless)}
 	return map[string]scene{
 		"NAS that a Pod mounts, into a new directory": {spec: nasSpec, mounted: true},
 		"NAS that becomes a disk":                     {spec: nasSpec + ", storageClassName: old", to: "essd", provisioned: "d-"},
-		"OSS that becomes NAS":                        {spec: ossSpec + ", storageClassName: old", to: "nas", mounted: true, provisioned: "NAS"},
 		"NAS without a client":                        {spec: nasSpec, config: without},
 		"NAS by its class, without a client":          {spec: nasSpec + ", storageClassName: nas", config: without, provisioned: "NAS"},
 	}
 }
 
 // isAnother tells whether the volume is backed up as that of another scene is.
-func (s scene) isAnother() bool { return s.provisioned != "" && (s.mounted || s.config != nil) }
+func (s scene) isAnother() bool { return s.provisioned != "" && s.config != nil }
 
 // world returns the world of the scene with its volume.
 func (s scene) world(t *testing.T) (*nodeWorld, *corev1.PersistentVolume) {
 	t.Helper()
 	w := newNodeWorld(t, nodeOptions{config: s.config, nodes: []node.Config{usualNode("node-1")}})
+	w.sim.HBR().SetDurations(simhbr.Durations{Backup: metav1.Duration{Duration: pollEvery}, Restore: metav1.Duration{Duration: pollEvery}})
 	if s.to != "" {
 		w.mapped(t, "old", s.to)
 	}
