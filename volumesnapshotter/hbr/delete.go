@@ -21,11 +21,7 @@ func (s *site) delete(ctx context.Context, text string) error {
 	if text == "" || strings.HasPrefix(text, refusedPrefix) {
 		return nil
 	}
-	id, err := parseSnapshotID(text)
-	if err != nil {
-		return err
-	}
-	api, err := s.apiIn(ctx, id.region)
+	id, api, err := s.locate(ctx, text)
 	if err != nil {
 		return err
 	}
@@ -43,12 +39,9 @@ func (s *site) delete(ctx context.Context, text string) error {
 
 // deleteAll ends the job, deletes the plan if it is still there, and the snapshot.
 func deleteAll(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
-	if id.waits() {
-		later, err := begunLater(ctx, api, id)
-		if err != nil || later.waits() {
-			return err // It was never begun.
-		}
-		id = later
+	id, err := begunLater(ctx, api, id)
+	if err != nil || id.waits() {
+		return err // It was never begun.
 	}
 	if err := endJob(ctx, api, id); err != nil {
 		return err

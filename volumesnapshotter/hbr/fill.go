@@ -105,7 +105,7 @@ func (f *filling) progress(ctx context.Context, pv *corev1.PersistentVolume) (ve
 	case found == nil:
 		return velero.OperationProgress{}, final.Errorf("the restore job %s is not there: somebody has deleted it", known.Job)
 	case found.status == statusComplete:
-		return f.end(ctx, *found)
+		return f.end(ctx, known, *found)
 	case found.hasEnded():
 		// Also where a part was restored: no application starts on half a volume.
 		return velero.OperationProgress{}, final.Of(&jobError{status: found.status, message: found.message})
@@ -126,7 +126,7 @@ var errGone = final.Errorf("the volume that was provisioned for the data is not 
 
 // end is the progress of a volume whose job is complete: it is whole when no Pod that
 // was made for it has it mounted any more.
-func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress, error) {
+func (f *filling) end(ctx context.Context, noted known, ended job) (velero.OperationProgress, error) {
 	progress := progressOf(ended, f.api.Now())
 	waiting, err := f.mounts.Unmount(ctx, f.owner())
 	if err != nil {
@@ -136,21 +136,21 @@ func (f *filling) end(ctx context.Context, ended job) (velero.OperationProgress,
 		progress.Description = waitingFor(waiting)
 		return progress, nil
 	}
-	known, err := f.recall(ctx)
-	if err == nil && known.Provisioned {
-		err = f.isThere(ctx)
+	if noted.Provisioned {
+		_, err = f.keep(ctx, noted)
 	}
 	progress.Completed = err == nil
 	return progress, err
 }
 
-// isThere returns an error unless there is a volume that was provisioned.
-func (f *filling) isThere(ctx context.Context) error {
+// keep has the volume that was provisioned, if one was, outlive what it was made with, and
+// returns it. One that is not there any more is an error.
+func (f *filling) keep(ctx context.Context, noted known) (*corev1.PersistentVolume, error) {
 	provisioned, err := f.mounts.Keep(ctx, f.owner())
-	if err == nil && provisioned == nil {
-		return errGone
+	if err == nil && provisioned == nil && noted.Provisioned {
+		err = errGone
 	}
-	return err
+	return provisioned, err
 }
 
 // begin begins the job, or tells what is waited for.
@@ -215,27 +215,17 @@ func (f *filling) beginAgentless(ctx context.Context, from snapshot, to storage)
 
 // begunInto returns the job of Cloud Backup itself that writes into a storage, "" for none.
 func (f *filling) begunInto(ctx context.Context, to storage) (string, error) {
-	found, err := restoreInto(ctx, f.api, f.order.snapshot, to)
-	if err != nil || found == nil {
-		return "", err
-	}
-	return found.id, nil
-}
-
-// restoreInto returns the job of Cloud Backup itself that restores a snapshot into a
-// target, nil if there is none.
-func restoreInto(ctx context.Context, api *alicloud.HBR, of snapshotID, to storage) (*job, error) {
-	all, err := restoreJobs(ctx, api, of.sourceType(), "VaultId", of.vault)
+	all, err := restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "VaultId", f.order.snapshot.vault)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	i := slices.IndexFunc(all, func(j job) bool {
 		return j.target.fileSystem == to.fileSystem && j.target.path == to.path && j.target.bucket == to.bucket && j.target.prefix == to.prefix
 	})
 	if i < 0 {
-		return nil, nil //nolint:nilnil // none is no error
+		return "", nil
 	}
-	return &all[i], nil
+	return all[i].id, nil
 }
 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
@@ -273,12 +263,9 @@ func (f *filling) finish(ctx context.Context, pv *corev1.PersistentVolume) (*cor
 	if err != nil {
 		return nil, err
 	}
-	provisioned, err := f.mounts.Keep(ctx, f.owner())
+	provisioned, err := f.keep(ctx, known)
 	if err != nil {
 		return nil, err
-	}
-	if known.Provisioned && provisioned == nil {
-		return nil, errGone
 	}
 	finished := f.order.finished(pv, provisioned)
 	if !volume.IsReclaimed(finished) && finished.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {

@@ -172,8 +172,11 @@ func busy(nodes []corev1.Node, jobs []job) map[string]bool {
 }
 
 // begunLater returns the id with the job that has begun since Velero was told it; the same
-// one if none has.
+// one if none has, and where none had to wait.
 func begunLater(ctx context.Context, api *alicloud.HBR, id snapshotID) (snapshotID, error) {
+	if !id.waits() {
+		return id, nil
+	}
 	all, err := backupJobs(ctx, api, id.sourceType(), "VaultId", id.vault)
 	if known := jobNamed(all, id.job); err == nil && known != nil {
 		id.job = known.id

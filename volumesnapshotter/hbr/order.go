@@ -99,10 +99,8 @@ func (o *order) find(ctx context.Context, api *alicloud.HBR) (waiting string, er
 	if o.made != (snapshot{}) {
 		return "", nil
 	}
-	if o.snapshot.waits() {
-		if o.snapshot, err = begunLater(ctx, api, o.snapshot); err != nil {
-			return "", err
-		}
+	if o.snapshot, err = begunLater(ctx, api, o.snapshot); err != nil {
+		return "", err
 	}
 	made, err := findSnapshot(ctx, api, o.snapshot)
 	if err != nil {

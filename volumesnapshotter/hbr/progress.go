@@ -87,16 +87,22 @@ func progressOr(progress velero.OperationProgress, err error, isFinal bool) (vel
 	}
 }
 
+// locate reads an id of Velero's, and returns the Cloud Backup of its region.
+func (s *site) locate(ctx context.Context, text string) (snapshotID, *alicloud.HBR, error) {
+	id, err := parseSnapshotID(text)
+	if err != nil {
+		return snapshotID{}, nil, final.Of(err)
+	}
+	api, err := s.apiIn(ctx, id.region)
+	return id, api, err
+}
+
 // snapshotProgress tells how far the backup with an id of Velero's is.
 func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (velero.OperationProgress, error) {
 	if reason, refused := strings.CutPrefix(text, refusedPrefix); refused {
 		return velero.OperationProgress{Completed: true, Err: reason}, nil
 	}
-	id, err := parseSnapshotID(text)
-	if err != nil {
-		return velero.OperationProgress{}, final.Of(err)
-	}
-	api, err := s.apiIn(ctx, id.region)
+	id, api, err := s.locate(ctx, text)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -121,7 +127,7 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 	if !found.hasEnded() {
 		return s.running(ctx, api, id, *found)
 	}
-	s.dropPlan(ctx, api, id, found.plan)
+	s.dropPlan(ctx, api, id, *found)
 	if err := s.unmount(ctx, of); err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -226,12 +232,9 @@ func backupJob(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, err
 }
 
 // dropPlan deletes the plan of a job that has ended. What is left the next backup deletes.
-func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, planID string) {
-	if planID == "" {
-		return
-	}
-	if err := deletePlan(ctx, api, id.vault, agentlessType(id.kind), planID); err != nil {
-		s.log.WithField("plan", planID).WithError(err).Info("The plan of a job that has ended is left to the next backup")
+func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, ended job) {
+	if err := deletePlanOf(ctx, api, id, ended); err != nil {
+		s.log.WithField("plan", ended.plan).WithError(err).Info("The plan of a job that has ended is left to the next backup")
 	}
 }
 
@@ -239,19 +242,13 @@ func (s *site) cancelSnapshot(ctx context.Context, of subject, text string) erro
 	if strings.HasPrefix(text, refusedPrefix) {
 		return nil
 	}
-	id, err := parseSnapshotID(text)
+	id, api, err := s.locate(ctx, text)
 	if err != nil {
 		return err
 	}
-	api, err := s.apiIn(ctx, id.region)
-	if err != nil {
+	// Who began it may have been killed before it was noted.
+	if id, err = begunLater(ctx, api, id); err != nil {
 		return err
-	}
-	if id.waits() {
-		// Who began it may have been killed before it was noted.
-		if id, err = begunLater(ctx, api, id); err != nil {
-			return err
-		}
 	}
 	if id.waits() {
 		s.note(ctx, of, idOfRefused(errors.New("it was canceled")))
@@ -274,10 +271,15 @@ func endJob(ctx context.Context, api *alicloud.HBR, id snapshotID) error {
 			return err
 		}
 	}
-	if found.plan == "" {
+	return deletePlanOf(ctx, api, id, *found)
+}
+
+// deletePlanOf deletes the plan of a snapshot's job, if it has one.
+func deletePlanOf(ctx context.Context, api *alicloud.HBR, id snapshotID, of job) error {
+	if of.plan == "" {
 		return nil
 	}
-	return deletePlan(ctx, api, id.vault, agentlessType(id.kind), found.plan)
+	return deletePlan(ctx, api, id.vault, id.sourceType(), of.plan)
 }
 
 // canceledOr takes the refusal to cancel a job that has ended meanwhile for a success.

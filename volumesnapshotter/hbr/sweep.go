@@ -82,10 +82,8 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	if id.waits() {
-		if id, err = begunLater(ctx, api, id); err != nil || id.waits() {
-			return err
-		}
+	if id, err = begunLater(ctx, api, id); err != nil || id.waits() {
+		return err
 	}
 	found, err := backupJob(ctx, api, id)
 	if err != nil || found == nil {
@@ -94,7 +92,7 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 	if !found.hasEnded() {
 		return errGoesOn
 	}
-	return endJob(ctx, api, id)
+	return deletePlanOf(ctx, api, id, *found)
 }
 
 // liveRuns returns the backups and restores that are there and have not ended.
