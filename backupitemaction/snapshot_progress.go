@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/silence"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -73,8 +74,8 @@ type SnapshotProgress struct {
 	mu sync.Mutex
 	// runs are what this process has read for Backups.
 	runs map[types.UID]*run
-	// silent has, by provider, the error of the first call that was not answered in its time.
-	silent map[string]error
+	// silence has the providers that did not answer since the plugin was started.
+	silence silence.Keeper
 }
 
 // NewSnapshotProgress returns the action for the snapshots that providers, by the
@@ -86,7 +87,6 @@ func NewSnapshotProgress(log logrus.FieldLogger, source Cluster, server Server, 
 		server:    server,
 		providers: providers,
 		runs:      map[types.UID]*run{},
-		silent:    map[string]error{},
 	}
 }
 

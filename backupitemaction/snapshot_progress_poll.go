@@ -19,7 +19,7 @@ func (a *SnapshotProgress) Progress(operationID string, backup *velerov1.Backup)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	progress, err := a.ask(ctx, op, backup)
+	progress, err := a.silence.Ask(ctx, op.Provider, func() (velero.OperationProgress, error) { return a.ask(ctx, op, backup) })
 	if err != nil {
 		a.log.WithError(err).WithFields(op.fields()).Info("The progress of a snapshot is asked for again by the next poll")
 		return velero.OperationProgress{Description: err.Error()}, nil
@@ -27,25 +27,8 @@ func (a *SnapshotProgress) Progress(operationID string, backup *velerov1.Backup)
 	return progress, nil
 }
 
-// ask asks the snapshotter. Velero polls one operation after the other: once one was not
-// answered in its time, the others of this poll are not kept waiting as long.
+// ask asks the snapshotter.
 func (a *SnapshotProgress) ask(ctx context.Context, op operation, backup *velerov1.Backup) (velero.OperationProgress, error) {
-	a.mu.Lock()
-	silent := a.silent[op.Provider]
-	a.mu.Unlock()
-	if silent != nil {
-		return velero.OperationProgress{}, silent
-	}
-	progress, err := a.askNow(ctx, op, backup)
-	if err != nil && ctx.Err() != nil {
-		a.mu.Lock()
-		a.silent[op.Provider] = err
-		a.mu.Unlock()
-	}
-	return progress, err
-}
-
-func (a *SnapshotProgress) askNow(ctx context.Context, op operation, backup *velerov1.Backup) (velero.OperationProgress, error) {
 	location, err := a.locationOf(ctx, backup, op.Provider)
 	if err != nil {
 		return velero.OperationProgress{}, err

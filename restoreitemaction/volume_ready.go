@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/silence"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -96,8 +97,8 @@ type VolumeReady struct {
 	// tells whether somebody looks after them.
 	held      map[operation]*velerov1.Restore
 	releasing bool
-	// silent has, by provider, the error of the first poll that was not answered in its time.
-	silent map[string]error
+	// silence has the providers that did not answer since the plugin was started.
+	silence silence.Keeper
 }
 
 // locationKey names the location of a provider that a restore's backup was made with.
@@ -115,7 +116,6 @@ func NewVolumeReady(log logrus.FieldLogger, target Cluster, providers ...Provide
 		providers: providers,
 		locations: map[locationKey]map[string]string{},
 		held:      map[operation]*velerov1.Restore{},
-		silent:    map[string]error{},
 		closed:    make(chan struct{}),
 	}
 }

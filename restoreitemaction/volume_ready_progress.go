@@ -99,7 +99,7 @@ func (a *VolumeReady) driveHeld(ctx context.Context, api client.Client, pv *core
 		return velero.OperationProgress{}, err
 	}
 	free := released(pv, present)
-	progress, err := a.ask(ctx, op.Provider, func() (velero.OperationProgress, error) {
+	progress, err := a.silence.Ask(ctx, op.Provider, func() (velero.OperationProgress, error) {
 		return volumes.Progress(ctx, restore, location, op.Volume, free)
 	})
 	switch {
@@ -155,24 +155,6 @@ func (a *VolumeReady) settle(ctx context.Context, op operation, restore *velerov
 		return fmt.Errorf("removing what the volume %s was made with: %w", op.Volume, err)
 	}
 	return nil
-}
-
-// ask asks for the volume. Velero polls one operation after the other: once one was not
-// answered in its time, the others of this poll are not kept waiting as long.
-func (a *VolumeReady) ask(ctx context.Context, provider string, progressOf func() (velero.OperationProgress, error)) (velero.OperationProgress, error) {
-	a.mu.Lock()
-	silent := a.silent[provider]
-	a.mu.Unlock()
-	if silent != nil {
-		return velero.OperationProgress{}, silent
-	}
-	progress, err := progressOf()
-	if err != nil && ctx.Err() != nil {
-		a.mu.Lock()
-		a.silent[provider] = err
-		a.mu.Unlock()
-	}
-	return progress, err
 }
 
 // resume goes on where pv is gone, or (not nil) going: it is being replaced by
