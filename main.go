@@ -82,6 +82,7 @@ func serve() {
 		RegisterVolumeSnapshotter(fileSystemProvider, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).files, nil
 		}).
+		RegisterBackupItemActions(backupItemActions(made)).
 		RegisterBackupItemActionV2(backupitemaction.SnapshotProgressName, func(log logrus.FieldLogger) (any, error) {
 			return made.of(log).progress, nil
 		}).
@@ -92,12 +93,23 @@ func serve() {
 		Serve()
 }
 
+// backupItemActions returns what makes each of the backup item actions of version 1.
+func backupItemActions(made *lazyBundle) map[string]common.HandlerInitializer {
+	initializers := make(map[string]common.HandlerInitializer)
+	for name, construct := range backupitemaction.Constructors() {
+		initializers[name] = func(log logrus.FieldLogger) (any, error) {
+			return construct(log, made.of(log).onBackup), nil
+		}
+	}
+	return initializers
+}
+
 // restoreItemActions returns what makes each of the restore item actions of version 1.
 func restoreItemActions(made *lazyBundle) map[string]common.HandlerInitializer {
 	initializers := make(map[string]common.HandlerInitializer)
 	for name, construct := range restoreitemaction.Constructors() {
 		initializers[name] = func(log logrus.FieldLogger) (any, error) {
-			return construct(log, made.of(log).actions), nil
+			return construct(log, made.of(log).onRestore), nil
 		}
 	}
 	return initializers
@@ -112,12 +124,13 @@ const fileSystemProvider = "alibabacloud.com/hbr"
 
 // bundle is what the plugins of a process share.
 type bundle struct {
-	cloud    *alicloud.Cloud
-	disks    *ecs.Snapshotter
-	files    *hbr.Snapshotter
-	progress *backupitemaction.SnapshotProgress
-	ready    *restoreitemaction.VolumeReady
-	actions  restoreitemaction.Dependencies
+	cloud     *alicloud.Cloud
+	disks     *ecs.Snapshotter
+	files     *hbr.Snapshotter
+	progress  *backupitemaction.SnapshotProgress
+	ready     *restoreitemaction.VolumeReady
+	onBackup  backupitemaction.Dependencies
+	onRestore restoreitemaction.Dependencies
 }
 
 // lazyBundle is made when it is first asked for, because the framework hands out its
@@ -154,7 +167,8 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 			ready: restoreitemaction.NewVolumeReady(log, here,
 				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files, OfOneRestore: true},
 				restoreitemaction.Provider{Name: provider, Volumes: disks}),
-			actions: restoreitemaction.Dependencies{
+			onBackup: backupitemaction.Dependencies{Settings: reader, Clients: here},
+			onRestore: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,
 			},
 		}

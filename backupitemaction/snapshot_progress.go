@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -18,9 +17,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/silence"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
@@ -47,10 +46,7 @@ type Snapshots interface {
 
 // Cluster is the cluster that is backed up.
 type Cluster interface {
-	// Namespace returns the namespace that Velero is installed in.
-	Namespace() string
-	// Client returns a client that knows the types of core/v1.
-	Client() (client.Client, error)
+	Clients
 	// SnapshotLocationOf returns the configuration of the VolumeSnapshotLocation of
 	// provider that the backup is made with, and its credentials; cluster.ErrNoLocation if
 	// it is made without one.
@@ -71,9 +67,9 @@ type SnapshotProgress struct {
 	server    Server
 	providers map[string]Snapshots
 
-	mu sync.Mutex
-	// runs are what this process has read for Backups.
-	runs map[types.UID]*run
+	// natives and locations are what this process has read for Backups.
+	natives   once.Values[types.UID, *native]
+	locations once.Values[locationKey, location]
 	// silence has the providers that did not answer since the plugin was started.
 	silence silence.Keeper
 }
@@ -86,7 +82,6 @@ func NewSnapshotProgress(log logrus.FieldLogger, source Cluster, server Server, 
 		cluster:   source,
 		server:    server,
 		providers: providers,
-		runs:      map[types.UID]*run{},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 )
 
 // APIVersionName is the name that NewAPIVersion's action is registered by.
@@ -36,7 +37,7 @@ type APIVersion struct {
 	table *apiversion.Table
 	// served is what discovery has told, for each restore.
 	served *servedKinds
-	warned onceInRestore
+	warned once.Seen
 }
 
 // NewAPIVersion returns the action. It contacts nothing.
@@ -73,7 +74,7 @@ func (a *APIVersion) convert(ctx context.Context, o object) (*unstructured.Unstr
 	needed, err := a.served.needs(ctx, o.restore, kind, conversion.To)
 	if err != nil {
 		const unknown = "Cannot find out which API versions this cluster serves: objects of old ones are restored as they are"
-		if a.warned.first(o.restore, unknown) {
+		if a.warned.First(o.restore.UID, unknown) {
 			log.WithError(err).Warn(unknown)
 		}
 	}

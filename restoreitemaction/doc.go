@@ -17,7 +17,7 @@
 //     such an object is not restored. So is a conversion that was asked for and cannot
 //     be carried out. What no API server would have taken is left to the one here.
 //   - A check that cannot be made, for want of a permission, is left out with one
-//     warning in a restore (onceInRestore).
+//     warning in a restore (internal/once).
 //   - What it changes is logged at the level of info with the object (fieldsOf) and
 //     the old and new value, and what the user must look at as a warning.
 //   - Nothing is contacted before Execute, and nothing outlives its restore.

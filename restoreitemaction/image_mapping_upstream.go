@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
@@ -20,7 +21,7 @@ import (
 type changeImageName struct {
 	log      logrus.FieldLogger
 	settings *settings.Settings[changeImageNameRows]
-	warned   onceInRestore
+	warned   once.Seen
 }
 
 // changeImageNameAction is the name of Velero's own action.
@@ -52,7 +53,7 @@ func (c *changeImageName) warn(ctx context.Context, restore *velerov1.Restore) {
 			ignored = append(ignored, fmt.Sprintf("%s: %q", key, row))
 		}
 	}
-	if len(ignored) > 0 && c.warned.first(restore, changeImageNameAction) {
+	if len(ignored) > 0 && c.warned.First(restore.UID, changeImageNameAction) {
 		c.log.WithField("rows", strings.Join(ignored, "; ")).
 			Warnf("%s: rows without a comma are ignored by Velero's action %s. In place of this label give the ConfigMap the label %s: RestoreItemAction, which reads them, or write \"old,new\"",
 				rows.At, changeImageNameAction, ImageMappingName)

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
@@ -33,7 +34,7 @@ type LoadBalancer struct {
 	cluster     Clients
 
 	// warned has the warning that node ports cannot be checked.
-	warned onceInRestore
+	warned once.Seen
 }
 
 // NewLoadBalancer returns the action with the settings that reader reads. It

@@ -110,7 +110,7 @@ func (s *serviceRestore) keptPorts() []keptPort {
 func (s *serviceRestore) takenPorts(ctx context.Context, ports []keptPort) map[int64]bool {
 	const unchecked = "Node ports cannot be checked: a Service is not restored if another one has its node port"
 	taken, err := s.askForPorts(ctx, ports)
-	if err != nil && s.action.warned.first(s.restore, unchecked) {
+	if err != nil && s.action.warned.First(s.restore.UID, unchecked) {
 		s.log.WithError(err).Warn(unchecked)
 	}
 	return taken

@@ -7,6 +7,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
@@ -24,7 +25,7 @@ type StorageClassMapping struct {
 	log     logrus.FieldLogger
 	planner *storageclass.Planner
 	// warned has the classes that are missing.
-	warned onceInRestore
+	warned once.Seen
 }
 
 // NewStorageClassMapping returns the action. It contacts nothing.
@@ -84,7 +85,7 @@ func (a *StorageClassMapping) warn(o *storageObject, restore *velerov1.Restore) 
 		o.log.WithFields(logrus.Fields{"storageClass": plan.Kept, "rule": plan.At.String()}).
 			Warn("Leaving the StorageClass as it is: the volume is restored as the one that it was, and nothing converts it")
 	}
-	if plan.Missing == "" || !a.warned.first(restore, plan.Missing) {
+	if plan.Missing == "" || !a.warned.First(restore.UID, plan.Missing) {
 		return
 	}
 	log := o.log.WithField("storageClass", plan.Missing)
