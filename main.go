@@ -162,7 +162,7 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 			disks: disks,
 			files: files,
 			progress: backupitemaction.NewSnapshotProgress(log, here, backupitemaction.ServerOf(os.Args[1:]),
-				map[string]backupitemaction.Snapshots{fileSystemProvider: files}),
+				map[string]backupitemaction.Snapshots{fileSystemProvider: files, provider: disks}),
 			// A disk whose files are restored is first of all a volume that is being filled.
 			ready: restoreitemaction.NewVolumeReady(log, here,
 				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files, OfOneRestore: true},

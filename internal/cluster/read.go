@@ -13,6 +13,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -128,6 +129,27 @@ func RestoreHasEnded(phase velerov1.RestorePhase) bool {
 	default:
 		return false
 	}
+}
+
+// LiveRuns tells of the Backups and Restores of this Velero, by their UIDs, whether they go
+// on. Those that are not there are not told of.
+func (c *Cluster) LiveRuns(ctx context.Context) (map[types.UID]bool, error) {
+	backups, err := c.Backups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := c.Restores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := map[types.UID]bool{}
+	for i := range backups {
+		live[backups[i].UID] = !BackupHasEnded(backups[i].Status.Phase)
+	}
+	for i := range restores {
+		live[restores[i].UID] = !RestoreHasEnded(restores[i].Status.Phase)
+	}
+	return live, nil
 }
 
 // Volume returns the PersistentVolume of that name.

@@ -25,9 +25,11 @@ import (
 )
 
 const (
-	// labelNote is "true" on the ConfigMaps of notes.
+	// labelNote is on the ConfigMaps of notes: whose they are.
 	labelNote = "alibabacloud.com/note"
-	// Keys of the data. dataSubject is for people alone.
+	// labelRun is the UID of the Backup or Restore.
+	labelRun = "alibabacloud.com/note-of"
+	// Keys of the data.
 	dataText    = "text"
 	dataSubject = "subject"
 )
@@ -54,10 +56,14 @@ func OfRestore(restore *velerov1.Restore) Run { return Run{"Restore", restore.Na
 
 // Notes keeps a text for each subject of a run, such as a PersistentVolume's name. It is
 // safe for concurrent use.
-type Notes struct{ cluster Cluster }
+type Notes struct {
+	cluster Cluster
+	keeper  string
+}
 
-// New returns the notes of a cluster. It contacts nothing.
-func New(in Cluster) *Notes { return &Notes{cluster: in} }
+// New returns the notes in a cluster that are of the keeper, a value of a label; those of
+// others are not seen. It contacts nothing.
+func New(in Cluster, keeper string) *Notes { return &Notes{cluster: in, keeper: keeper} }
 
 // Note keeps a text, in place of the one before.
 func (n *Notes) Note(ctx context.Context, run Run, subject, text string) error {
@@ -66,7 +72,7 @@ func (n *Notes) Note(ctx context.Context, run Run, subject, text string) error {
 		return err
 	}
 	note := n.note(run, subject)
-	note.Labels = map[string]string{labelNote: "true", velerov1.ExcludeFromBackupLabel: "true"}
+	note.Labels = map[string]string{labelNote: n.keeper, labelRun: string(run.uid), velerov1.ExcludeFromBackupLabel: "true"}
 	note.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: velerov1.SchemeGroupVersion.String(), Kind: run.kind, Name: run.name, UID: run.uid,
 	}}
@@ -98,6 +104,31 @@ func (n *Notes) Find(ctx context.Context, run Run, subject string) (text string,
 	return note.Data[dataText], true, nil
 }
 
+// All returns the texts of all subjects of a run.
+func (n *Notes) All(ctx context.Context, run Run) (map[string]string, error) {
+	found, err := n.list(ctx, client.MatchingLabels{labelNote: n.keeper, labelRun: string(run.uid)})
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[string]string, len(found))
+	for i := range found {
+		texts[found[i].Data[dataSubject]] = found[i].Data[dataText]
+	}
+	return texts, nil
+}
+
+func (n *Notes) list(ctx context.Context, labels client.MatchingLabels) ([]corev1.ConfigMap, error) {
+	api, err := n.cluster.Client()
+	if err != nil {
+		return nil, err
+	}
+	var found corev1.ConfigMapList
+	if err := api.List(ctx, &found, client.InNamespace(n.cluster.Namespace()), labels); err != nil {
+		return nil, fmt.Errorf("listing the ConfigMaps of notes: %w", err)
+	}
+	return found.Items, nil
+}
+
 // Forget removes the text of a subject. None is no error.
 func (n *Notes) Forget(ctx context.Context, run Run, subject string) error {
 	api, err := n.cluster.Client()
@@ -119,23 +150,20 @@ func (n *Notes) Sweep(ctx context.Context, live func(context.Context) (map[types
 	if err != nil {
 		return err
 	}
-	var found corev1.ConfigMapList
-	if err := api.List(ctx, &found, client.InNamespace(n.cluster.Namespace()), client.MatchingLabels{labelNote: "true"}); err != nil {
-		return fmt.Errorf("listing the ConfigMaps of notes: %w", err)
-	}
-	if len(found.Items) == 0 {
-		return nil
+	found, err := n.list(ctx, client.MatchingLabels{labelNote: n.keeper})
+	if err != nil || len(found) == 0 {
+		return err
 	}
 	going, err := live(ctx)
 	if err != nil {
 		return err
 	}
 	var problems []error
-	for i := range found.Items {
-		if owners := found.Items[i].OwnerReferences; len(owners) != 1 || going[owners[0].UID] {
+	for i := range found {
+		if owners := found[i].OwnerReferences; len(owners) != 1 || going[owners[0].UID] {
 			continue // A note without an owner was changed by somebody.
 		}
-		problems = append(problems, sweep(ctx, api, &found.Items[i], end))
+		problems = append(problems, sweep(ctx, api, &found[i], end))
 	}
 	return errors.Join(problems...)
 }
@@ -153,7 +181,7 @@ func sweep(ctx context.Context, api client.Client, note *corev1.ConfigMap, end f
 
 // note is the ConfigMap of a subject. Names of subjects may be as long as its own.
 func (n *Notes) note(run Run, subject string) *corev1.ConfigMap {
-	sum := sha256.Sum256([]byte(strings.Join([]string{run.kind, string(run.uid), subject}, "\n")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{n.keeper, run.kind, string(run.uid), subject}, "\n")))
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Namespace: n.cluster.Namespace(), Name: "note-" + hex.EncodeToString(sum[:16]),
 	}}

@@ -23,7 +23,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 )
 
-const namespace = "velero"
+const (
+	namespace = "velero"
+	keeper    = "disks"
+)
 
 func newClient(t *testing.T, funcs interceptor.Funcs) client.Client {
 	t.Helper()
@@ -48,7 +51,7 @@ func restore(uid types.UID) notes.Run {
 
 func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 	t.Parallel()
-	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace), keeper)
 	long := strings.Repeat("p", 253)
 	must(t, log.Note(t.Context(), backup("1"), "pv-1", "before"))
 	must(t, log.Note(t.Context(), backup("1"), "pv-1", "job-1"))
@@ -82,17 +85,54 @@ func TestNotesAreOfOneSubjectOfOneRun(t *testing.T) {
 	}
 }
 
+func TestNotesOfOthersAreNotSeen(t *testing.T) {
+	t.Parallel()
+	here := cluster.New(newClient(t, interceptor.Funcs{}), namespace)
+	ours, theirs := notes.New(here, keeper), notes.New(here, "files")
+	must(t, ours.Note(t.Context(), backup("1"), "pv-1", "our snapshot"))
+	must(t, theirs.Note(t.Context(), backup("1"), "pv-1", "their job"))
+	must(t, theirs.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) { return nil, nil },
+		func(_ context.Context, _ types.UID, text string) error {
+			if text != "their job" {
+				t.Errorf("they end %s", text)
+			}
+			return nil
+		}))
+	text, found, err := ours.Find(t.Context(), backup("1"), "pv-1")
+	if text != "our snapshot" || !found || err != nil {
+		t.Errorf("ours is %q, %t, error %v", text, found, err)
+	}
+}
+
+func TestAllNotesOfARun(t *testing.T) {
+	t.Parallel()
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace), keeper)
+	must(t, log.Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	must(t, log.Note(t.Context(), backup("1"), "pv-2", "job-2"))
+	must(t, log.Note(t.Context(), backup("2"), "pv-1", "job-3"))
+	for uid, want := range map[types.UID]map[string]string{
+		"1": {"pv-1": "job-1", "pv-2": "job-2"},
+		"2": {"pv-1": "job-3"},
+		"3": {},
+	} {
+		got, err := log.All(t.Context(), backup(uid))
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("the notes of the backup %s, error %v (-want +got):\n%s", uid, err, diff)
+		}
+	}
+}
+
 // TestANoteGoesWithItsRun holds what Kubernetes needs to delete it, and people to know it.
 func TestANoteGoesWithItsRun(t *testing.T) {
 	t.Parallel()
 	api := newClient(t, interceptor.Funcs{})
-	must(t, notes.New(cluster.New(api, namespace)).Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	must(t, notes.New(cluster.New(api, namespace), keeper).Note(t.Context(), backup("1"), "pv-1", "job-1"))
 	var got corev1.ConfigMapList
 	must(t, api.List(t.Context(), &got))
 	want := []corev1.ConfigMap{{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace,
-			Labels:    map[string]string{"alibabacloud.com/note": "true", "velero.io/exclude-from-backup": "true"},
+			Labels:    map[string]string{"alibabacloud.com/note": "disks", "alibabacloud.com/note-of": "1", "velero.io/exclude-from-backup": "true"},
 			OwnerReferences: []metav1.OwnerReference{
 				{APIVersion: "velero.io/v1", Kind: "Backup", Name: "daily", UID: "1"},
 			},
@@ -106,7 +146,7 @@ func TestANoteGoesWithItsRun(t *testing.T) {
 
 func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	t.Parallel()
-	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace))
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{}), namespace), keeper)
 	all := []struct {
 		run           notes.Run
 		subject, text string
@@ -170,13 +210,15 @@ func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
 			return errRefused
 		},
-	}), namespace))
-	absent := notes.New(cluster.Absent(errRefused))
+	}), namespace), keeper)
+	absent := notes.New(cluster.Absent(errRefused), keeper)
 	for _, log := range []*notes.Notes{refusing, absent} {
 		_, _, findErr := log.Find(t.Context(), backup("1"), "pv-1")
+		_, allErr := log.All(t.Context(), backup("1"))
 		for call, err := range map[string]error{
 			"Note":   log.Note(t.Context(), backup("1"), "pv-1", "job-1"),
 			"Find":   findErr,
+			"All":    allErr,
 			"Forget": log.Forget(t.Context(), backup("1"), "pv-1"),
 			"Sweep":  log.Sweep(t.Context(), func(context.Context) (map[types.UID]bool, error) { return nil, nil }, func(context.Context, types.UID, string) error { return nil }),
 		} {

@@ -99,7 +99,7 @@ func (s *site) madeOf(ctx context.Context, api *alicloud.ECS, b blueprint, clust
 	if b.told.backupUID == "" {
 		return findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagSnapshot: wanted})
 	}
-	ofBackup, err := s.madeOfBackup.get(b.told.backupUID, api.Now, func() ([]disk, error) {
+	ofBackup, err := s.madeOfBackup.Get(b.told.backupUID, api.Now, func() ([]disk, error) {
 		return findDisks(ctx, api, map[string]string{tagCluster: clusterID, tagBackupUID: b.told.backupUID})
 	})
 	return slices.DeleteFunc(slices.Clone(ofBackup), func(d disk) bool { return d.tags[tagSnapshot] != wanted }), err

@@ -53,7 +53,7 @@ func (s *site) copied(ctx context.Context, api *alicloud.ECS, wanted order, rest
 // copiesOf returns the copies of a snapshot: from the list of those that this restore
 // has begun, else those of any restore.
 func (s *site) copiesOf(ctx context.Context, api *alicloud.ECS, id snapshotID, restore *velerov1.Restore) ([]snapshot, error) {
-	ofRestore, err := s.copies.get(string(restore.UID), api.Now, func() ([]snapshot, error) {
+	ofRestore, err := s.copies.Get(string(restore.UID), api.Now, func() ([]snapshot, error) {
 		return findSnapshots(ctx, api, map[string]string{tagRestoreUID: string(restore.UID)})
 	})
 	if err != nil {

@@ -463,7 +463,7 @@ func TestAGroupWhoseTimeIsOver(t *testing.T) {
 	disk := w.addGroup(t, simecs.DiskConfig{})[0]
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	if _, err := siteOf(t, w.Snapshotter).snapshot(ctx, disk, veleroTags("daily", "pv-d-0")); failure.Classify(err) != failure.Canceled {
+	if _, err := siteOf(t, w.Snapshotter).snapshot(ctx, disk, veleroTags("daily", "pv-d-0"), nil); failure.Classify(err) != failure.Canceled {
 		t.Errorf("error %v, want the end of the time", err)
 	}
 }

@@ -81,7 +81,7 @@ type record struct {
 func (r record) tags(extra ...map[string]string) (tags map[string]string, left []string) {
 	tags = map[string]string{}
 	for key, value := range map[string]string{
-		tagBackup: r.backup, tagVolume: r.volume[:min(len(r.volume), maxTagLength)], tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
+		tagBackup: r.backup, tagVolume: volumeTag(r.volume), tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
 		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass, tagVolumeMode: modeText(r.claim),
 		tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID, tagResourceGroup: r.disk.ResourceGroupID,
 	} {
@@ -97,6 +97,9 @@ func (r record) tags(extra ...map[string]string) (tags map[string]string, left [
 	}
 	return tags, fillTags(tags, maxTags-laterTags, append([]map[string]string{ofDisk}, extra...)...)
 }
+
+// volumeTag is the value of tagVolume for the PersistentVolume of that name.
+func volumeTag(pv string) string { return pv[:min(len(pv), maxTagLength)] }
 
 // fillTags adds tags to those that there are while there are less than most of them,
 // those of the first map first. It returns the keys of those that found no place, or

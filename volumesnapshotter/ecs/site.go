@@ -9,10 +9,14 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -26,10 +30,13 @@ type Clients interface {
 type Cluster interface {
 	// Namespace is the one that Velero is installed in.
 	Namespace() string
+	// Client is one of all types of core/v1.
+	Client() (client.Client, error)
 	ID(ctx context.Context) (string, error)
 	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
 	Backups(ctx context.Context) ([]velerov1.Backup, error)
 	Restores(ctx context.Context) ([]velerov1.Restore, error)
+	LiveRuns(ctx context.Context) (map[types.UID]bool, error)
 	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
 	Claims(ctx context.Context, namespace string, labels map[string]string) ([]corev1.PersistentVolumeClaim, error)
 	Zones(ctx context.Context) ([]string, error)
@@ -45,6 +52,9 @@ type Targets interface {
 	KeepAsItWas(restore *velerov1.Restore, volumeID string)
 }
 
+// notesKeeper tells the notes of this snapshotter from those of others.
+const notesKeeper = "ecs"
+
 // site is a location and what a process has learnt of it. A process lives for one
 // backup, one restore, or one poll of their operations.
 type site struct {
@@ -57,14 +67,17 @@ type site struct {
 	disks  diskReader
 	claims claimReader
 	groups groupMaker
+	notes  *notes.Notes
 	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
 	sweep background.Task
 	// restored and copies are the disks and the copies of a restore, madeOfBackup the
 	// disks that any restore has made of a backup.
-	restored     listing[disk]
-	copies       listing[snapshot]
-	madeOfBackup listing[disk]
+	restored     listing.Lists[[]disk]
+	copies       listing.Lists[[]snapshot]
+	madeOfBackup listing.Lists[[]disk]
 	sources      sourceReader
+	// taken are the snapshots of a backup.
+	taken takenReader
 	// snapshots has a place for each snapshot that may be asked for at once.
 	snapshots chan struct{}
 
@@ -81,6 +94,7 @@ func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluste
 	return &site{
 		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
 		snapshots: make(chan struct{}, l.concurrentSnapshots),
+		notes:     notes.New(cluster, notesKeeper),
 		made:      map[string]volume.Disk{},
 		soldOut:   map[soldOut]error{},
 	}

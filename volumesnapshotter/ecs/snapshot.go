@@ -9,15 +9,31 @@ import (
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	"github.com/alibabacloud-go/tea/tea"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 )
 
+// backUp begins the snapshot of a disk and returns what Velero keeps of it.
+func (s *site) backUp(ctx context.Context, diskID string, tags map[string]string) string {
+	backup := s.backupOf(ctx, tags)
+	made, err := s.snapshot(ctx, diskID, tags, backup)
+	if err == nil {
+		return made.String()
+	}
+	err = s.fail(backingUp, "disk "+diskID, err)
+	s.log.WithField("persistentVolume", tags[tagVolume]).WithField("disk", diskID).WithError(err).
+		Error("No snapshot of the volume was taken: this backup does not have its data")
+	refused := idOfRefused(err)
+	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{Made: refused})
+	return refused
+}
+
 // snapshot begins the snapshot of a disk, alone or with its consistency group. ECS
 // makes the cut when it accepts the request; the data follows (CreateSnapshot).
-func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]string) (snapshotID, error) {
+func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]string, backup *velerov1.Backup) (snapshotID, error) {
 	api, err := s.api(ctx)
 	if err != nil {
 		return snapshotID{}, err
@@ -25,7 +41,7 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	if err := isMade(diskID); err != nil {
 		return snapshotID{}, err
 	}
-	wanted := s.subject(ctx, diskID, tags)
+	wanted := s.subject(ctx, diskID, tags, backup)
 
 	select {
 	case s.snapshots <- struct{}{}:
@@ -33,6 +49,7 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	case <-ctx.Done():
 		return snapshotID{}, ctx.Err()
 	}
+	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now()})
 	var id string
 	if wanted.group() == "" {
 		id, err = s.snapshotAlone(ctx, api, wanted)
@@ -43,7 +60,9 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	if err != nil {
 		return snapshotID{}, err
 	}
-	return snapshotID{region: api.Region(), id: id}, nil
+	made := snapshotID{region: api.Region(), id: id}
+	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now(), Made: made.String()})
+	return made, nil
 }
 
 // isMade returns an error for a volume that a restore is still making.

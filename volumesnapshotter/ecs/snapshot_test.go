@@ -341,8 +341,8 @@ func TestASnapshotWithoutTheCluster(t *testing.T) {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
 	}
 	warnings := []string{
+		"The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read",
 		"The snapshot does not carry the cluster's id: were this backup to fail, nobody would delete it before its retention ends",
-		"The snapshot has no retention: the backup that it is for could not be read",
 		"The snapshot does not tell which claim it is of",
 	}
 	if diff := gocmp.Diff(warnings, w.messages(logrus.WarnLevel)); diff != "" {
@@ -362,7 +362,7 @@ func TestSnapshotsAtOnceAreBounded(t *testing.T) {
 	siteOf(t, s).snapshots <- struct{}{} // One that is being asked for, and takes long.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := siteOf(t, s).snapshot(ctx, disk, veleroTags("daily", "pv-1")); !errors.Is(err, context.Canceled) {
+	if _, err := siteOf(t, s).snapshot(ctx, disk, veleroTags("daily", "pv-1"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
 	<-siteOf(t, s).snapshots

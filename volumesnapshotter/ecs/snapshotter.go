@@ -45,17 +45,17 @@ func New(log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targe
 func (s *Snapshotter) Init(config map[string]string) error { return s.sites.Init(config) }
 
 // GetVolumeID returns the id of the disk behind a PersistentVolume, "" if that is
-// no ECS disk or the location leaves disks to Cloud Backup.
+// no ECS disk, the location leaves disks to Cloud Backup, or the backup leaves its data out.
 func (s *Snapshotter) GetVolumeID(item runtime.Unstructured) (string, error) {
 	current, err := s.sites.Current()
 	if err != nil {
 		return "", err
 	}
 	pv, err := volume.FromItem(item)
-	if err != nil || !current.enabled {
+	if err != nil {
 		return "", err
 	}
-	return volume.DiskID(pv), nil
+	return current.idOf(pv), nil
 }
 
 // SetVolumeID returns the PersistentVolume with the id of another disk, and with the
@@ -102,14 +102,7 @@ func (s *Snapshotter) CreateSnapshot(id, _ string, tags map[string]string) (stri
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), current.snapshotTimeout)
 	defer cancel()
-	made, err := current.snapshot(ctx, id, tags)
-	if err != nil {
-		err = current.fail(backingUp, "disk "+id, err)
-		current.log.WithField("persistentVolume", tags[tagVolume]).WithField("disk", id).WithError(err).
-			Error("No snapshot of the volume was taken: this backup does not have its data")
-		return idOfRefused(err), nil
-	}
-	return made.String(), nil
+	return current.backUp(ctx, id, tags), nil
 }
 
 // DeleteSnapshot deletes a snapshot, its copies in other regions and, with its last

@@ -29,18 +29,25 @@ type subject struct {
 	tags map[string]string
 }
 
+// backupOf returns the backup that a snapshot is for, nil where it cannot be read.
+func (s *site) backupOf(ctx context.Context, tags map[string]string) *velerov1.Backup {
+	backup, err := s.cluster.Backup(ctx, tags[tagBackup])
+	if err != nil {
+		s.log.WithField("backup", tags[tagBackup]).WithField("persistentVolume", tags[tagVolume]).WithError(err).
+			Warn("The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read")
+		return nil
+	}
+	return backup
+}
+
 // subject finds out what a snapshot is wanted of. What the cluster does not tell is
 // missing from the snapshot's tags and costs no data, so that it is a warning.
-func (s *site) subject(ctx context.Context, diskID string, tags map[string]string) subject {
-	found := subject{disk: s.describe(ctx, diskID), tags: tags}
+func (s *site) subject(ctx context.Context, diskID string, tags map[string]string, backup *velerov1.Backup) subject {
+	found := subject{disk: s.describe(ctx, diskID), tags: tags, backup: backup}
 	log := s.log.WithField("disk", diskID).WithField("backup", tags[tagBackup])
 	var err error
 	if found.clusterID, err = s.cluster.ID(ctx); err != nil {
 		log.WithError(err).Warn("The snapshot does not carry the cluster's id: were this backup to fail, nobody would delete it before its retention ends")
-	}
-	if found.backup, err = s.cluster.Backup(ctx, tags[tagBackup]); err != nil {
-		found.backup = nil
-		log.WithError(err).Warn("The snapshot has no retention: the backup that it is for could not be read")
 	}
 	if found.pv, err = s.volumeOf(ctx, diskID); err != nil {
 		log.WithError(err).Warn("The snapshot does not tell which claim it is of")

@@ -10,6 +10,7 @@ import (
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 )
@@ -38,11 +39,17 @@ func (s *site) sweepLeftovers(ctx context.Context, api *alicloud.ECS) {
 	for i := range backups {
 		phases[string(backups[i].UID)] = backups[i].Status.Phase
 	}
-	err = errors.Join(s.sweepGroups(ctx, api, clusterID, phases), s.sweepFailed(ctx, api, clusterID, backups))
+	err = errors.Join(s.sweepGroups(ctx, api, clusterID, phases), s.sweepFailed(ctx, api, clusterID, backups), s.sweepNotes(ctx))
 	if err != nil {
 		s.log.WithError(s.fail(sweeping, "cluster "+clusterID, err)).
 			Info("Snapshots of failed backups may be left; the next backup looks for them again, and their retention ends them")
 	}
+}
+
+// sweepNotes removes the notes of backups that have ended, whose operations Velero did not
+// ask for to the end.
+func (s *site) sweepNotes(ctx context.Context) error {
+	return s.notes.Sweep(ctx, s.cluster.LiveRuns, func(context.Context, types.UID, string) error { return nil })
 }
 
 // sweepFailed deletes the snapshots of Failed backups.

@@ -44,15 +44,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 		return velero.OperationProgress{}, err
 	}
 	progress, err := current.progress(ctx, restore, id)
-	if err == nil {
-		return progress, nil
-	}
-	lasts := final.Is(err)
-	err = current.fail(restoring, "volume "+id, err)
-	if !lasts {
-		return velero.OperationProgress{}, err
-	}
-	return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
+	return current.progressOr(progress, restoring, "volume "+id, err)
 }
 
 func (s *site) progress(ctx context.Context, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {
@@ -80,7 +72,7 @@ func (s *site) resolve(ctx context.Context, api *alicloud.ECS, restore *velerov1
 
 // restoredDisk returns a disk of a restore, from the list of all of them if it is there.
 func (s *site) restoredDisk(ctx context.Context, api *alicloud.ECS, restore *velerov1.Restore, id string) ([]disk, error) {
-	ofRestore, err := s.restored.get(string(restore.UID), api.Now, func() ([]disk, error) {
+	ofRestore, err := s.restored.Get(string(restore.UID), api.Now, func() ([]disk, error) {
 		return findDisks(ctx, api, map[string]string{tagRestoreUID: string(restore.UID)})
 	})
 	if err != nil {

@@ -79,19 +79,19 @@ func (j job) hasEnded() bool {
 	return slices.Contains([]string{statusComplete, statusPartial, statusFailed, statusCanceled, statusExpired}, j.status)
 }
 
-// backupJobs returns the backups of a source type that a filter lets through, the latest
-// first.
-func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string) ([]job, error) {
-	return backupJobsSince(ctx, api, kind, key, value, time.Time{})
+// backupJobs returns the backups of a source type whose key has one of the values, the
+// latest first.
+func backupJobs(ctx context.Context, api *alicloud.HBR, kind, key string, values ...string) ([]job, error) {
+	return backupJobsSince(ctx, api, kind, time.Time{}, key, values...)
 }
 
 // backupJobsSince is backupJobs for those that were begun since a time. There may be
 // some older ones among them.
-func backupJobsSince(ctx context.Context, api *alicloud.HBR, kind, key, value string, since time.Time) ([]job, error) {
+func backupJobsSince(ctx context.Context, api *alicloud.HBR, kind string, since time.Time, key string, values ...string) ([]job, error) {
 	return pages(func(page int32) ([]job, int64, error) {
 		answer, err := api.DescribeBackupJobs2(ctx, &sdk.DescribeBackupJobs2Request{
 			SourceType: tea.String(kind), PageNumber: tea.Int32(page), PageSize: tea.Int32(maxPage), SortDirection: tea.String("DESCEND"),
-			Filters: []*sdk.DescribeBackupJobs2RequestFilters{{Key: tea.String(key), Operator: tea.String("IN"), Values: []*string{tea.String(value)}}},
+			Filters: []*sdk.DescribeBackupJobs2RequestFilters{{Key: tea.String(key), Operator: tea.String("IN"), Values: tea.StringSlice(values)}},
 		})
 		if err != nil || answer.BackupJobs == nil {
 			return nil, 0, err

@@ -101,7 +101,7 @@ func (s *site) identifier(ctx context.Context) (string, error) {
 
 // jobsOnNodes returns the jobs on nodes of a backup.
 func (s *site) jobsOnNodes(ctx context.Context, api *alicloud.HBR, vaultID string, of subject) ([]job, error) {
-	all, err := backupJobsSince(ctx, api, sourceContainer, "VaultId", vaultID, of.backup.CreationTimestamp.Add(-clockDifference))
+	all, err := backupJobsSince(ctx, api, sourceContainer, of.backup.CreationTimestamp.Add(-clockDifference), "VaultId", vaultID)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 		id.job = jobID
 		s.note(ctx, of, id.String())
 	}
-	found, err := visible(ctx, api, func() (*job, error) { return endedOrListed(ctx, api, id) })
+	found, err := visible(ctx, api, func() (*job, error) { return s.endedOrListed(ctx, api, of.backup, id) })
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -210,8 +210,8 @@ func progressOf(j job, now time.Time) velero.OperationProgress {
 
 // endedOrListed returns the job of a snapshot. One that was deleted with its plan is
 // told by its snapshot; nil is for one that is not there.
-func endedOrListed(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, error) {
-	found, err := backupJob(ctx, api, id)
+func (s *site) endedOrListed(ctx context.Context, api *alicloud.HBR, backup *velerov1.Backup, id snapshotID) (*job, error) {
+	found, err := s.jobOf(ctx, api, backup, id)
 	if err != nil || found != nil {
 		return found, err
 	}

@@ -35,7 +35,7 @@ func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: progress %+v, want the error %q", text, got, want)
 		}
 	}
-	if err := notes.New(cluster.New(w.api, veleroNamespace)).Note(t.Context(), notes.OfRestore(theRestore()), wanted.mark, `{"job":"`+another+`"}`); err != nil {
+	if err := notes.New(cluster.New(w.api, veleroNamespace), notesKeeper).Note(t.Context(), notes.OfRestore(theRestore()), wanted.mark, `{"job":"`+another+`"}`); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{

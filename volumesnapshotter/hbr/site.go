@@ -10,11 +10,13 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
@@ -40,7 +42,7 @@ type Cluster interface {
 	ACKID(ctx context.Context) (string, error)
 	Backup(ctx context.Context, name string) (*velerov1.Backup, error)
 	Backups(ctx context.Context) ([]velerov1.Backup, error)
-	Restores(ctx context.Context) ([]velerov1.Restore, error)
+	LiveRuns(ctx context.Context) (map[types.UID]bool, error)
 	Volume(ctx context.Context, name string) (*corev1.PersistentVolume, error)
 	Volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
 }
@@ -61,6 +63,9 @@ const (
 	visibleAfter = 15 * time.Second
 )
 
+// notesKeeper tells the notes of this snapshotter from those of others.
+const notesKeeper = "hbr"
+
 // site is a location and what a process has learnt of it. A process lives for one
 // backup, one restore, or one poll of their operations.
 type site struct {
@@ -77,6 +82,8 @@ type site struct {
 	vaults vaultKeeper
 	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
 	sweep background.Task
+	// jobs are those of a backup.
+	jobs listing.Lists[jobsOfBackup]
 	// nodes is held while the node of a job is chosen and the job is begun.
 	nodes sync.Mutex
 
@@ -88,7 +95,7 @@ type site struct {
 func newSite(l location, log logrus.FieldLogger, clients Clients, cluster Cluster, targets Targets) *site {
 	return &site{
 		location: l, log: log, clients: clients, cluster: cluster, targets: targets,
-		notes: notes.New(cluster), agents: agent.New(log, cluster),
+		notes: notes.New(cluster, notesKeeper), agents: agent.New(log, cluster),
 		mounts: mount.New(log, cluster, mount.Config{
 			KubeletRoot: l.kubeletRoot, HostPathRoot: l.hostPathRoot, PodImage: l.podImage,
 			Timeout: min(mountTimeout, l.backupTimeout, l.restoreTimeout),

@@ -78,6 +78,9 @@ func (s *Snapshotter) VolumeAt(location map[string]string, pv *corev1.Persistent
 // idOf returns the id of the storage behind pv, "" if it is left to others, and then why
 // its data may be missed.
 func (l *location) idOf(pv *corev1.PersistentVolume) (id, reason string) {
+	if volume.IsLeftOut(pv) {
+		return "", ""
+	}
 	if id := volume.PendingID(pv); id != "" {
 		return id, ""
 	}

@@ -47,13 +47,13 @@ func (s *site) sweepCluster(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	going := map[types.UID]bool{} // Runs of which jobs go on.
-	err := s.notes.Sweep(ctx, s.liveRuns, func(ctx context.Context, run types.UID, text string) error {
+	err := s.notes.Sweep(ctx, s.cluster.LiveRuns, func(ctx context.Context, run types.UID, text string) error {
 		err := s.endLeft(ctx, text)
 		going[run] = going[run] || err != nil
 		return err
 	})
 	err = errors.Join(err, s.mounts.Sweep(ctx, func(ctx context.Context) (map[types.UID]bool, error) {
-		live, err := s.liveRuns(ctx)
+		live, err := s.cluster.LiveRuns(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -93,26 +93,6 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 		return errGoesOn
 	}
 	return deletePlanOf(ctx, api, id, *found)
-}
-
-// liveRuns returns the backups and restores that are there and have not ended.
-func (s *site) liveRuns(ctx context.Context) (map[types.UID]bool, error) {
-	backups, err := s.cluster.Backups(ctx)
-	if err != nil {
-		return nil, err
-	}
-	restores, err := s.cluster.Restores(ctx)
-	if err != nil {
-		return nil, err
-	}
-	live := map[types.UID]bool{}
-	for i := range backups {
-		live[backups[i].UID] = !cluster.BackupHasEnded(backups[i].Status.Phase)
-	}
-	for i := range restores {
-		live[restores[i].UID] = !cluster.RestoreHasEnded(restores[i].Status.Phase)
-	}
-	return live, nil
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {

@@ -6,42 +6,15 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
 )
-
-// listingAge is for how long a list is taken for what there is. Velero asks for the
-// operations of a restore one after the other: one list answers for all of them.
-const listingAge = 5 * time.Second
-
-// listing keeps the last list that was read for a key.
-type listing[T any] struct {
-	mu   sync.Mutex
-	key  string
-	at   time.Time
-	list []T
-}
-
-// get returns the list for the key, which it reads unless it did so just now.
-func (l *listing[T]) get(key string, now func() time.Time, read func() ([]T, error)) ([]T, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.key == key && now().Sub(l.at) < listingAge {
-		return l.list, nil
-	}
-	list, err := read()
-	if err != nil {
-		return nil, err
-	}
-	l.key, l.at, l.list = key, now(), list
-	return list, nil
-}
 
 // sourceReader reads the snapshots of a backup together: a restore asks for one after
 // the other.
 type sourceReader struct {
-	ofBackup listing[snapshot]
+	ofBackup listing.Lists[[]snapshot]
 
 	mu sync.Mutex
 	// backupUID is that of the last snapshot that was read.
@@ -58,7 +31,7 @@ func (r *sourceReader) read(ctx context.Context, api *alicloud.ECS, id string) (
 		return []snapshot{known}, nil
 	}
 	if r.backupUID != "" {
-		list, err := r.ofBackup.get(r.backupUID, api.Now, func() ([]snapshot, error) {
+		list, err := r.ofBackup.Get(r.backupUID, api.Now, func() ([]snapshot, error) {
 			return findSnapshots(ctx, api, map[string]string{tagBackupUID: r.backupUID})
 		})
 		if err != nil {

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package listing_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
+)
+
+func TestAListIsReadForEachKeyAndAgainWhenItIsOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			lists listing.Lists[[]int]
+			reads int
+		)
+		get := func(key string) []int {
+			list, err := lists.Get(key, time.Now, func() ([]int, error) {
+				reads++
+				return []int{reads}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
+		got := [][]int{get("a"), get("a"), get("b"), get("a")}
+		time.Sleep(4 * time.Second)
+		got = append(got, get("a"))
+		time.Sleep(time.Second)
+		got = append(got, get("a"))
+		if diff := cmp.Diff([][]int{{1}, {1}, {2}, {1}, {1}, {3}}, got); diff != "" {
+			t.Errorf("lists (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAFailureIsNotKept(t *testing.T) {
+	t.Parallel()
+	var lists listing.Lists[[]int]
+	down := errors.New("down")
+	if list, err := lists.Get("a", time.Now, func() ([]int, error) { return []int{1}, down }); list != nil || !errors.Is(err, down) {
+		t.Errorf("Get() = %v, %v, want the error alone", list, err)
+	}
+	if list, err := lists.Get("a", time.Now, func() ([]int, error) { return []int{2}, nil }); err != nil || !cmp.Equal(list, []int{2}) {
+		t.Errorf("Get() = %v, %v", list, err)
+	}
+}
