@@ -24,6 +24,13 @@ type list[T any] struct {
 	of T
 }
 
+// Drop forgets the list for the key, which is not what there is any more.
+func (l *Lists[T]) Drop(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.kept, key)
+}
+
 // Get returns the list for the key, which it reads unless it did so just now. A failure is
 // not kept.
 func (l *Lists[T]) Get(key string, now func() time.Time, read func() (T, error)) (T, error) {

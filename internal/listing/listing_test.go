@@ -13,7 +13,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
 )
 
-func TestAListIsReadForEachKeyAndAgainWhenItIsOld(t *testing.T) {
+func TestAListIsReadForEachKeyAndAgainWhenItIsOldOrDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -31,11 +31,14 @@ func TestAListIsReadForEachKeyAndAgainWhenItIsOld(t *testing.T) {
 			return list
 		}
 		got := [][]int{get("a"), get("a"), get("b"), get("a")}
+		lists.Drop("b")
+		lists.Drop("c")
+		got = append(got, get("b"), get("a"))
 		time.Sleep(4 * time.Second)
 		got = append(got, get("a"))
 		time.Sleep(time.Second)
 		got = append(got, get("a"))
-		if diff := cmp.Diff([][]int{{1}, {1}, {2}, {1}, {1}, {3}}, got); diff != "" {
+		if diff := cmp.Diff([][]int{{1}, {1}, {2}, {1}, {3}, {1}, {1}, {4}}, got); diff != "" {
 			t.Errorf("lists (-want +got):\n%s", diff)
 		}
 	})

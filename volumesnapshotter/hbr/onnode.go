@@ -32,7 +32,8 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	}
 	s.nodes.Lock() // Two volumes must not choose the same node.
 	defer s.nodes.Unlock()
-	jobs, err := s.jobsOnNodes(ctx, api, vaultID, of)
+	key := string(of.backup.UID) + " " + vaultID
+	jobs, err := s.onNodes.Get(key, api.Now, func() ([]job, error) { return s.jobsOnNodes(ctx, api, vaultID, of) })
 	if err != nil {
 		return "", "", err
 	}
@@ -59,6 +60,7 @@ func (s *site) beginOnNode(ctx context.Context, api *alicloud.HBR, vaultID strin
 	if s.speedLimit != "" {
 		request.SpeedLimit = tea.String(s.speedLimit)
 	}
+	defer s.onNodes.Drop(key)
 	jobID, err = createOnce(ctx, api, func(ctx context.Context) (string, error) {
 		answer, err := api.CreateBackupJob(ctx, request)
 		if err != nil {
@@ -82,7 +84,9 @@ func (s *site) registered(ctx context.Context, api *alicloud.HBR) (string, error
 	if err != nil {
 		return "", err
 	}
-	id, err := s.agents.Registered(ctx, registry{api}, identifier)
+	id, err := s.registrations.Get(identifier, func() (string, error) {
+		return s.agents.Registered(ctx, registry{api}, identifier)
+	})
 	return id, fail(checkingClient, "cluster "+identifier, err)
 }
 

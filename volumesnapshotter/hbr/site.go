@@ -18,6 +18,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/background"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
@@ -82,8 +83,11 @@ type site struct {
 	vaults vaultKeeper
 	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
 	sweep background.Task
-	// jobs are those of a backup.
-	jobs listing.Lists[jobsOfBackup]
+	// jobs are those of a backup, onNodes those of them that run on nodes.
+	jobs    listing.Lists[jobsOfBackup]
+	onNodes listing.Lists[[]job]
+	// registrations are the ids by which Cloud Backup knows clusters.
+	registrations once.Values[string, string]
 	// nodes is held while the node of a job is chosen and the job is begun.
 	nodes sync.Mutex
 

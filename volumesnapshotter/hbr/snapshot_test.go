@@ -28,8 +28,8 @@ func refusal(operation string, status int, code, message string) fault.Rule {
 	return fault.Rule{Operation: operation, Status: status, Code: code, Message: message}
 }
 
-// once ends a rule after one call.
-func once(rule fault.Rule) fault.Rule {
+// oneTime ends a rule after one call.
+func oneTime(rule fault.Rule) fault.Rule {
 	rule.Count = 1
 	return rule
 }
@@ -42,10 +42,10 @@ func TestABackupIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 		"the answer of the plan is lost":  {lost("CreateBackupPlan")},
 		"the answer of the job is lost":   {lost("ExecuteBackupPlan")},
 		"all of them are":                 {lost("CreateVault"), lost("CreateBackupPlan"), lost("ExecuteBackupPlan")},
-		"the service fails at the vault":  {once(refusal("CreateVault", http.StatusInternalServerError, "InternalError", "x"))},
-		"the service fails at the plan":   {once(refusal("CreateBackupPlan", http.StatusInternalServerError, "InternalError", "x"))},
-		"the service fails at the job":    {once(refusal("ExecuteBackupPlan", http.StatusServiceUnavailable, "ServiceUnavailable", "x"))},
-		"the service throttles":           {once(refusal("*", http.StatusTooManyRequests, "Throttling.User", "x"))},
+		"the service fails at the vault":  {oneTime(refusal("CreateVault", http.StatusInternalServerError, "InternalError", "x"))},
+		"the service fails at the plan":   {oneTime(refusal("CreateBackupPlan", http.StatusInternalServerError, "InternalError", "x"))},
+		"the service fails at the job":    {oneTime(refusal("ExecuteBackupPlan", http.StatusServiceUnavailable, "ServiceUnavailable", "x"))},
+		"the service throttles":           {oneTime(refusal("*", http.StatusTooManyRequests, "Throttling.User", "x"))},
 		"the service fails with the status of a success": {
 			{Service: simhbr.FaultAnswers, Operation: "ExecuteBackupPlan", Status: http.StatusInternalServerError, Code: "InternalError", Count: 1},
 		},

@@ -22,10 +22,10 @@ func TestARestoreIsBegunOnceWhateverHappensToTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, rules := range map[string][]fault.Rule{
 		"the answer is lost":                      {lost("CreateRestoreJob")},
-		"the service fails":                       {once(refusal("CreateRestoreJob", http.StatusInternalServerError, "InternalError", "x"))},
+		"the service fails":                       {oneTime(refusal("CreateRestoreJob", http.StatusInternalServerError, "InternalError", "x"))},
 		"the service fails until Velero polls":    {{Operation: "CreateRestoreJob", Status: http.StatusInternalServerError, Code: "InternalError", Count: createAttempts}},
 		"the search fails until Velero polls":     {{Operation: "SearchHistoricalSnapshots", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10}},
-		"the search and the job, each for a time": {once(refusal("SearchHistoricalSnapshots", 503, "ServiceUnavailable", "x")), lost("CreateRestoreJob")},
+		"the search and the job, each for a time": {oneTime(refusal("SearchHistoricalSnapshots", 503, "ServiceUnavailable", "x")), lost("CreateRestoreJob")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
