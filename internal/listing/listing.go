@@ -19,9 +19,11 @@ type Lists[T any] struct {
 	kept map[string]list[T]
 }
 
+// list is what reading one came to.
 type list[T any] struct {
-	at time.Time
-	of T
+	at  time.Time
+	of  T
+	err error
 }
 
 // Drop forgets the list for the key, which is not what there is any more.
@@ -32,21 +34,18 @@ func (l *Lists[T]) Drop(key string) {
 }
 
 // Get returns the list for the key, which it reads unless it did so just now. A failure is
-// not kept.
+// kept as well: where a cloud refuses after all attempts, it would refuse every one of
+// Velero's calls so.
 func (l *Lists[T]) Get(key string, now func() time.Time, read func() (T, error)) (T, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if kept, ok := l.kept[key]; ok && now().Sub(kept.at) < age {
-		return kept.of, nil
+		return kept.of, kept.err
 	}
 	found, err := read()
-	if err != nil {
-		var none T
-		return none, err
-	}
 	if l.kept == nil {
 		l.kept = map[string]list[T]{}
 	}
-	l.kept[key] = list[T]{at: now(), of: found}
-	return found, nil
+	l.kept[key] = list[T]{at: now(), of: found, err: err}
+	return found, err
 }

@@ -44,14 +44,29 @@ func TestAListIsReadForEachKeyAndAgainWhenItIsOldOrDropped(t *testing.T) {
 	})
 }
 
-func TestAFailureIsNotKept(t *testing.T) {
+func TestAFailureIsKeptAsLongAsAList(t *testing.T) {
 	t.Parallel()
-	var lists listing.Lists[[]int]
-	down := errors.New("down")
-	if list, err := lists.Get("a", time.Now, func() ([]int, error) { return []int{1}, down }); list != nil || !errors.Is(err, down) {
-		t.Errorf("Get() = %v, %v, want the error alone", list, err)
-	}
-	if list, err := lists.Get("a", time.Now, func() ([]int, error) { return []int{2}, nil }); err != nil || !cmp.Equal(list, []int{2}) {
-		t.Errorf("Get() = %v, %v", list, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var lists listing.Lists[[]int]
+		down := errors.New("down")
+		reads := 0
+		get := func() ([]int, error) {
+			return lists.Get("a", time.Now, func() ([]int, error) {
+				reads++
+				if reads == 1 {
+					return nil, down
+				}
+				return []int{reads}, nil
+			})
+		}
+		for range 2 {
+			if list, err := get(); list != nil || !errors.Is(err, down) || reads != 1 {
+				t.Errorf("Get() = %v, %v after %d reads", list, err, reads)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		if list, err := get(); err != nil || !cmp.Equal(list, []int{2}) {
+			t.Errorf("Get() = %v, %v", list, err)
+		}
+	})
 }

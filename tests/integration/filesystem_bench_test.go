@@ -146,11 +146,13 @@ func withoutLines(text, part string) string {
 	return left.String()
 }
 
-// beginBackup begins a backup of the bench's namespace, with its snapshot location.
-func (b *fileBench) beginBackup(t *testing.T, name string) {
+// beginBackup begins a backup of the bench's namespace, with its snapshot locations. args are added.
+func (b *fileBench) beginBackup(t *testing.T, name string, args ...string) {
 	t.Helper()
-	b.cli(t, "backup", "create", name, "--storage-location", b.name, "--volume-snapshot-locations", b.disks+","+b.name,
-		"--include-namespaces", b.name)
+	b.cli(t, append([]string{
+		"backup", "create", name, "--storage-location", b.name, "--volume-snapshot-locations", b.disks + "," + b.name,
+		"--include-namespaces", b.name,
+	}, args...)...)
 }
 
 // restoreFiles restores a backup and fails unless the restore ends in a phase, in time. args are added.

@@ -17,15 +17,15 @@ import (
 
 // The cases of this file kill all processes of the plugin. They are not run beside others.
 
-// waitBackup waits until a backup is in a phase.
-func (s *suite) waitBackup(t *testing.T, name string, phase velerov1.BackupPhase) {
+// waitBackup waits until a backup is in one of the phases.
+func (s *suite) waitBackup(t *testing.T, name string, phases ...velerov1.BackupPhase) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the backup %s to be %s", name, phase), func(ctx context.Context) error {
+	eventually(t, fmt.Sprintf("the backup %s to be %v", name, phases), func(ctx context.Context) error {
 		backup := &velerov1.Backup{}
 		if err := s.get(ctx, name, backup); err != nil {
 			return err
 		}
-		if backup.Status.Phase != phase {
+		if !slices.Contains(phases, backup.Status.Phase) {
 			return fmt.Errorf("it is %s", backup.Status.Phase)
 		}
 		return nil

@@ -208,6 +208,17 @@ func (s *Service) FailNextDisks(n int) {
 	s.failingDisks = n
 }
 
+// SnapshotProgress tells how far a snapshot is, in percent, and of which disk it is.
+func (s *Service) SnapshotProgress(id string) (percent int64, disk string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, item, err := s.snapshot(id)
+	if err != nil {
+		return 0, "", err
+	}
+	return item.progress(s.now()), item.disk, nil
+}
+
 // FailSnapshot makes a snapshot a failed one.
 func (s *Service) FailSnapshot(id string) error {
 	s.mu.Lock()

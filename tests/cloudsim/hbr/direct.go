@@ -172,6 +172,17 @@ func (s *Service) Clusters() []ClusterInfo {
 	return all
 }
 
+// BackupProgress tells how far a backup job is, in hundredths of a percent.
+func (s *Service) BackupProgress(id string) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.backups[id]
+	if !ok {
+		return 0, fmt.Errorf("backup job %s: %w", id, ErrNotFound)
+	}
+	return b.view(s.now()).Progress, nil
+}
+
 // BackupJobs returns all backup jobs in the order in which they were made.
 func (s *Service) BackupJobs() ([]JobInfo, error) {
 	s.mu.Lock()
