@@ -72,9 +72,9 @@ func (c Companion) Identifier() velero.ResourceIdentifier {
 	return velero.ResourceIdentifier{GroupResource: schema.ParseGroupResource(string(c.Kind)), Namespace: c.Namespace, Name: c.Name}
 }
 
-// Identifiers returns those of all companions, nil for none.
+// Identifiers returns those of all companions.
 func Identifiers(companions []Companion) []velero.ResourceIdentifier {
-	var identifiers []velero.ResourceIdentifier
+	identifiers := make([]velero.ResourceIdentifier, 0, len(companions))
 	for _, companion := range companions {
 		identifiers = append(identifiers, companion.Identifier())
 	}

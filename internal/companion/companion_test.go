@@ -98,9 +98,6 @@ func TestIdentifiers(t *testing.T) {
 	if diff := cmp.Diff(want, companion.Identifiers(all())); diff != "" {
 		t.Errorf("Identifiers() (-want +got):\n%s", diff)
 	}
-	if got := companion.Identifiers(nil); got != nil {
-		t.Errorf("Identifiers() of none = %v", got)
-	}
 }
 
 func TestFilter(t *testing.T) {
