@@ -122,7 +122,7 @@ func backUpOnce(t *testing.T, action biav1.BackupItemAction, item *unstructured.
 	}
 	got := backedUpWith{Annotations: updated.GetAnnotations()}
 	for _, id := range with {
-		got.With = append(got.With, strings.ReplaceAll(id.GroupResource.String()+"/"+id.Namespace+"/"+id.Name, "//", "/"))
+		got.With = append(got.With, strings.ReplaceAll(id.String()+"/"+id.Namespace+"/"+id.Name, "//", "/"))
 	}
 	rest := updated.DeepCopy()
 	rest.SetAnnotations(before.GetAnnotations())
@@ -256,7 +256,9 @@ func TestSecretsOfAVolume(t *testing.T) {
 					now := metav1.Now()
 					secret.DeletionTimestamp, secret.Finalizers = &now, []string{"example.com/wait"}
 				}),
-				secretWith("infra/labelled", func(secret *corev1.Secret) { secret.Labels = map[string]string{velerov1.ExcludeFromBackupLabel: "true"} }),
+				secretWith("infra/labelled", func(secret *corev1.Secret) {
+					secret.Labels = map[string]string{velerov1.ExcludeFromBackupLabel: "true"}
+				}),
 			)
 			backup := backupWith(func(backup *velerov1.Backup) { backup.Spec = tt.spec })
 			wantBackedUpWith(t, tt.want, backUp(t, w.volumeSecrets(), asItem(t, tt.pv), backup))
