@@ -67,7 +67,7 @@ cover: ## Statement coverage in the last `make test`: at least 85 % of each pack
 	./tests/coverage.sh bin/coverage.out
 
 # What reads settings, image rules, old objects, and the ids that Velero keeps.
-PARSERS ?= ./restoreitemaction ./backupitemaction ./volumesnapshotter/hbr ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion
+PARSERS ?= ./restoreitemaction ./backupitemaction ./volumesnapshotter/hbr ./internal/settings ./internal/imagemapping ./internal/storageclass ./internal/flexvolume ./internal/apiversion ./internal/companion ./internal/volume
 
 .PHONY: content
 content: ## 5,000 files of 1 GiB through each way of Cloud Backup and back (minutes, 4 GiB; `make test` has fewer, with the race detector)

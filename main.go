@@ -167,7 +167,9 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 			ready: restoreitemaction.NewVolumeReady(log, here,
 				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files, OfOneRestore: true},
 				restoreitemaction.Provider{Name: provider, Volumes: disks}),
-			onBackup: backupitemaction.Dependencies{Settings: reader, Clients: here},
+			onBackup: backupitemaction.Dependencies{
+				Settings: reader, Clients: here, Secrets: backupitemaction.NewSecretReferences(here),
+			},
 			onRestore: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,
 			},

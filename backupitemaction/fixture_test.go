@@ -160,6 +160,9 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 }
 
 func kindOf(object any) string {
+	if metadata, ok := object.(*metav1.PartialObjectMetadata); ok {
+		return "metadata of " + metadata.Kind
+	}
 	name := fmt.Sprintf("%T", object)
 	return name[strings.LastIndex(name, ".")+1:]
 }

@@ -22,6 +22,8 @@ type Clients interface {
 type Dependencies struct {
 	Settings *settings.Reader
 	Clients  Clients
+	// Secrets are those of volumes, which is listed once for all actions.
+	Secrets *SecretReferences
 }
 
 // Constructor makes an action, which contacts nothing until it is executed.
@@ -30,5 +32,12 @@ type Constructor func(log logrus.FieldLogger, with Dependencies) biav1.BackupIte
 // Constructors returns those of all actions of version 1, by the names that they are
 // registered by. NewSnapshotProgress's action, of version 2, is not among them.
 func Constructors() map[string]Constructor {
-	return map[string]Constructor{}
+	return map[string]Constructor{
+		IngressClassName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewIngressClass(log, with.Clients)
+		},
+		VolumeSecretsName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewVolumeSecrets(log, with.Clients, with.Secrets)
+		},
+	}
 }

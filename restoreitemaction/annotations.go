@@ -32,7 +32,7 @@ func NewAnnotations(log logrus.FieldLogger, reader *settings.Reader) *Annotation
 // AppliesTo returns Services, and the Ingresses of all groups that have had them.
 func (a *Annotations) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: []string{resourceServices, "ingresses.networking.k8s.io", "ingresses.extensions"},
+		IncludedResources: append([]string{resourceServices}, ingressResources()...),
 	}, nil
 }
 

@@ -45,7 +45,7 @@ func NewAPIVersion(log logrus.FieldLogger, discovery Discovery) *APIVersion {
 	return &APIVersion{
 		log:    log,
 		table:  apiversion.NewTable(),
-		served: &servedKinds{discovery: discovery, known: map[servedKey][]string{}},
+		served: newServedKinds(discovery),
 	}
 }
 
@@ -99,6 +99,10 @@ type servedKinds struct {
 	known map[servedKey][]string
 }
 
+func newServedKinds(discovery Discovery) *servedKinds {
+	return &servedKinds{discovery: discovery, known: map[servedKey][]string{}}
+}
+
 type servedKey struct {
 	restore types.UID
 	version schema.GroupVersion
@@ -115,6 +119,14 @@ func (s *servedKinds) needs(ctx context.Context, restore *velerov1.Restore, kind
 	}
 	current, err := s.kinds(ctx, restore, to)
 	return slices.Contains(current, kind.Kind), err
+}
+
+// serves reports whether the cluster serves a kind.
+func (s *servedKinds) serves(ctx context.Context, restore *velerov1.Restore, kind schema.GroupVersionKind) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kinds, err := s.kinds(ctx, restore, kind.GroupVersion())
+	return slices.Contains(kinds, kind.Kind), err
 }
 
 // kinds asks once for each version and restore. An error is not kept.

@@ -29,6 +29,18 @@ type object struct {
 func execute(
 	input *velero.RestoreItemActionExecuteInput, change func(context.Context, object) (*unstructured.Unstructured, error),
 ) (*velero.RestoreItemActionExecuteOutput, error) {
+	return executeWith(input, func(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
+		changed, err := change(ctx, o)
+		return changed, nil, err
+	})
+}
+
+// executeWith is execute for an action that has other objects restored with the one of
+// input: those that change returns too.
+func executeWith(
+	input *velero.RestoreItemActionExecuteInput,
+	change func(context.Context, object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error),
+) (*velero.RestoreItemActionExecuteOutput, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), executeTimeout)
 	defer cancel()
 	o := object{
@@ -36,12 +48,14 @@ func execute(
 		fromBackup: &unstructured.Unstructured{Object: input.ItemFromBackup.UnstructuredContent()},
 		item:       &unstructured.Unstructured{Object: input.Item.UnstructuredContent()},
 	}
-	changed, err := change(ctx, o)
+	changed, with, err := change(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if changed == nil || equality.Semantic.DeepEqual(changed.Object, o.item.Object) {
-		return velero.NewRestoreItemActionExecuteOutput(input.Item), nil
+	output := velero.NewRestoreItemActionExecuteOutput(input.Item)
+	if changed != nil && !equality.Semantic.DeepEqual(changed.Object, o.item.Object) {
+		output = velero.NewRestoreItemActionExecuteOutput(changed)
 	}
-	return velero.NewRestoreItemActionExecuteOutput(changed), nil
+	output.AdditionalItems = with
+	return output, nil
 }

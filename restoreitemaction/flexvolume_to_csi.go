@@ -211,7 +211,7 @@ func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1
 // even where those of the object itself name a Secret by now.
 func (c *flexVolumeConversion) dropLastApplied(converted flexvolume.Volume) {
 	if converted.Driver == volume.DriverOSS {
-		unstructured.RemoveNestedField(c.item.Object, "metadata", "annotations", corev1.LastAppliedConfigAnnotation)
+		removeAnnotation(c.item.Object, corev1.LastAppliedConfigAnnotation)
 	}
 }
 

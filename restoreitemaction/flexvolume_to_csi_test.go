@@ -659,7 +659,7 @@ data:
 			want: `
 apiVersion: apps/v1
 kind: ControllerRevision
-metadata: {namespace: shop, name: web-1, annotations: {}}
+metadata: {namespace: shop, name: web-1}
 revision: 1
 data:
   spec:

@@ -27,6 +27,8 @@ type process struct {
 	// resources are those that an action is for.
 	resources map[string][]string
 	restore   *velerov1.Restore
+	// additional is what the actions have returned to be restored with objects.
+	additional map[velero.ResourceIdentifier]bool
 }
 
 // newProcess returns one in a cluster of its own, as the scenario has it.
@@ -39,7 +41,10 @@ func newProcess(t *testing.T, s *scenario) *process {
 	with := restoreitemaction.Dependencies{
 		Settings: reader, Planner: storageclass.NewPlanner(log, storageclass.NewTargets(reader, here), here), Clients: here, Discovery: s.served,
 	}
-	p := &process{api: api, actions: make(map[string]riav1.RestoreItemAction), resources: make(map[string][]string), restore: s.restore}
+	p := &process{
+		api: api, actions: make(map[string]riav1.RestoreItemAction), resources: make(map[string][]string), restore: s.restore,
+		additional: make(map[velero.ResourceIdentifier]bool),
+	}
 	for name, construct := range restoreitemaction.Constructors() {
 		p.actions[name] = construct(log, with)
 		p.resources[name] = resourcesOf(t, p.actions[name])

@@ -75,6 +75,9 @@ func newScenario(t *testing.T, r *rand.Rand) *scenario {
 		preserve := g.chance(50)
 		s.restore.Spec.PreserveNodePorts = &preserve
 	}
+	if g.chance(30) {
+		s.restore.Spec.IncludedNamespaces = []string{"shop"}
+	}
 	if g.chance(20) {
 		s.upstream = map[string]string{"ssd": pick(g, "essd", "pl2"), "gp2": "essd"}
 	}
@@ -127,7 +130,7 @@ func oldVersionsHere() []string {
 func everything() *served {
 	kinds := map[string][]string{
 		"apps/v1": {"Deployment", "StatefulSet"}, "batch/v1": {"CronJob"},
-		"networking.k8s.io/v1": {"Ingress"}, "storage.k8s.io/v1": {"StorageClass"},
+		"networking.k8s.io/v1": {"Ingress"}, "storage.k8s.io/v1": {"StorageClass"}, "alibabacloud.com/v1": {"AlbConfig"},
 	}
 	for _, version := range oldVersionsHere() {
 		kinds[version] = []string{"Deployment", "StatefulSet", "CronJob", "Ingress", "StorageClass"}
@@ -244,9 +247,12 @@ func (g generator) volume() (volume, claim string) {
 		`flexVolume: {driver: alicloud/disk, fsType: ext4, options: {VolumeId: d-old}}`,
 		`flexVolume: {driver: alicloud/nas, options: {server: nas.example, path: /k8s, vers: "4.0"}}`,
 		`flexVolume: {driver: alicloud/oss, options: {bucket: docs, url: oss.example, akId: id, akSecret: secret}}`,
+		`flexVolume: {driver: alicloud/oss, secretRef: {namespace: shop, name: oss}, options: {bucket: docs, url: oss.example}}`,
+		`csi: {driver: ossplugin.csi.alibabacloud.com, volumeHandle: oss-1, nodePublishSecretRef: {namespace: shop, name: oss}, nodeStageSecretRef: {namespace: infra, name: oss}}`,
 		`csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: nas-1, volumeAttributes: {server: nas.example}}`,
 	)
 	annotation, class := g.classOf()
+	note := g.secretsNote()
 	modes, size := g.modes(), g.size()
 	shared := fmt.Sprintf("accessModes: [%s]\n  %s", modes, class)
 	volume = fmt.Sprintf(`
@@ -262,7 +268,7 @@ spec:
   capacity: {storage: %s}
   claimRef: {kind: PersistentVolumeClaim, namespace: shop, name: data}
   persistentVolumeReclaimPolicy: Delete
-`, flow("pv.kubernetes.io/provisioned-by: alicloud/disk", annotation), source, shared, size)
+`, flow(g.maybe(80, "pv.kubernetes.io/provisioned-by: alicloud/disk"), annotation, note), source, shared, size)
 	claim = fmt.Sprintf(`
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -272,8 +278,17 @@ spec:
   resources: {requests: {storage: %s}}
   volumeName: pv-data
 status: {phase: Bound, capacity: {storage: %s}}
-`, flow(`pv.kubernetes.io/bind-completed: "yes"`, annotation), shared, size, size)
+`, flow(`pv.kubernetes.io/bind-completed: "yes"`, annotation, note), shared, size, size)
 	return volume, claim
+}
+
+// secretsNote is what a backup writes into a PersistentVolume and its claim for their
+// Secrets, mostly.
+func (g generator) secretsNote() string {
+	return g.maybe(90, pick(g,
+		`alibabacloud.com/backed-up-with: secrets/shop/oss`,
+		`alibabacloud.com/backed-up-with: "secrets/infra/oss,secrets/shop/oss", backup.velero.io/must-include-additional-items: "true"`,
+	))
 }
 
 // claim is one whose volume is provisioned.
@@ -393,7 +408,7 @@ status: {loadBalancer: {ingress: [{ip: 47.1.2.3}]}}
 }
 
 func (g generator) ingress() string {
-	version := pick(g, "extensions/v1beta1", "networking.k8s.io/v1beta1", "networking.k8s.io/v1")
+	version := pick(g, "extensions/v1beta1", "extensions/v1beta1", "networking.k8s.io/v1beta1", "networking.k8s.io/v1beta1", "networking.k8s.io/v1")
 	backend := "{serviceName: web, servicePort: 80}"
 	if version == "networking.k8s.io/v1" {
 		backend = "{service: {name: web, port: {number: 80}}}"
@@ -405,7 +420,10 @@ metadata: {namespace: shop, name: web, annotations: %s}
 spec:
   %s
   rules: [{http: {paths: [{path: /, backend: %s}]}}]
-`, version, flow(g.maybe(60, "kubernetes.io/ingress.class: nginx"), "team: shop"), g.maybe(30, "ingressClassName: alb"), backend)
+`, version, flow(
+		g.maybe(60, "kubernetes.io/ingress.class: nginx"), g.maybe(80, "team: shop"),
+		g.maybe(80, `alibabacloud.com/backed-up-with: "ingressclasses.networking.k8s.io/alb,albconfigs.alibabacloud.com/alb"`),
+	), g.maybe(30, "ingressClassName: alb"), backend)
 }
 
 func (g generator) storageClass() string {

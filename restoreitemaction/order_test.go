@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	riav1 "github.com/vmware-tanzu/velero/pkg/plugin/velero/restoreitemaction/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -183,6 +184,8 @@ type result struct {
 	// Created is what the actions have created. Where an object was refused it is nil:
 	// an action that came first may have created what the object needs.
 	Created []client.ObjectList
+	// Additional is what Velero is told to restore with the objects, nil as Created is.
+	Additional map[velero.ResourceIdentifier]bool
 }
 
 // diff tells where other differs.
@@ -192,6 +195,7 @@ func (r result) diff(other result) string {
 		differences.WriteString(cmp.Diff(object, other.Objects[key]))
 	}
 	differences.WriteString(cmp.Diff(r.Created, other.Created))
+	differences.WriteString(cmp.Diff(r.Additional, other.Additional))
 	return differences.String()
 }
 
@@ -213,7 +217,7 @@ func (s *scenario) restored(t *testing.T, order []string) outcome {
 		o.fired = append(o.fired, fired)
 	}
 	if !refused {
-		o.Created = p.created(t)
+		o.Created, o.Additional = p.created(t), p.additional
 	}
 	return o
 }
@@ -231,6 +235,9 @@ func (p *process) restoreObject(t *testing.T, object scenarioObject, order []str
 		}
 		if !reflect.DeepEqual(before.Object, item.Object) {
 			t.Errorf("%s has changed its input (-before +after):\n%s", name, cmp.Diff(before.Object, item.Object))
+		}
+		for _, id := range output.AdditionalItems {
+			p.additional[id] = true
 		}
 		changed := asUnstructured(t, output.UpdatedItem)
 		if changed == item {

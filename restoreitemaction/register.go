@@ -53,11 +53,17 @@ func Constructors() map[string]Constructor {
 		ImageMappingName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
 			return NewImageMapping(log, with.Settings)
 		},
+		IngressClassName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
+			return NewIngressClass(log, with.Discovery)
+		},
 		LoadBalancerName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
 			return NewLoadBalancer(log, with.Settings, with.Clients)
 		},
 		StorageClassMappingName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
 			return NewStorageClassMapping(log, with.Planner)
+		},
+		VolumeSecretsName: func(log logrus.FieldLogger, _ Dependencies) riav1.RestoreItemAction {
+			return NewVolumeSecrets(log)
 		},
 	}
 }

@@ -136,7 +136,7 @@ func (o *storageObject) setClass(name string) (old string, changed bool) {
 	}
 	if isAnnotated {
 		old = annotated
-		unstructured.RemoveNestedField(o.content, "metadata", "annotations", corev1.BetaStorageClassAnnotation)
+		removeAnnotation(o.content, corev1.BetaStorageClassAnnotation)
 	}
 	o.set(name, "spec", "storageClassName")
 	return old, true

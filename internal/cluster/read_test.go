@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -299,6 +300,8 @@ func TestClientAsksForNothingButObjects(t *testing.T) {
 		"/apis/velero.io/v1/namespaces/backups/backups/b":                       &velerov1.Backup{ObjectMeta: inVelero("b")},
 		"/apis/velero.io/v1/namespaces/backups/restores/r":                      &velerov1.Restore{ObjectMeta: inVelero("r")},
 		"/apis/velero.io/v1/namespaces/backups/volumesnapshotlocations/v":       &velerov1.VolumeSnapshotLocation{ObjectMeta: inVelero("v")},
+		"/apis/networking.k8s.io/v1/ingressclasses/alb":                         &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "alb"}},
+		"/apis/networking.k8s.io/v1/namespaces/shop/ingresses/web":              &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}},
 		"/apis/storage.k8s.io/v1/namespaces/kube-system/csistoragecapacities/x": &storagev1.CSIStorageCapacity{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "x"}},
 	}
 	answers := map[string]answer{}
@@ -332,6 +335,42 @@ func TestClientAsksForNothingButObjects(t *testing.T) {
 		}
 		if err := api.Get(t.Context(), client.ObjectKeyFromObject(want), got); err != nil {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestClientReadsMetadata shows the same of objects of which the metadata alone is read.
+func TestClientReadsMetadata(t *testing.T) {
+	t.Parallel()
+	objects := map[string]*metav1.PartialObjectMetadata{
+		"/api/v1/namespaces/shop/secrets/oss": {
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "oss", Labels: map[string]string{"a": "b"}},
+		},
+		"/apis/alibabacloud.com/v1/albconfigs/default": {
+			TypeMeta:   metav1.TypeMeta{APIVersion: cluster.AlbConfig().GroupVersion().String(), Kind: cluster.AlbConfig().Kind},
+			ObjectMeta: metav1.ObjectMeta{Name: "default", Labels: map[string]string{"a": "b"}},
+		},
+	}
+	answers := map[string]answer{}
+	for path, object := range objects {
+		answers[path] = answer{code: 200, body: object}
+	}
+	here, err := cluster.Find(getenv(map[string]string{"KUBECONFIG": kubeconfig(t, serve(t, answers)), "VELERO_NAMESPACE": namespace}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := here.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range objects {
+		got := &metav1.PartialObjectMetadata{TypeMeta: want.TypeMeta}
+		if err := api.Get(t.Context(), client.ObjectKeyFromObject(want), got); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
 }

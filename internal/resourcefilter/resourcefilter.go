@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package resourcefilter tells whether the lists of resources in a Restore have a
-// resource.
+// Package resourcefilter tells whether the lists of resources and namespaces in a Backup
+// or a Restore have a resource.
 package resourcefilter
 
 import (
 	"slices"
 	"strings"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/util/boolptr"
 	"github.com/vmware-tanzu/velero/pkg/util/collections"
 )
 
-// Resource is what a Restore may call a resource. Velero resolves names as kubectl
-// does.
+// Resource is what a Backup or a Restore may call a resource. Velero resolves names as
+// kubectl does.
 type Resource struct {
 	// Name is the plural, with the group where it has one.
 	Name string
@@ -38,4 +40,69 @@ func (r Resource) named(resources []string) []string {
 		}
 	}
 	return names
+}
+
+// Verdict is what Velero makes of an object that an action returns as an additional item.
+type Verdict int
+
+const (
+	// Taken is an object that Velero takes.
+	Taken Verdict = iota
+	// LeftOut is one of a resource or a namespace that the lists leave out without saying no
+	// to the resource. Velero takes it if the action says that it must.
+	LeftOut
+	// Excluded is one of a resource that the user has said no to.
+	Excluded
+)
+
+// InBackup tells what a Backup makes of an object of the resource in a namespace, which is
+// empty for an object in none. It follows itemInclusionChecks in pkg/backup/item_backupper.go
+// of Velero. What volume policies say of resources it does not know.
+func (r Resource) InBackup(spec *velerov1.BackupSpec, namespace string) Verdict {
+	var included, excluded []string
+	switch {
+	case collections.UseOldResourceFilters(*spec):
+		included, excluded = spec.IncludedResources, spec.ExcludedResources
+	case namespace != "":
+		included, excluded = spec.IncludedNamespaceScopedResources, spec.ExcludedNamespaceScopedResources
+	default:
+		// The list of cluster-scoped resources is of those that are taken by themselves.
+		excluded = spec.ExcludedClusterScopedResources
+	}
+	return r.verdict(lists{
+		included: included, excluded: excluded, noClusterResources: boolptr.IsSetToFalse(spec.IncludeClusterResources),
+		namespaces: spec.IncludedNamespaces, excludedNamespaces: spec.ExcludedNamespaces,
+	}, namespace)
+}
+
+// InRestore tells what a Restore makes of an object of the resource that was backed up in
+// a namespace, which is empty for an object in none. It follows restoreItem in
+// pkg/restore/restore.go of Velero.
+func (r Resource) InRestore(spec *velerov1.RestoreSpec, namespace string) Verdict {
+	return r.verdict(lists{
+		included: spec.IncludedResources, excluded: spec.ExcludedResources, noClusterResources: boolptr.IsSetToFalse(spec.IncludeClusterResources),
+		namespaces: spec.IncludedNamespaces, excludedNamespaces: spec.ExcludedNamespaces,
+	}, namespace)
+}
+
+// lists are those of a Backup or a Restore.
+type lists struct {
+	included, excluded             []string
+	noClusterResources             bool
+	namespaces, excludedNamespaces []string
+}
+
+func (r Resource) verdict(l lists, namespace string) Verdict {
+	switch {
+	case !r.In(nil, l.excluded), namespace == "" && l.noClusterResources:
+		return Excluded
+	case !r.In(l.included, nil), namespace != "" && !hasNamespace(l, namespace):
+		return LeftOut
+	default:
+		return Taken
+	}
+}
+
+func hasNamespace(l lists, namespace string) bool {
+	return collections.NewIncludesExcludes().Includes(l.namespaces...).Excludes(l.excludedNamespaces...).ShouldInclude(namespace)
 }

@@ -25,6 +25,8 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 	}
 	// Velero lists actions of version 1 twice: it offers each under both versions.
 	wantEqual(t, "our plugins in the output of velero plugin get", slices.Compact(listed), []string{
+		"alibabacloud.com/ingress-class BackupItemAction",
+		"alibabacloud.com/volume-secrets BackupItemAction",
 		"alibabacloud.com/snapshot-progress BackupItemActionV2",
 		"velero.io/alibabacloud ObjectStore",
 		"alibabacloud.com/access-modes RestoreItemAction",
@@ -33,8 +35,10 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 		"alibabacloud.com/disk-size RestoreItemAction",
 		"alibabacloud.com/flexvolume-to-csi RestoreItemAction",
 		"alibabacloud.com/image-mapping RestoreItemAction",
+		"alibabacloud.com/ingress-class RestoreItemAction",
 		"alibabacloud.com/load-balancer RestoreItemAction",
 		"alibabacloud.com/storage-class-mapping RestoreItemAction",
+		"alibabacloud.com/volume-secrets RestoreItemAction",
 		"alibabacloud.com/volume-ready RestoreItemActionV2",
 		"alibabacloud.com/hbr VolumeSnapshotter",
 		"velero.io/alibabacloud VolumeSnapshotter",

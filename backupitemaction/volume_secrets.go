@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backupitemaction
+
+import (
+	"context"
+
+	"github.com/sirupsen/logrus"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/kuberesource"
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// VolumeSecretsName is the name that NewVolumeSecrets' action is registered by.
+const VolumeSecretsName = "alibabacloud.com/volume-secrets"
+
+// VolumeSecrets is the BackupItemAction on PersistentVolumes and claims that has the
+// Secrets backed up without which a volume of Alibaba Cloud's drivers cannot be mounted,
+// resized or deleted, wherever they are. Volumes of other vendors are left alone.
+//
+// They come with the PersistentVolume, and with its claim, for a backup may have the claim
+// alone.
+type VolumeSecrets struct {
+	log        logrus.FieldLogger
+	references *SecretReferences
+	secrets    companionReader
+	warned     once.Seen
+}
+
+// NewVolumeSecrets returns the action. It contacts nothing.
+func NewVolumeSecrets(log logrus.FieldLogger, clients Clients, references *SecretReferences) *VolumeSecrets {
+	return &VolumeSecrets{log: log, references: references, secrets: companionReader{clients: clients}}
+}
+
+// AppliesTo returns PersistentVolumes and claims.
+func (a *VolumeSecrets) AppliesTo() (velero.ResourceSelector, error) {
+	return velero.ResourceSelector{IncludedResources: []string{
+		kuberesource.PersistentVolumes.Resource, kuberesource.PersistentVolumeClaims.Resource,
+	}}, nil
+}
+
+// Execute returns the Secrets of the item, and the item with a note of them. A Secret that
+// is not there, cannot be read or is kept out of backups is not among them. It returns no
+// error.
+func (a *VolumeSecrets) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, error) {
+	return execute(item, backup, a.take)
+}
+
+func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
+	log := a.log.WithFields(logrus.Fields{"namespace": o.item.GetNamespace(), "name": o.item.GetName()})
+	var taken []companion.Companion
+	for _, secret := range companion.OfBackup(&o.backup.Spec).Allowed(a.namedBy(ctx, log, o)) {
+		if a.secrets.canTake(ctx, log, o.backup, secret) {
+			taken = append(taken, secret)
+		}
+	}
+	if len(taken) > 0 {
+		log.WithField("companions", companion.Note(taken)).Info("The Secrets of the volume are backed up with it")
+	}
+	return withCompanions(o, taken)
+}
+
+// namedBy returns the Secrets that a PersistentVolume, or that of a claim, names.
+func (a *VolumeSecrets) namedBy(ctx context.Context, log logrus.FieldLogger, o object) []companion.Companion {
+	if o.item.GetNamespace() == "" {
+		return secrets(volume.Secrets(o.item))
+	}
+	name, _, _ := unstructured.NestedString(o.item.Object, "spec", "volumeName")
+	if name == "" {
+		return nil
+	}
+	claim := types.NamespacedName{Namespace: o.item.GetNamespace(), Name: o.item.GetName()}
+	named, err := a.references.ofClaim(ctx, o.backup, claim, name)
+	const unknown = "Cannot find out which Secrets the volumes of claims need: they are in the backup only where it has the PersistentVolumes"
+	if err != nil && a.warned.First(o.backup.UID, unknown) {
+		log.WithError(err).Warn(unknown)
+	}
+	return secrets(named)
+}
+
+func secrets(names []types.NamespacedName) []companion.Companion {
+	companions := make([]companion.Companion, 0, len(names))
+	for _, name := range names {
+		companions = append(companions, companion.Companion{Kind: companion.Secret, Namespace: name.Namespace, Name: name.Name})
+	}
+	return companions
+}

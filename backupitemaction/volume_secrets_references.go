@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backupitemaction
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
+)
+
+// SecretReferences tells which Secrets the PersistentVolumes of the cluster name, and lists
+// the PersistentVolumes once in a backup for that. It is for use in several goroutines.
+type SecretReferences struct {
+	clients Clients
+	listed  once.Values[types.UID, map[string]volumeSecrets]
+}
+
+// volumeSecrets are what one PersistentVolume names.
+type volumeSecrets struct {
+	// claim is empty for a PersistentVolume that no claim is bound to.
+	claim   types.NamespacedName
+	secrets []types.NamespacedName
+}
+
+// NewSecretReferences returns those of the PersistentVolumes in the cluster. It contacts
+// nothing.
+func NewSecretReferences(clients Clients) *SecretReferences {
+	return &SecretReferences{clients: clients}
+}
+
+// Wants tells whether a PersistentVolume names the Secret whose claim is in none of the
+// namespaces for which isSystem holds: whether it is the Secret of an application, wherever
+// it is.
+func (r *SecretReferences) Wants(
+	ctx context.Context, backup *velerov1.Backup, secret types.NamespacedName, isSystem func(namespace string) bool,
+) (bool, error) {
+	volumes, err := r.of(ctx, backup)
+	if err != nil {
+		return false, err
+	}
+	for _, pv := range volumes {
+		if slices.Contains(pv.secrets, secret) && !isSystem(pv.claim.Namespace) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// ofClaim returns the Secrets that the PersistentVolume of that name has, if it is bound to
+// the claim. A claim that only names it has no right to them.
+func (r *SecretReferences) ofClaim(ctx context.Context, backup *velerov1.Backup, claim types.NamespacedName, name string) ([]types.NamespacedName, error) {
+	volumes, err := r.of(ctx, backup)
+	if pv := volumes[name]; pv.claim == claim {
+		return pv.secrets, nil
+	}
+	return nil, err
+}
+
+// of returns what the PersistentVolumes name that name a Secret, by their names.
+func (r *SecretReferences) of(ctx context.Context, backup *velerov1.Backup) (map[string]volumeSecrets, error) {
+	return r.listed.Get(backup.UID, func() (map[string]volumeSecrets, error) {
+		api, err := r.clients.Client()
+		if err != nil {
+			return nil, err
+		}
+		list := &corev1.PersistentVolumeList{}
+		if err := api.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("listing the PersistentVolumes: %w", err)
+		}
+		return secretsOf(list.Items)
+	})
+}
+
+func secretsOf(pvs []corev1.PersistentVolume) (map[string]volumeSecrets, error) {
+	found := make(map[string]volumeSecrets)
+	for i := range pvs {
+		item, err := volume.ToItem(&pvs[i])
+		if err != nil {
+			return nil, err
+		}
+		secrets := volume.Secrets(item)
+		if len(secrets) == 0 {
+			continue
+		}
+		named := volumeSecrets{secrets: secrets}
+		if claim := pvs[i].Spec.ClaimRef; claim != nil {
+			named.claim = types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}
+		}
+		found[pvs[i].Name] = named
+	}
+	return found, nil
+}
