@@ -30,5 +30,19 @@ type Constructor func(log logrus.FieldLogger, with Dependencies) biav1.BackupIte
 // Constructors returns those of all actions of version 1, by the names that they are
 // registered by. NewSnapshotProgress's action, of version 2, is not among them.
 func Constructors() map[string]Constructor {
-	return map[string]Constructor{}
+	decided := &SystemDecisions{}
+	return map[string]Constructor{
+		SystemNamespacesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewSystemNamespaces(log, with.Settings, with.Clients, decided, noSecret)
+		},
+		SystemNamespacesClusterScopedName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewSystemNamespacesClusterScoped(log, with.Settings, with.Clients, decided)
+		},
+		UnmountedVolumesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewUnmountedVolumes(log, with.Settings, with.Clients)
+		},
+		VolumeTopologyName: func(log logrus.FieldLogger, _ Dependencies) biav1.BackupItemAction {
+			return NewVolumeTopology(log)
+		},
+	}
 }
