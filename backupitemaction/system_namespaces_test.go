@@ -46,6 +46,12 @@ func volumeOfClaim(t *testing.T, namespace string) *unstructured.Unstructured {
 	return fromYAML(t, "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv-1}, spec: {claimRef: {namespace: "+namespace+", name: data}}}")
 }
 
+// held is volumeOfClaim while volume-ready holds it back.
+func held(t *testing.T, namespace string) *unstructured.Unstructured {
+	t.Helper()
+	return withAnnotation(volumeOfClaim(t, veleroNamespace), "alibabacloud.com/volume-ready", `{"volume":"d-1","claim":{"namespace":"`+namespace+`","name":"data"}}`)
+}
+
 // wantLeftOut checks whether an action leaves an item out, and else does nothing with it.
 func wantLeftOut(t *testing.T, action biav1.BackupItemAction, item *unstructured.Unstructured, backup *velerov1.Backup, isLeftOut bool) {
 	t.Helper()
@@ -127,6 +133,8 @@ func TestWhatOfASystemNamespaceIsKept(t *testing.T) {
 			"another kind of Secret", namespaced,
 			fromYAML(t, "{apiVersion: bank.example/v1, kind: Secret, metadata: {namespace: kube-system, name: application}}"), true,
 		},
+		{"a PersistentVolume that a restore holds back from its claim in Velero's namespace", clusterScoped, held(t, "shop"), false},
+		{"such a one of a claim in a system namespace", clusterScoped, held(t, "kube-system"), true},
 		{"a PersistentVolume of no claim", clusterScoped, fromYAML(t, "{apiVersion: v1, kind: PersistentVolume, metadata: {name: kube-system}}"), false},
 		{"a PersistentVolume of an unreadable claim", clusterScoped, fromYAML(t, "{apiVersion: v1, kind: PersistentVolume, spec: {claimRef: kube-system}}"), false},
 	} {

@@ -188,6 +188,17 @@ func TestThatOfAnEphemeralVolumeIsBackedUpWithItsPod(t *testing.T) {
 	}
 }
 
+func TestAVolumeThatARestoreHoldsIsThatOfItsClaim(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, skipping("skipUnmounted", "true"), runningPod(asItIs))
+	action := w.unmountedVolumes()
+	for namespace, isLeftOut := range map[string]bool{"shop": false, "bank": true} {
+		if got := changedBy(t, action, held(t, namespace), newBackup()); (got != nil) != isLeftOut {
+			t.Errorf("the volume of the claim %s/data became %v", namespace, got)
+		}
+	}
+}
+
 func TestTheVolumeOfNoClaimIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, skipping("skipUnmounted", "true", "dropObjects", "true"))
