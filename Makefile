@@ -92,8 +92,8 @@ format: ## Format the code
 	$(GOLANGCI_LINT) fmt ./...
 
 .PHONY: schemas
-schemas: ## The JSON Schemas of the settings of a restore, in deploy/settings/schema
-	go run ./tests/tools/cmd/schemas docs/restore-settings.md deploy/settings/schema
+schemas: ## The JSON Schemas of the settings of restores and backups, in deploy/settings/schema
+	go run ./tests/tools/cmd/schemas docs/restore-settings.md docs/backup-actions.md deploy/settings/schema
 
 .PHONY: conformance
 conformance: ## The simulated cloud against independent clients (needs Node.js 20 and npm)

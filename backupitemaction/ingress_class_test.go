@@ -164,13 +164,13 @@ func TestClassOfAnIngress(t *testing.T) {
 			)
 			backup := backupWith(func(backup *velerov1.Backup) { backup.Spec = tt.spec })
 			wantBackedUpWith(t, tt.want, backUp(t, w.ingressClass(), tt.ingress, backup))
-			w.wantLines(t, logrus.WarnLevel)
-			w.wantLines(t, logrus.ErrorLevel)
+			w.wantLevel(t, logrus.WarnLevel)
+			w.wantLevel(t, logrus.ErrorLevel)
 			if len(tt.want.With) > 0 {
 				const taken = "The class of the Ingress is backed up with it"
 				tt.wantInfo = append(tt.wantInfo, taken, taken)
 			}
-			w.wantLines(t, logrus.InfoLevel, tt.wantInfo...)
+			w.wantLevel(t, logrus.InfoLevel, tt.wantInfo...)
 			if diff := cmp.Diff(tt.wantCalls, w.calls, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("the calls to the API server (-want +got):\n%s", diff)
 			}
@@ -190,7 +190,7 @@ func TestClassesAreReadOnceInABackup(t *testing.T) {
 		}
 	}
 	w.wantCalls(t, map[string]int{"get IngressClass": 2, "get metadata of AlbConfig": 1})
-	w.wantLines(t, logrus.WarnLevel)
+	w.wantLevel(t, logrus.WarnLevel)
 }
 
 // TestClassesThatCannotBeRead holds that an Ingress is worth more than its class: no error
@@ -223,7 +223,7 @@ func TestClassesThatCannotBeRead(t *testing.T) {
 					t.Errorf("additional items (-want +got):\n%s", diff)
 				}
 			}
-			w.wantLines(t, logrus.WarnLevel, tt.wantWarn)
+			w.wantLevel(t, logrus.WarnLevel, tt.wantWarn)
 		})
 	}
 }

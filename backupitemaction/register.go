@@ -32,12 +32,25 @@ type Constructor func(log logrus.FieldLogger, with Dependencies) biav1.BackupIte
 // Constructors returns those of all actions of version 1, by the names that they are
 // registered by. NewSnapshotProgress's action, of version 2, is not among them.
 func Constructors() map[string]Constructor {
+	decided := &SystemDecisions{}
 	return map[string]Constructor{
 		IngressClassName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
 			return NewIngressClass(log, with.Clients)
 		},
+		SystemNamespacesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewSystemNamespaces(log, with.Settings, with.Clients, decided, with.Secrets)
+		},
+		SystemNamespacesClusterScopedName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewSystemNamespacesClusterScoped(log, with.Settings, with.Clients, decided, with.Secrets)
+		},
+		UnmountedVolumesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
+			return NewUnmountedVolumes(log, with.Settings, with.Clients)
+		},
 		VolumeSecretsName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
 			return NewVolumeSecrets(log, with.Clients, with.Secrets)
+		},
+		VolumeTopologyName: func(log logrus.FieldLogger, _ Dependencies) biav1.BackupItemAction {
+			return NewVolumeTopology(log)
 		},
 	}
 }

@@ -30,8 +30,12 @@ func TestActionsOfVersion1(t *testing.T) {
 		got[name] = selector.IncludedResources
 	}
 	want := map[string][]string{
-		"alibabacloud.com/ingress-class":  {"ingresses.networking.k8s.io", "ingresses.extensions"},
-		"alibabacloud.com/volume-secrets": {"persistentvolumes", "persistentvolumeclaims"},
+		"alibabacloud.com/ingress-class":                    {"ingresses.networking.k8s.io", "ingresses.extensions"},
+		"alibabacloud.com/system-namespaces":                nil,
+		"alibabacloud.com/system-namespaces-cluster-scoped": {"namespaces", "persistentvolumes"},
+		"alibabacloud.com/unmounted-volumes":                {"persistentvolumes", "persistentvolumeclaims"},
+		"alibabacloud.com/volume-secrets":                   {"persistentvolumes", "persistentvolumeclaims"},
+		"alibabacloud.com/volume-topology":                  {"persistentvolumes"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("actions and what they are for (-want +got):\n%s", diff)

@@ -89,11 +89,7 @@ func secretsOf(pvs []corev1.PersistentVolume) (map[string]volumeSecrets, error) 
 		if len(secrets) == 0 {
 			continue
 		}
-		named := volumeSecrets{secrets: secrets}
-		if claim := pvs[i].Spec.ClaimRef; claim != nil {
-			named.claim = types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}
-		}
-		found[pvs[i].Name] = named
+		found[pvs[i].Name] = volumeSecrets{claim: volume.ClaimOf(&pvs[i]), secrets: secrets}
 	}
 	return found, nil
 }

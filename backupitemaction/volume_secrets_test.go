@@ -139,7 +139,7 @@ func wantBackedUpWith(t *testing.T, want, got backedUpWith) {
 	}
 }
 
-func (w *world) wantLines(t *testing.T, level logrus.Level, want ...string) {
+func (w *world) wantLevel(t *testing.T, level logrus.Level, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, w.lines(level), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("logged at the level %s (-want +got):\n%s", level, diff)
@@ -262,8 +262,8 @@ func TestSecretsOfAVolume(t *testing.T) {
 			)
 			backup := backupWith(func(backup *velerov1.Backup) { backup.Spec = tt.spec })
 			wantBackedUpWith(t, tt.want, backUp(t, w.volumeSecrets(), asItem(t, tt.pv), backup))
-			w.wantLines(t, logrus.WarnLevel, tt.wantWarn...)
-			w.wantLines(t, logrus.ErrorLevel)
+			w.wantLevel(t, logrus.WarnLevel, tt.wantWarn...)
+			w.wantLevel(t, logrus.ErrorLevel)
 			info := w.lines(logrus.InfoLevel)
 			if len(tt.want.With) > 0 {
 				tt.wantInfo = append(tt.wantInfo, "The Secrets of the volume are backed up with it", "The Secrets of the volume are backed up with it")
@@ -338,7 +338,7 @@ func TestSecretsOfAClaim(t *testing.T) {
 			w := newWorld(t, tt.pv, newSecret("infra/oss"))
 			backup := backupWith(func(backup *velerov1.Backup) { backup.Spec.IncludedNamespaces = []string{"shop"} })
 			wantBackedUpWith(t, tt.want, backUp(t, w.volumeSecrets(), itemOf(t, tt.claim), backup))
-			w.wantLines(t, logrus.WarnLevel)
+			w.wantLevel(t, logrus.WarnLevel)
 			w.wantCalls(t, tt.calls)
 		})
 	}
@@ -387,12 +387,12 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 		wantBackedUpWith(t, backedUpWith{}, backUp(t, action, asItem(t, bucket("infra/oss", "")), newBackup()))
 		wantBackedUpWith(t, backedUpWith{}, backUp(t, action, itemOf(t, newClaim(nil)), newBackup()))
 	}
-	w.wantLines(
+	w.wantLevel(
 		t, logrus.WarnLevel,
 		"Cannot read secrets/infra/oss, so it may be missing from the backup: what needs it may not work where it is restored: no role",
 		"Cannot find out which Secrets the volumes of claims need: they are in the backup only where it has the PersistentVolumes: listing the PersistentVolumes: no role",
 	)
-	w.wantLines(t, logrus.ErrorLevel)
+	w.wantLevel(t, logrus.ErrorLevel)
 }
 
 func TestVolumesOutsideOfAClusterAreBackedUp(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/operationid"
@@ -20,9 +19,9 @@ import (
 )
 
 const (
-	// holdKey is the annotation of a held PersistentVolume that has its hold as
-	// JSON, and the label that tells what an object is to this action.
-	holdKey = VolumeReadyName
+	// holdKey is the annotation of a held PersistentVolume, and the label that tells what
+	// an object is to this action.
+	holdKey = volume.AnnotationHold
 	// labelHeld is the label's value on a held PersistentVolume.
 	labelHeld = "held"
 	// labelStash is the label's value on the ConfigMap of a stash.
@@ -51,29 +50,17 @@ func parseOperation(id string) (operation, error) {
 	return op, nil
 }
 
-// hold is what a held PersistentVolume notes: who holds it, until which volume is
-// whole, and the claim that is its own, if any.
-type hold struct {
-	Restore    string                  `json:"restore"`
-	RestoreUID types.UID               `json:"restoreUID"`
-	Volume     string                  `json:"volume"`
-	Claim      *corev1.ObjectReference `json:"claim,omitempty"`
-}
+// hold is what a held PersistentVolume notes.
+type hold struct{ volume.Hold }
 
 func newHold(op operation, restore *velerov1.Restore, claim *corev1.ObjectReference) hold {
-	return hold{Restore: restore.Name, RestoreUID: restore.UID, Volume: op.Volume, Claim: claim}
+	return hold{volume.Hold{Restore: restore.Name, RestoreUID: restore.UID, Volume: op.Volume, Claim: claim}}
 }
 
 // holdOf returns the hold on pv; held is false where there is none.
 func holdOf(pv *corev1.PersistentVolume) (h hold, held bool, err error) {
-	text, held := pv.Annotations[holdKey]
-	if !held {
-		return hold{}, false, nil
-	}
-	if err := json.Unmarshal([]byte(text), &h); err != nil {
-		return hold{}, true, fmt.Errorf("reading the annotation %s of the PersistentVolume %s: %w", holdKey, pv.Name, err)
-	}
-	return h, true, nil
+	h.Hold, held, err = volume.HoldOf(pv)
+	return h, held, err
 }
 
 // isOf tells whether it is the operation of the restore that holds.

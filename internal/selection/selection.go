@@ -60,12 +60,19 @@ func validateEach(list []string, what string, complaints func(string) []string) 
 
 // Matches reports whether an object with these labels is meant.
 func (s *Selector) Matches(objectLabels map[string]string) bool {
+	return s.Labels().Matches(labels.Set(objectLabels))
+}
+
+// Labels returns the selector as the API server takes it.
+func (s *Selector) Labels() labels.Selector {
 	if s == nil {
-		return true
+		return labels.Everything()
 	}
 	selector, err := metav1.LabelSelectorAsSelector((*metav1.LabelSelector)(s))
-	// Validate has refused what is no selector.
-	return err == nil && selector.Matches(labels.Set(objectLabels))
+	if err != nil {
+		return labels.Nothing() // Validate has refused what is no selector.
+	}
+	return selector
 }
 
 // Validate refuses what is no selector, and one that selects everything.

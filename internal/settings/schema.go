@@ -33,7 +33,7 @@ func (s Schema) add(more Schema) {
 type Forms map[reflect.Type]Schema
 
 // SchemaOf returns the schema of the ConfigMaps that Decode reads into a T, for the
-// restore item action of that name. It follows the same fields as Decode.
+// action of that kind and name. It follows the same fields as Decode.
 //
 // Values that are YAML documents are strings with a contentSchema, and each of those
 // is one of the schema's $defs, by its key. Where Decode takes the text of a value,
@@ -42,7 +42,7 @@ type Forms map[reflect.Type]Schema
 //
 // Its error names a type that is a Validator or an encoding.TextUnmarshaler and has
 // no form.
-func SchemaOf[T any](action string, forms Forms) (Schema, error) {
+func SchemaOf[T any](kind Kind, action string, forms Forms) (Schema, error) {
 	w := &schemaWriter{forms: forms, documents: Schema{}}
 	data := w.data(reflect.TypeFor[T]())
 	if w.err != nil {
@@ -60,7 +60,7 @@ func SchemaOf[T any](action string, forms Forms) (Schema, error) {
 		"properties": Schema{
 			"apiVersion": Schema{"const": "v1"},
 			"kind":       Schema{"const": "ConfigMap"},
-			"metadata":   metadataSchema(action),
+			"metadata":   metadataSchema(kind, action),
 			"data":       data,
 			"binaryData": Schema{"maxProperties": 0},
 		},
@@ -69,7 +69,7 @@ func SchemaOf[T any](action string, forms Forms) (Schema, error) {
 }
 
 // metadataSchema is that of the labels and annotations by which a ConfigMap is chosen.
-func metadataSchema(action string) Schema {
+func metadataSchema(kind Kind, action string) Schema {
 	return Schema{
 		"type":     "object",
 		"required": []string{"labels"},
@@ -79,12 +79,12 @@ func metadataSchema(action string) Schema {
 				"required": []string{LabelPluginConfig, action},
 				"properties": Schema{
 					LabelPluginConfig: Schema{"type": "string"},
-					action:            Schema{"const": kindRestore},
+					action:            Schema{"const": string(kind)},
 				},
 			},
 			"annotations": Schema{
 				"type":       "object",
-				"properties": Schema{AnnotationRestore: Schema{"type": "string"}},
+				"properties": Schema{kind.annotation(): Schema{"type": "string"}},
 			},
 		},
 	}

@@ -90,7 +90,7 @@ const menuSchema = `{
 
 func TestSchemaOfHasEveryFieldAndForm(t *testing.T) {
 	t.Parallel()
-	schema, err := settings.SchemaOf[menu]("alibabacloud.com/menu", menuForms())
+	schema, err := settings.SchemaOf[menu](settings.RestoreItemAction, "alibabacloud.com/menu", menuForms())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ type table struct {
 
 func TestSchemaOfDataThatHasARequiredKey(t *testing.T) {
 	t.Parallel()
-	schema, err := settings.SchemaOf[table]("alibabacloud.com/table", settings.Forms{
+	schema, err := settings.SchemaOf[table](settings.RestoreItemAction, "alibabacloud.com/table", settings.Forms{
 		reflect.TypeFor[code]():  {"pattern": "^[A-Z]$"},
 		reflect.TypeFor[price](): {"type": "string"},
 	})
@@ -176,7 +176,7 @@ func TestSchemaOfATypeThatRefusesValuesNeedsItsForm(t *testing.T) {
 			t.Parallel()
 			forms := menuForms()
 			delete(forms, test.without)
-			_, err := settings.SchemaOf[menu]("alibabacloud.com/menu", forms)
+			_, err := settings.SchemaOf[menu](settings.RestoreItemAction, "alibabacloud.com/menu", forms)
 			want := "the schema of alibabacloud.com/menu: the type " + test.want + " refuses values, and has no form"
 			if diff := cmp.Diff(want, text(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)

@@ -7,8 +7,8 @@
 // The ConfigMap of an action has the action's name as a label with the kind of
 // the action as its value, such as
 // alibabacloud.com/storage-class-mapping: RestoreItemAction. With the annotation
-// alibabacloud.com/restore it holds for the restore of that name alone, and there in
-// place of the general one.
+// alibabacloud.com/restore, or alibabacloud.com/backup, it holds for the restore or backup
+// of that name alone, and there in place of the general one.
 //
 // What a ConfigMap may say is a Go type, and nothing else is accepted: see Of.
 package settings
@@ -35,11 +35,22 @@ const (
 	AnnotationBackup  = "alibabacloud.com/backup"
 )
 
-// The kinds of actions, which are the values of the labels that name an action.
+// Kind is a kind of actions, which is the value of the labels that name an action.
+type Kind string
+
+// The kinds of actions.
 const (
-	kindRestore = "RestoreItemAction"
-	kindBackup  = "BackupItemAction"
+	RestoreItemAction Kind = "RestoreItemAction"
+	BackupItemAction  Kind = "BackupItemAction"
 )
+
+// annotation is that of a ConfigMap for one run of the actions of a kind.
+func (k Kind) annotation() string {
+	if k == BackupItemAction {
+		return AnnotationBackup
+	}
+	return AnnotationRestore
+}
 
 // ConfigMaps lists the ConfigMaps in Velero's namespace.
 type ConfigMaps interface {
@@ -49,22 +60,19 @@ type ConfigMaps interface {
 
 // Run is the restore or the backup for which settings are read.
 type Run struct {
-	// kind is the value of the label that names an action.
-	kind string
-	// annotation is that of a ConfigMap for one run.
-	annotation string
-	name       string
-	uid        types.UID
+	kind Kind
+	name string
+	uid  types.UID
 }
 
 // ForRestore is the run of a restore, whose actions are RestoreItemActions.
 func ForRestore(restore *velerov1.Restore) Run {
-	return Run{kind: kindRestore, annotation: AnnotationRestore, name: restore.Name, uid: restore.UID}
+	return Run{kind: RestoreItemAction, name: restore.Name, uid: restore.UID}
 }
 
 // ForBackup is the run of a backup, whose actions are BackupItemActions.
 func ForBackup(backup *velerov1.Backup) Run {
-	return Run{kind: kindBackup, annotation: AnnotationBackup, name: backup.Name, uid: backup.UID}
+	return Run{kind: BackupItemAction, name: backup.Name, uid: backup.UID}
 }
 
 // Reader reads the ConfigMaps of all actions, once for each run. Velero starts a
@@ -170,10 +178,10 @@ func (s *Settings[T]) choose(list []corev1.ConfigMap, run Run) (*corev1.ConfigMa
 	var general, own []*corev1.ConfigMap
 	for i := range list {
 		configMap := &list[i]
-		if configMap.Labels[s.label] != run.kind {
+		if configMap.Labels[s.label] != string(run.kind) {
 			continue
 		}
-		name, annotated := configMap.Annotations[run.annotation]
+		name, annotated := configMap.Annotations[run.kind.annotation()]
 		switch {
 		case !annotated || !s.perRun:
 			general = append(general, configMap)
@@ -201,7 +209,7 @@ func (s *Settings[T]) ambiguous(configMaps []*corev1.ConfigMap, run Run) error {
 	slices.Sort(names)
 	remedy := "keep one of them"
 	if s.perRun {
-		remedy += ", or let the annotation " + run.annotation + " tell them apart"
+		remedy += ", or let the annotation " + run.kind.annotation() + " tell them apart"
 	}
 	return fmt.Errorf("the ConfigMaps %s have the label %s and hold equally: %s",
 		strings.Join(names, " and "), s.label, remedy)

@@ -54,6 +54,6 @@ func isOfStorageLabel(key string) bool {
 // isOfStorageAnnotation tells the annotations by which a provisioner knows its storage.
 func isOfStorageAnnotation(key string) bool {
 	const beta = "volume.beta.kubernetes.io/" // The class, and the mount options of old.
-	return key == AnnotationProvisionedBy || key == annotationVolumeNode || strings.HasPrefix(key, beta) ||
+	return key == AnnotationProvisionedBy || key == annotationVolumeNode || key == AnnotationZone || strings.HasPrefix(key, beta) ||
 		strings.HasPrefix(key, "volume.kubernetes.io/provisioner-deletion-secret-")
 }

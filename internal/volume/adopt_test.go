@@ -65,6 +65,7 @@ func TestAdopt(t *testing.T) {
 	nas.Name, nas.Spec.CSI.VolumeHandle = "pvc-3", "pvc-3"
 	delete(nasAgain.Annotations, "volume.beta.kubernetes.io/storage-class")
 	nas.Annotations = map[string]string{"pv.kubernetes.io/provisioned-by": DriverNAS}
+	diskOfNAS.Annotations[AnnotationZone] = "cn-hangzhou-h"
 	if diff := cmp.Diff(nasAgain, Adopt(diskOfNAS, nas)); diff != "" {
 		t.Errorf("the disk that becomes a volume of NAS (-want +got):\n%s", diff)
 	}

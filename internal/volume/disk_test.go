@@ -113,6 +113,62 @@ spec:
 `,
 		},
 		{
+			name: "a zone that was added for the backup is that of no other disk, and the others follow",
+			pv: `
+metadata:
+  name: data
+  labels: {topology.kubernetes.io/zone: cn-hangzhou-h, failure-domain.beta.kubernetes.io/zone: cn-hangzhou-h}
+  annotations: {alibabacloud.com/zone-of-backup: cn-hangzhou-h, note: x}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+			disk: Disk{Location: Location{Region: "cn-hangzhou", Zone: "cn-hangzhou-k"}},
+			want: `
+metadata:
+  name: data
+  labels: {failure-domain.beta.kubernetes.io/zone: cn-hangzhou-k}
+  annotations: {note: x}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-k]}
+`,
+		},
+		{
+			name: "a zone that was added for the backup is removed where that of the disk is not known",
+			pv: `
+metadata: {name: data, labels: {app: db, topology.kubernetes.io/zone: cn-hangzhou-h}, annotations: {alibabacloud.com/zone-of-backup: cn-hangzhou-h}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+`,
+			want: `
+metadata: {name: data, labels: {app: db}, annotations: {}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+`,
+		},
+		{
+			name: "a zone that somebody has corrected since a backup added it is the volume's own",
+			pv: `
+metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-i}, annotations: {alibabacloud.com/zone-of-backup: cn-hangzhou-h}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+`,
+			want: `
+metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-i}, annotations: {}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+`,
+		},
+		{
 			name: "a block volume whose place is not known keeps the one it names",
 			pv: `
 metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-h}}
@@ -352,7 +408,9 @@ func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, to Disk) {
 	if named := DiskTypeOf(got).Category; to.Type.Category != "" && named != "" && named != to.Type.Category {
 		tb.Errorf("the disk is %s and the volume still names %s", to.Type, named)
 	}
-	checkPlace(tb, Zones(pv), Zones(got), to.Zone)
+	own := pv.DeepCopy()
+	dropAddedZone(own)
+	checkPlace(tb, Zones(own), Zones(got), to.Zone)
 	checkPlace(tb, Regions(pv), Regions(got), to.Region)
 }
 
@@ -421,6 +479,7 @@ func FuzzSetDisk(f *testing.F) {
 		f.Add(encode(f, parse(f, tt.pv)), "d-new", "cloud_essd.PL1", "cn-beijing", "cn-beijing-k")
 	}
 	f.Add(`{"spec":{"csi":{"driver":"diskplugin.csi.alibabacloud.com"},"flexVolume":{"driver":"alicloud/disk"}}}`, "d-new", "", "", "")
+	f.Add(`{"metadata":{"labels":{"topology.kubernetes.io/zone":"a"},"annotations":{"alibabacloud.com/zone-of-backup":"a"}},"spec":{"csi":{"driver":"diskplugin.csi.alibabacloud.com"}}}`, "d-new", "", "", "")
 	f.Add(`{"spec":{"capacity":{"storage":"-1e99"},"nodeAffinity":{}}}`, "d-new", "cloud_auto", "", "cn-beijing-k")
 	f.Add(`{"spec":{"nfs":{"server":"-.nas.aliyuncs.com","path":"../.."}}}`, "", "", "", "")
 	f.Fuzz(func(t *testing.T, text, id, kind, region, zone string) {

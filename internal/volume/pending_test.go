@@ -50,3 +50,27 @@ func TestSetPendingID(t *testing.T) {
 		})
 	}
 }
+
+func TestAVolumeThatWaitsIsInNoZoneOfABackup(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ added, want map[string]string }{
+		"a zone that was added for the backup": {
+			added: map[string]string{AnnotationZone: "cn-hangzhou-h"}, want: map[string]string{"app": "db"},
+		},
+		"a zone of its own": {want: map[string]string{"app": "db", corev1.LabelTopologyZone: "cn-hangzhou-h"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pv := &corev1.PersistentVolume{}
+			pv.Labels = map[string]string{"app": "db", corev1.LabelTopologyZone: "cn-hangzhou-h"}
+			pv.Annotations = test.added
+			got := SetPendingID(pv, "new")
+			if diff := cmp.Diff(test.want, got.Labels); diff != "" {
+				t.Errorf("labels (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(map[string]string{AnnotationPending: "new"}, got.Annotations); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -26,7 +26,11 @@ func (s *suite) testPluginIsListed(t *testing.T) {
 	// Velero lists actions of version 1 twice: it offers each under both versions.
 	wantEqual(t, "our plugins in the output of velero plugin get", slices.Compact(listed), []string{
 		"alibabacloud.com/ingress-class BackupItemAction",
+		"alibabacloud.com/system-namespaces BackupItemAction",
+		"alibabacloud.com/system-namespaces-cluster-scoped BackupItemAction",
+		"alibabacloud.com/unmounted-volumes BackupItemAction",
 		"alibabacloud.com/volume-secrets BackupItemAction",
+		"alibabacloud.com/volume-topology BackupItemAction",
 		"alibabacloud.com/snapshot-progress BackupItemActionV2",
 		"velero.io/alibabacloud ObjectStore",
 		"alibabacloud.com/access-modes RestoreItemAction",

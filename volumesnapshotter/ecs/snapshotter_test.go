@@ -99,6 +99,32 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 			},
 		},
 		{
+			name: "no zone that was added for the backup, but that of the disk", id: moved,
+			old: inZoneOfBackup,
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeHandle = moved
+				pv.Annotations = map[string]string{}
+				pv.Spec.NodeAffinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values = []string{otherZone}
+			},
+		},
+		{
+			name: "no zone that was added for the backup on a regional disk", id: regional,
+			old: inZoneOfBackup,
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeHandle = regional
+				pv.Annotations = map[string]string{}
+				pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
+			},
+		},
+		{
+			name: "no zone that was added for the backup on a disk that is yet to be made", id: "pending:cn-beijing/s-1",
+			old: inZoneOfBackup,
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Annotations = map[string]string{}
+				pv.Spec.CSI.VolumeHandle = "pending:cn-beijing/s-1"
+			},
+		},
+		{
 			name: "a volume of FlexVolume that is named after its disk", id: moved,
 			old: func(pv *corev1.PersistentVolume) { flexVolume(pv); pv.Name = "d-1" },
 			new: func(pv *corev1.PersistentVolume) {
@@ -160,6 +186,12 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inZoneOfBackup is what volume-topology does to a volume in a backup.
+func inZoneOfBackup(pv *corev1.PersistentVolume) {
+	pv.Labels[corev1.LabelTopologyZone] = homeZone
+	pv.Annotations = map[string]string{volume.AnnotationZone: homeZone}
 }
 
 func TestBeforeInitNothingWorks(t *testing.T) {

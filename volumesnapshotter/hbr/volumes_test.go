@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 )
@@ -356,5 +357,23 @@ func TestBackupsAtOnceMakeOneVault(t *testing.T) {
 	}
 	if diff := gocmp.Diff([]string{theVault}, w.vaultNames()); diff != "" {
 		t.Errorf("vaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestAVolumeThatIsBeingRestoredIsInNoZoneOfTheBackup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	id := w.beginRestore(t, w.backedUp(t, pv), pv)
+	disk := &corev1.PersistentVolume{}
+	disk.Labels = map[string]string{"app": "db", corev1.LabelTopologyZone: "cn-hangzhou-h"}
+	disk.Annotations = map[string]string{volume.AnnotationZone: "cn-hangzhou-h"}
+	disk.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: volume.DriverDisk, VolumeHandle: "d-1"}
+	want := disk.DeepCopy()
+	want.Labels = map[string]string{"app": "db"}
+	want.Annotations = map[string]string{volume.AnnotationPending: id, volume.AnnotationProvisioner: volume.DriverNAS}
+	if diff := gocmp.Diff(want, hold(t, w.process(t), disk, id)); diff != "" {
+		t.Errorf("the disk whose files are being restored (-want +got):\n%s", diff)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/backupitemaction"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/imagemapping"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
@@ -29,6 +30,8 @@ func decoders() map[string]func(*corev1.ConfigMap) error {
 		restoreitemaction.ImageMappingName:        decode[imagemapping.Mapping],
 		restoreitemaction.LoadBalancerName:        decode[restoreitemaction.LoadBalancerSettings],
 		restoreitemaction.StorageClassMappingName: decode[storageclass.Mapping],
+		backupitemaction.SystemNamespacesName:     decode[backupitemaction.SystemNamespacesSettings],
+		backupitemaction.UnmountedVolumesName:     decode[backupitemaction.UnmountedVolumesSettings],
 	}
 }
 
@@ -134,9 +137,11 @@ func deployed(t *testing.T) []string {
 func documented(t *testing.T) []string {
 	t.Helper()
 	var examples []string
-	for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, docs), -1) {
-		if strings.Contains(match[1], "kind: ConfigMap\n") {
-			examples = append(examples, match[1])
+	for _, reference := range references(t) {
+		for _, match := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(reference, -1) {
+			if strings.Contains(match[1], "kind: ConfigMap\n") {
+				examples = append(examples, match[1])
+			}
 		}
 	}
 	return examples
@@ -148,10 +153,20 @@ func configMap(action string, data map[string]string) *corev1.ConfigMap {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "velero", Name: "settings",
-			Labels: map[string]string{settings.LabelPluginConfig: "", action: "RestoreItemAction"},
+			Labels: map[string]string{settings.LabelPluginConfig: "", action: string(kindOf(action))},
 		},
 		Data: data,
 	}
+}
+
+// kindOf returns the kind of an action.
+func kindOf(action string) settings.Kind {
+	for kind, actions := range schemas() {
+		if _, ok := actions[action]; ok {
+			return kind
+		}
+	}
+	return ""
 }
 
 // validate asks the schema about a ConfigMap.

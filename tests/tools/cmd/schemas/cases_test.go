@@ -3,8 +3,10 @@
 package main
 
 import (
+	"maps"
 	"strings"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/backupitemaction"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
 )
 
@@ -31,10 +33,12 @@ func pairs(data []string) map[string]string {
 func agreement() map[string]map[string]question {
 	return map[string]map[string]question{
 		restoreitemaction.AnnotationsName:         annotations(),
-		restoreitemaction.FlexVolumeToCSIName:     flexVolumeToCSI(),
+		restoreitemaction.FlexVolumeToCSIName:     flag("enabled"),
 		restoreitemaction.ImageMappingName:        imageMapping(),
 		restoreitemaction.LoadBalancerName:        loadBalancer(),
 		restoreitemaction.StorageClassMappingName: storageClassMapping(),
+		backupitemaction.SystemNamespacesName:     flag("enabled"),
+		backupitemaction.UnmountedVolumesName:     unmountedVolumes(),
 	}
 }
 
@@ -86,18 +90,31 @@ func annotations() map[string]question {
 	}
 }
 
-func flexVolumeToCSI() map[string]question {
+// flag has what is asked about a key that is true or false, where no other is required.
+func flag(key string) map[string]question {
 	return map[string]question{
 		"no data":        accepted(),
-		"on":             accepted("enabled", "true"),
-		"off":            accepted("enabled", "false"),
-		"a word":         refused("enabled", "yes"),
-		"no value":       refused("enabled", ""),
-		"upper case":     refused("enabled", "True"),
-		"a YAML comment": refused("enabled", "false # no"),
-		"YAML quotes":    refused("enabled", `"false"`),
+		"on":             accepted(key, "true"),
+		"off":            accepted(key, "false"),
+		"a word":         refused(key, "yes"),
+		"no value":       refused(key, ""),
+		"upper case":     refused(key, "True"),
+		"a YAML comment": refused(key, "false # no"),
+		"YAML quotes":    refused(key, `"false"`),
 		"an unknown key": refused("disabled", "true"),
 	}
+}
+
+func unmountedVolumes() map[string]question {
+	cases := flag("skipUnmounted")
+	maps.Copy(cases, map[string]question{
+		"all keys":              accepted("skipUnmounted", "true", "dropObjects", "false", "selector", "matchLabels: {tier: cache}"),
+		"an expression":         accepted("selector", "matchExpressions: [{key: tier, operator: NotIn, values: [cache]}]"),
+		"a selector of nothing": refused("selector", "matchLabels: {}"),
+		"a selector as text":    refused("selector", "tier=cache"),
+		"objects of a number":   refused("dropObjects", "1"),
+	})
+	return cases
 }
 
 func imageMapping() map[string]question {

@@ -4,13 +4,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
@@ -19,15 +20,17 @@ const (
 	// root is the folder of the repository.
 	root = "../../../../"
 	docs = root + "docs/restore-settings.md"
+	// docsOfBackups is the reference of the actions of backups.
+	docsOfBackups = root + "docs/backup-actions.md"
 )
 
 func TestTheShippedSchemasAreThoseOfTheSettings(t *testing.T) {
 	t.Parallel()
 	generated := t.TempDir()
-	if err := run([]string{docs, generated}); err != nil {
+	if err := run([]string{docs, docsOfBackups, generated}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(contents(t, generated), contents(t, root+"deploy/settings/schema")); diff != "" {
+	if diff := gocmp.Diff(contents(t, generated), contents(t, root+"deploy/settings/schema")); diff != "" {
 		t.Errorf("run `make schemas` (-generated +shipped):\n%s", diff)
 	}
 }
@@ -54,18 +57,25 @@ func read(t *testing.T, file string) string {
 	return string(content)
 }
 
+// references returns both references.
+func references(t *testing.T) map[settings.Kind]string {
+	t.Helper()
+	return map[settings.Kind]string{
+		settings.RestoreItemAction: read(t, docs), settings.BackupItemAction: read(t, docsOfBackups),
+	}
+}
+
 func TestSchemasAreTheSameEachTime(t *testing.T) {
 	t.Parallel()
-	reference := read(t, docs)
-	first, err := generate(reference)
+	first, err := generate(references(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := generate(reference)
+	second, err := generate(references(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(first, second, cmp.Comparer(bytes.Equal)); diff != "" {
+	if diff := gocmp.Diff(first, second, gocmp.Comparer(bytes.Equal)); diff != "" {
 		t.Errorf("schemas (-first +second):\n%s", diff)
 	}
 }
@@ -74,10 +84,11 @@ func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"no arguments":                  {},
-		"a third argument":              {docs, ".", "."},
-		"a reference that is not there": {"none/there.md", "."},
-		"a folder that is not there":    {docs, "none/there"},
-		"a reference of something else": {root + "README.md", "."},
+		"a fourth argument":             {docs, docsOfBackups, ".", "."},
+		"a reference that is not there": {docs, "none/there.md", "."},
+		"a folder that is not there":    {docs, docsOfBackups, "none/there"},
+		"a reference of something else": {root + "README.md", docsOfBackups, "."},
+		"the references of each other":  {docsOfBackups, docs, "."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,10 +101,15 @@ func TestRunRefuses(t *testing.T) {
 
 func TestDescribeNeedsEachKeyInTheReferenceAndInTheSettings(t *testing.T) {
 	t.Parallel()
-	reference := read(t, docs)
 	for name, test := range map[string]struct {
+		// kind is that of the reference, RestoreItemAction if it is empty.
+		kind           settings.Kind
 		old, new, want string
 	}{
+		"a key of a backup that is not in the reference": {
+			kind: settings.BackupItemAction, old: "| `dropObjects` |", new: "| `selector` |",
+			want: `describing the settings of alibabacloud.com/unmounted-volumes: the settings have the key "dropObjects", the table of the reference does not`,
+		},
 		"a key of a rule that is not in the settings": {
 			old: "| `to.capacity` |", new: "| `to.size` |",
 			want: `describing the settings of alibabacloud.com/storage-class-mapping: the reference has the key "to.size", the settings do not`,
@@ -113,12 +129,14 @@ func TestDescribeNeedsEachKeyInTheReferenceAndInTheSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			changed := strings.Replace(reference, test.old, test.new, 1)
-			if changed == reference {
+			changed, kind := references(t), cmp.Or(test.kind, settings.RestoreItemAction)
+			reference := changed[kind]
+			changed[kind] = strings.Replace(reference, test.old, test.new, 1)
+			if changed[kind] == reference {
 				t.Fatalf("%q is not in the reference", test.old)
 			}
 			_, err := generate(changed)
-			if diff := cmp.Diff(test.want, fmt.Sprint(err)); diff != "" {
+			if diff := gocmp.Diff(test.want, fmt.Sprint(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
@@ -154,7 +172,7 @@ func TestKeysAreDescribedWhereTheyAre(t *testing.T) {
 			"to":   settings.Schema{"properties": settings.Schema{"class": settings.Schema{"description": "`a` or *b*"}}},
 		}}}},
 	}
-	if diff := cmp.Diff(want, schema); diff != "" {
+	if diff := gocmp.Diff(want, schema); diff != "" {
 		t.Errorf("schema (-want +got):\n%s", diff)
 	}
 }
