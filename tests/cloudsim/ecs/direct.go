@@ -208,6 +208,17 @@ func (s *Service) FailNextDisks(n int) {
 	s.failingDisks = n
 }
 
+// RemoveSnapshot deletes a snapshot, also one that has created disks.
+func (s *Service) RemoveSnapshot(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, item, err := s.snapshot(id)
+	if err != nil {
+		return err
+	}
+	return s.removeSnapshot(r, item)
+}
+
 // FailSnapshot makes a snapshot a failed one.
 func (s *Service) FailSnapshot(id string) error {
 	s.mu.Lock()
