@@ -23,7 +23,7 @@ import (
 // contentProtection is the finalizer that keeps a VolumeSnapshotContent until its snapshot is deleted, or left.
 const contentProtection = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
 
-// cutSnapshots makes the snapshots of VolumeSnapshots that have none.
+// cutSnapshots makes the snapshots of VolumeSnapshots that have none, once their claims are bound.
 func (r *round) cutSnapshots(ctx context.Context) error {
 	var all snapshotv1.VolumeSnapshotList
 	if err := r.client.List(ctx, &all); err != nil {
@@ -32,19 +32,37 @@ func (r *round) cutSnapshots(ctx context.Context) error {
 	var errs []error
 	for i := range all.Items {
 		wanted := &all.Items[i]
-		if wanted.DeletionTimestamp != nil || wanted.Status != nil || wanted.Spec.Source.PersistentVolumeClaimName == nil || !r.concerns(wanted.Namespace) {
+		pv := r.volumeOf(wanted)
+		if wanted.DeletionTimestamp != nil || wanted.Status != nil || pv == nil {
 			continue
 		}
-		if err := r.cutSnapshot(ctx, wanted); err != nil {
+		if err := r.cutSnapshot(ctx, wanted, pv); err != nil {
 			errs = append(errs, fmt.Errorf("make the VolumeSnapshot %s/%s: %w", wanted.Namespace, wanted.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// volumeOf returns the volume of the claim that a VolumeSnapshot is to be of. It is nil where there is none yet, and for a
+// VolumeSnapshot whose content is there.
+func (r *round) volumeOf(wanted *snapshotv1.VolumeSnapshot) *corev1.PersistentVolume {
+	if wanted.Spec.Source.PersistentVolumeClaimName == nil || !r.concerns(wanted.Namespace) {
+		return nil
+	}
+	claim := r.claim(wanted.Namespace, *wanted.Spec.Source.PersistentVolumeClaimName)
+	if claim == nil {
+		return nil
+	}
+	return r.volume(claim.Spec.VolumeName)
+}
+
 // cutSnapshot makes the snapshot of a disk, its content, and says in both that it can be used.
-func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapshot) error {
-	class, disk, err := r.toSnapshot(ctx, wanted)
+func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapshot, pv *corev1.PersistentVolume) error {
+	class, err := r.snapshotClass(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	disk, err := r.diskFor(class, pv)
 	if err != nil {
 		return err
 	}
@@ -84,29 +102,26 @@ func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapsh
 	})
 }
 
-// toSnapshot returns the class of a VolumeSnapshot and the disk that it is to be of.
-func (r *round) toSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapshot) (*snapshotv1.VolumeSnapshotClass, ecs.DiskInfo, error) {
+// snapshotClass returns the class of a VolumeSnapshot.
+func (r *round) snapshotClass(ctx context.Context, wanted *snapshotv1.VolumeSnapshot) (*snapshotv1.VolumeSnapshotClass, error) {
 	if wanted.Spec.VolumeSnapshotClassName == nil {
-		return nil, ecs.DiskInfo{}, errors.New("it has no class")
+		return nil, errors.New("it has no class")
 	}
 	class := &snapshotv1.VolumeSnapshotClass{}
-	if err := r.client.Get(ctx, client.ObjectKey{Name: *wanted.Spec.VolumeSnapshotClassName}, class); err != nil {
-		return nil, ecs.DiskInfo{}, err
-	}
-	claim := r.claim(wanted.Namespace, *wanted.Spec.Source.PersistentVolumeClaimName)
-	if claim == nil {
-		return nil, ecs.DiskInfo{}, errors.New("its claim is not there")
-	}
-	pv := r.volume(claim.Spec.VolumeName)
-	if pv == nil || pv.Spec.CSI == nil || pv.Spec.CSI.Driver != class.Driver {
-		return nil, ecs.DiskInfo{}, fmt.Errorf("its claim has no volume of the driver %s", class.Driver)
+	return class, r.client.Get(ctx, client.ObjectKey{Name: *wanted.Spec.VolumeSnapshotClassName}, class)
+}
+
+// diskFor returns the disk of a volume that is of the driver of a class.
+func (r *round) diskFor(class *snapshotv1.VolumeSnapshotClass, pv *corev1.PersistentVolume) (ecs.DiskInfo, error) {
+	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != class.Driver {
+		return ecs.DiskInfo{}, fmt.Errorf("its claim has no volume of the driver %s", class.Driver)
 	}
 	for _, disk := range r.options.Cloud.ECS().Disks() {
 		if disk.ID == pv.Spec.CSI.VolumeHandle {
-			return class, disk, nil
+			return disk, nil
 		}
 	}
-	return nil, ecs.DiskInfo{}, fmt.Errorf("there is no disk %s", pv.Spec.CSI.VolumeHandle)
+	return ecs.DiskInfo{}, fmt.Errorf("there is no disk %s", pv.Spec.CSI.VolumeHandle)
 }
 
 // endSnapshots keeps the contents of VolumeSnapshots that somebody else has made until they are deleted, and deletes the

@@ -108,6 +108,17 @@ func TestAContentOfNoVolumeSnapshotEndsItsSnapshot(t *testing.T) {
 	w.wantSnapshots(t, "after the content was deleted", map[string]int64{})
 }
 
+func TestAVolumeSnapshotWaitsForItsClaim(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withSnapshots)
+	w.apply(t, snapshotClass(snapshotv1.VolumeSnapshotContentRetain), ofData())
+	w.wantSnapshots(t, "without the claim", map[string]int64{})
+	w.apply(t, shopClaim("", "pv-1"))
+	w.wantSnapshots(t, "without the volume", map[string]int64{})
+	w.apply(t, pv(t, "pv-1", diskSource))
+	w.wantSnapshots(t, "in the end", map[string]int64{"d-1": 7})
+}
+
 func TestAVolumeSnapshotThatCannotBeIsAnError(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -116,7 +127,6 @@ func TestAVolumeSnapshotThatCannotBeIsAnError(t *testing.T) {
 	}{
 		{"no class is named", diskSource, func(s *snapshotv1.VolumeSnapshot) { s.Spec.VolumeSnapshotClassName = nil }},
 		{"the class is not there", diskSource, func(s *snapshotv1.VolumeSnapshot) { *s.Spec.VolumeSnapshotClassName = "daily" }},
-		{"the claim is not there", diskSource, func(s *snapshotv1.VolumeSnapshot) { *s.Spec.Source.PersistentVolumeClaimName = "other" }},
 		{"the volume is of another driver", `nfs: {server: "` + server + `", path: /}`, func(*snapshotv1.VolumeSnapshot) {}},
 		{"the disk is not there", `csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-2}`, func(*snapshotv1.VolumeSnapshot) {}},
 	}
