@@ -34,7 +34,6 @@ const (
 // backup with policies, of each PersistentVolume that is snapshotted, the claim and the
 // PersistentVolume itself.
 type native struct {
-	csi bool
 	api client.Client
 	// pods are those that use claims, which may have asked for a backup of their files.
 	pods *podvolume.PVCPodCache
@@ -49,7 +48,7 @@ type native struct {
 // in namespace.
 func newNative(api client.Client, namespace string, server Server, backup *velerov1.Backup) (*native, error) {
 	n := &native{
-		csi: server.CSI, api: api, pods: podvolume.NewPVCPodCache(),
+		api: api, pods: podvolume.NewPVCPodCache(),
 		hasPolicies: backup.Spec.ResourcePolicy != nil || server.VolumePolicies != "",
 	}
 	if err := n.add(backup); err != nil {
@@ -81,11 +80,9 @@ func (n *native) add(backup *velerov1.Backup) error {
 	return nil
 }
 
-// snapshots tells whether pv, which item is, is handed to a VolumeSnapshotter.
+// snapshots tells whether pv, which item is, is handed to a VolumeSnapshotter, unless it is
+// left to its CSI driver.
 func (n *native) snapshots(ctx context.Context, item runtime.Unstructured, pv *corev1.PersistentVolume) (bool, error) {
-	if n.csi && pv.Spec.CSI != nil {
-		return false, nil
-	}
 	helper, action, err := n.match(item, kuberesource.PersistentVolumes)
 	if err != nil {
 		return false, err

@@ -70,6 +70,8 @@ type SnapshotProgress struct {
 	// natives and locations are what this process has read for Backups.
 	natives   once.Values[types.UID, *native]
 	locations once.Values[locationKey, location]
+	// warned has the drivers that were warned of.
+	warned once.Seen
 	// silence has the providers that did not answer since the plugin was started.
 	silence silence.Keeper
 }
@@ -108,6 +110,10 @@ func (a *SnapshotProgress) Execute(item runtime.Unstructured, backup *velerov1.B
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
+	if a.isLeftToDriver(pv) {
+		a.warnOfDriver(ctx, item, pv, backup)
+		return item, nil, "", nil, nil
+	}
 	log := a.log.WithField("name", pv.Name)
 	op, err := a.expect(ctx, pv, backup)
 	if err != nil {

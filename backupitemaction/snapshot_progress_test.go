@@ -125,7 +125,6 @@ func TestSnapshotProgressExpectsWhatVeleroSnapshots(t *testing.T) {
 	}{
 		{name: "a volume of the provider", pv: newVolume(), backup: none, want: operationID},
 		{name: "one of a CSI driver", pv: volumeWith(ofCSI), backup: none, want: operationID},
-		{name: "one of a CSI driver where Velero asks that for snapshots", server: csiOn, pv: volumeWith(ofCSI), backup: none},
 		{name: "one of no driver where Velero asks drivers for snapshots", server: csiOn, pv: newVolume(), backup: none, want: operationID},
 		{
 			name: "one that no claim has", backup: none, want: operationID,

@@ -107,8 +107,7 @@ func (b *fileBench) inCloud(description string) (int64, error) {
 	id := regexp.MustCompile(`\b(s|job)-[0-9a-z]{10,}`).FindString(description)
 	switch {
 	case strings.HasPrefix(id, "s-"):
-		percent, _, err := b.cloud.ECS().SnapshotProgress(id)
-		return percent, err
+		return b.cloud.ECS().SnapshotProgress(id)
 	case id != "":
 		share, err := b.cloud.HBR().BackupProgress(id)
 		return share / 100, err

@@ -62,12 +62,19 @@ type suite struct {
 // with the test.
 func startSuite(t *testing.T, config cloudsim.Config) *suite {
 	t.Helper()
+	s := newSuite(t, config)
+	s.startVelero(t)
+	return s
+}
+
+// newSuite is startSuite without a Velero server.
+func newSuite(t *testing.T, config cloudsim.Config) *suite {
+	t.Helper()
 	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
 	s.cloud = startCloud(t, config)
 	s.startControlPlane(t, controlplane.Options{})
 	// A server that runs already learns of new kinds with some delay.
 	must(t, sample.CreateDefinition(t.Context(), s.cp.Client))
-	s.startVelero(t)
 	return s
 }
 
@@ -160,6 +167,8 @@ func (s *suite) startVelero(t *testing.T, args ...string) {
 			"ALIBABA_CLOUD_ECS_METADATA_ENDPOINT=" + nowhere,
 			// In a pod it is the service account's.
 			"KUBECONFIG=" + s.cp.Kubeconfig,
+			// VolumeSnapshots are looked at each second, and not each five.
+			"CSI_SNAPSHOT_EARLY_FREQUENT_POLLING=true",
 		},
 		Args: append([]string{
 			// Tests of different buckets run side by side, and one slow upload must not hold up the others.

@@ -39,6 +39,8 @@ type Options struct {
 	// FirstConsumer is the node that claims get which wait for their first Pod, where there is none to come. Empty lets them
 	// wait.
 	FirstConsumer string
+	// Snapshots says that the cluster has VolumeSnapshots, and that the driver of disks makes them.
+	Snapshots bool
 	// FileSystems are the mount targets of CNFS objects, by the name that a StorageClass has for them.
 	FileSystems map[string]string
 	// Volume returns the content of a volume in place of Cluster.Content.

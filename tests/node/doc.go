@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package node is what a cluster with nodes has besides its control plane: a scheduler, a kubelet for each node with the
-// file system that it mounts volumes in, a provisioner for each CSI driver, and the Cloud Backup client on its nodes. The
-// storage behind the volumes is that of the simulated cloud, so that what is written to a volume is in the NAS file
-// system, bucket or disk that it is.
+// file system that it mounts volumes in, a provisioner for each CSI driver, a snapshotter for that of disks, and the Cloud
+// Backup client on its nodes. The storage behind the volumes is that of the simulated cloud, so that what is written to a
+// volume is in the NAS file system, bucket or disk that it is.
 //
 // It works against a real API server with its kube-controller-manager:
 //
@@ -24,5 +24,6 @@
 //
 // What differs from real nodes: a mount is an entry in a table and not one of this machine, so that the files of a volume are
 // found by Files and Content alone; containers do nothing; a volume of OSS is the same as its bucket when it is mounted,
-// unmounted or flushed; device files of block volumes do not exist; volumes are not attached, expanded or cloned.
+// unmounted or flushed; device files of block volumes do not exist; volumes are not attached, expanded or cloned; a
+// VolumeSnapshot has no files.
 package node

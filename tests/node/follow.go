@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -41,6 +42,9 @@ func (c *Cluster) follow(ctx context.Context) error {
 	}
 	if c.options.ControllerManager {
 		lists = append(lists, &appsv1.DaemonSetList{})
+	}
+	if c.options.Snapshots {
+		lists = append(lists, &snapshotv1.VolumeSnapshotList{}, &snapshotv1.VolumeSnapshotContentList{})
 	}
 	for _, list := range lists {
 		watched, err := c.client.Watch(ctx, list)

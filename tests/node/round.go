@@ -39,6 +39,9 @@ func (r *round) run(ctx context.Context) error {
 	if r.options.ControllerManager {
 		steps = append([]func(context.Context) error{r.bind, r.release, r.makeDaemons}, steps...)
 	}
+	if r.options.Snapshots {
+		steps = append(steps, r.cutSnapshots, r.endSnapshots)
+	}
 	errs := make([]error, 0, len(steps))
 	for _, step := range steps {
 		errs = append(errs, step(ctx))

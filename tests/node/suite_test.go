@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -65,12 +66,21 @@ type world struct {
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, storagev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, appsv1.AddToScheme, storagev1.AddToScheme, snapshotv1.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return scheme
+}
+
+// newFake is a fake client in which the status of VolumeSnapshots is apart, as that of Kubernetes' own objects is.
+func newFake(t *testing.T) client.WithWatch {
+	t.Helper()
+	return fake.NewClientBuilder().WithScheme(newScheme(t)).
+		WithStatusSubresource(&snapshotv1.VolumeSnapshot{}, &snapshotv1.VolumeSnapshotContent{}).Build()
 }
 
 func newCloud(t *testing.T) *cloudsim.Cloud {
@@ -93,7 +103,7 @@ func newCloud(t *testing.T) *cloudsim.Cloud {
 
 func newWorld(t *testing.T, changes ...func(*node.Options)) *world {
 	t.Helper()
-	w := &world{cloud: newCloud(t), api: node.NewClient(fake.NewClientBuilder().WithScheme(newScheme(t)).Build(), time.Now)}
+	w := &world{cloud: newCloud(t), api: node.NewClient(newFake(t), time.Now)}
 	options := node.Options{
 		Cloud: w.cloud, Account: account, Dir: t.TempDir(), ControllerManager: true,
 		Nodes:       []node.Config{{Name: first, Zone: "cn-hangzhou-h", Directories: []string{"/data/local"}}, {Name: second, Zone: "cn-hangzhou-i"}},

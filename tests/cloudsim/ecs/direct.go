@@ -208,15 +208,26 @@ func (s *Service) FailNextDisks(n int) {
 	s.failingDisks = n
 }
 
-// SnapshotProgress tells how far a snapshot is, in percent, and of which disk it is.
-func (s *Service) SnapshotProgress(id string) (percent int64, disk string, err error) {
+// SnapshotProgress tells how far a snapshot is, in percent.
+func (s *Service) SnapshotProgress(id string) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, item, err := s.snapshot(id)
 	if err != nil {
-		return 0, "", err
+		return 0, err
 	}
-	return item.progress(s.now()), item.disk, nil
+	return item.progress(s.now()), nil
+}
+
+// RemoveSnapshot deletes a snapshot, also one that has created disks.
+func (s *Service) RemoveSnapshot(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, item, err := s.snapshot(id)
+	if err != nil {
+		return err
+	}
+	return s.removeSnapshot(r, item)
 }
 
 // FailSnapshot makes a snapshot a failed one.
