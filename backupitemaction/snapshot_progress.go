@@ -151,15 +151,26 @@ func isFinalizing(backup *velerov1.Backup) bool {
 // expect returns the operation on a snapshot of pv, the zero one if no provider that the
 // backup is made with takes it. As Velero does, it goes on to the next where one fails.
 func (a *SnapshotProgress) expect(ctx context.Context, pv *corev1.PersistentVolume, backup *velerov1.Backup) (operation, error) {
-	var failures []error
+	var (
+		expected operation
+		failures []error
+	)
 	for _, provider := range slices.Sorted(maps.Keys(a.providers)) {
-		volume, err := a.volumeID(ctx, pv, backup, provider)
-		if err != nil {
+		id, err := a.volumeID(ctx, pv, backup, provider)
+		switch {
+		case err != nil:
 			failures = append(failures, err)
+		case id == "":
+		case expected != operation{}:
+			// Velero asks the locations in an order of its own, and the first has it.
+			return expected, fmt.Errorf("the locations of the providers %s and %s both take the volume %s: leave it to one of them (config key enableECSSnapshot of both)",
+				expected.Provider, provider, id)
+		default:
+			expected = operation{PersistentVolume: pv.Name, Provider: provider, Volume: id}
 		}
-		if volume != "" {
-			return operation{PersistentVolume: pv.Name, Provider: provider, Volume: volume}, nil
-		}
+	}
+	if expected != (operation{}) {
+		return expected, nil
 	}
 	return operation{}, errors.Join(failures...)
 }
@@ -173,9 +184,9 @@ func (a *SnapshotProgress) volumeID(ctx context.Context, pv *corev1.PersistentVo
 	if err != nil {
 		return "", err
 	}
-	volume, err := a.providers[provider].VolumeAt(location, pv)
+	id, err := a.providers[provider].VolumeAt(location, pv)
 	if err != nil {
 		return "", fmt.Errorf("asking the provider %s for the storage of the PersistentVolume: %w", provider, err)
 	}
-	return volume, nil
+	return id, nil
 }

@@ -347,6 +347,14 @@ func TestSnapshotProgressAsksAllProviders(t *testing.T) {
 			errors: []string{"Cannot tell whether the PersistentVolume is snapshotted: nobody will know whether its snapshot succeeds: " +
 				"asking the provider alibabacloud.com/hbr for the storage of the PersistentVolume: no such form"},
 		},
+		{
+			name:      "two that take the volume are told, for Velero asks one of them",
+			providers: map[string]backupitemaction.Snapshots{filesProvider: &snapshots{}, diskProvider: &snapshots{disks: true}},
+			pv:        volumeWith(ofCSI), want: operationID,
+			errors: []string{"Cannot tell whether the PersistentVolume is snapshotted: nobody will know whether its snapshot succeeds: " +
+				"the locations of the providers alibabacloud.com/hbr and velero.io/alibabacloud both take the volume h: " +
+				"leave it to one of them (config key enableECSSnapshot of both)"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -375,7 +383,7 @@ func TestSnapshotProgressReadsOnceInABackup(t *testing.T) {
 		}
 	}
 	w.wantCalls(t, map[string]int{
-		"get VolumeSnapshotLocation": 1,
+		"get VolumeSnapshotLocation": 3, // Those of the Backup are read in turn, for each provider.
 		"get ConfigMap":              1,
 		"list PodList":               1,
 		// Those two are what a backup with volume policies costs for each volume.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
@@ -43,6 +45,20 @@ func Is(err error) bool {
 		return answered
 	default:
 		return false
+	}
+}
+
+// Progress returns the progress of an operation of Velero's, or what an error makes of it:
+// the end of the operation, with the error, where another attempt would meet it again;
+// else the error alone.
+func Progress(progress velero.OperationProgress, err error) (velero.OperationProgress, error) {
+	switch {
+	case err == nil:
+		return progress, nil
+	case Is(err):
+		return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
+	default:
+		return velero.OperationProgress{}, err
 	}
 }
 

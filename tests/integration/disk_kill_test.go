@@ -238,7 +238,7 @@ func (s *diskSuite) testKilledServer(t *testing.T) {
 // testKilledRelease kills the plugin between the deletion of a held PersistentVolume and the creation of the final one,
 // which the cluster refuses for as long.
 func (s *diskSuite) testKilledRelease(t *testing.T) {
-	b := s.newBench(t, "disk-release", nil)
+	b := s.newBench(t, "disk-release", map[string]string{"waitForSnapshot": "false"})
 	s.newNamespace(t, b.name)
 	v := b.newVolume(t, "data", volumeOptions{pv: "pv-disk-release", disk: ecs.DiskConfig{Category: "cloud_ssd"}})
 	durations := briefly()

@@ -15,8 +15,6 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -25,7 +23,7 @@ import (
 
 // listedAfter is how long a snapshot that ECS has accepted may be missing from its lists.
 // It costs no more than a wait where the snapshot is gone, and a good backup where it is not.
-const listedAfter = time.Minute
+const listedAfter = 5 * time.Minute
 
 // VolumeAt is GetVolumeID for a location's config.
 func (s *Snapshotter) VolumeAt(location map[string]string, pv *corev1.PersistentVolume) (string, error) {
@@ -55,37 +53,28 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 	}
 	progress, err := current.snapshotProgress(ctx, backup, pv, diskID)
 	if err == nil && progress.Completed && progress.Err == "" {
-		err = current.notes.Forget(ctx, notes.OfBackup(backup), pv)
+		current.forgetAttempt(ctx, backup, pv)
 	}
-	return current.progressOr(progress, backingUp, "disk "+diskID, err)
-}
-
-// progressOr returns the progress, or what the error of a task makes of it.
-func (s *site) progressOr(progress velero.OperationProgress, t task, object string, err error) (velero.OperationProgress, error) {
-	if err == nil {
-		return progress, nil
-	}
-	lasts := final.Is(err)
-	err = s.fail(t, object, err)
-	if !lasts {
-		return velero.OperationProgress{}, err
-	}
-	return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
+	return final.Progress(progress, current.fail(backingUp, "disk "+diskID, err))
 }
 
 func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv, diskID string) (velero.OperationProgress, error) {
+	tried, err := s.attemptAt(ctx, backup, pv)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	// What hindered the snapshot may hinder the question, too.
+	if reason, refused := strings.CutPrefix(tried.Made, refusedPrefix); refused {
+		return velero.OperationProgress{Completed: true, Err: reason}, nil
+	}
 	api, err := s.api(ctx)
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
-	found, tried, err := s.find(ctx, api, backup, pv, diskID)
-	if err != nil {
-		return velero.OperationProgress{}, err
-	}
-	if reason, refused := strings.CutPrefix(tried.Made, refusedPrefix); refused {
-		return velero.OperationProgress{Completed: true, Err: reason}, nil
-	}
+	found, err := s.find(ctx, api, backup, wantedSnapshot{pv: pv, disk: diskID, made: tried.Made})
 	switch {
+	case err != nil:
+		return velero.OperationProgress{}, err
 	case found != nil:
 		return s.progressOf(*found, api.Now())
 	case tried == attempt{}:
@@ -98,7 +87,7 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 	case tried.Made == "":
 		return velero.OperationProgress{}, final.Errorf("the plugin was ended while it asked ECS for the snapshot, and there is none: back up again")
 	default:
-		return velero.OperationProgress{}, final.Errorf("the snapshot %s is not there: somebody has deleted it, or its retention is over (config key retentionDays); back up again", tried.Made)
+		return velero.OperationProgress{}, final.Errorf("the snapshot %s is not there: somebody has deleted it, its retention is over (config key retentionDays), or a condition of the RAM policy hides it; back up again", tried.Made)
 	}
 }
 
@@ -143,88 +132,106 @@ func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backu
 }
 
 func (s *site) cancel(ctx context.Context, backup *velerov1.Backup, pv, diskID string) error {
+	tried, err := s.attemptAt(ctx, backup, pv)
+	if err != nil {
+		return err
+	}
 	api, err := s.api(ctx)
 	if err != nil {
 		return err
 	}
-	found, tried, err := s.find(ctx, api, backup, pv, diskID)
-	if err != nil {
-		return err
-	}
-	switch {
-	case found == nil:
-		err = s.delete(ctx, tried.Made)
-	case found.status != snapshotAccomplished:
+	// It may have been accomplished since the poll that was too late.
+	wanted := wantedSnapshot{pv: pv, disk: diskID, made: tried.Made}
+	found, err := wanted.in(ctx, api, backup)
+	if err == nil && found != nil && found.status != snapshotAccomplished {
 		err = s.delete(ctx, snapshotID{region: api.Region(), id: found.id}.String())
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.forgetAttempt(ctx, backup, pv)
 	}
-	return s.notes.Forget(ctx, notes.OfBackup(backup), pv)
+	return err
 }
 
-// find returns the snapshot that a backup has taken of a volume's disk, nil if there is none,
-// and the attempt to take it, the zero one if none was noted.
-func (s *site) find(ctx context.Context, api *alicloud.ECS, backup *velerov1.Backup, pv, diskID string) (*snapshot, attempt, error) {
-	known, err := s.taken.of(ctx, s, api, backup)
-	if err != nil {
-		return nil, attempt{}, err
+// wantedSnapshot is what is known of a snapshot.
+type wantedSnapshot struct {
+	// pv and disk are what it is of.
+	pv, disk string
+	// made is the id that Velero has, "" if none is known.
+	made string
+}
+
+// is tells whether found is the snapshot, of those of its backup.
+func (w wantedSnapshot) is(found snapshot) bool {
+	if w.made != "" {
+		return strings.HasSuffix(w.made, "/"+found.id)
 	}
-	tried := known.attempts[pv]
-	i := slices.IndexFunc(known.snapshots, func(found snapshot) bool {
-		if made, err := parseSnapshotID(tried.Made, api.Region()); err == nil {
-			return found.id == made.id
-		}
-		return found.diskID == diskID && found.tags[tagVolume] == volumeTag(pv)
+	return found.diskID == w.disk && found.tags[tagVolume] == volumeTag(w.pv)
+}
+
+// in asks ECS for the snapshot of a backup, and returns nil if there is none.
+func (w wantedSnapshot) in(ctx context.Context, api *alicloud.ECS, backup *velerov1.Backup) (*snapshot, error) {
+	var (
+		found []snapshot
+		err   error
+	)
+	if made, parseErr := parseSnapshotID(w.made, api.Region()); parseErr == nil {
+		found, err = describeSnapshots(ctx, api, made.id)
+	} else {
+		found, err = findSnapshots(ctx, api, map[string]string{tagBackupUID: string(backup.UID)})
+	}
+	if i := slices.IndexFunc(found, w.is); i >= 0 {
+		return &found[i], err
+	}
+	return nil, err
+}
+
+// find returns the snapshot that a backup has taken, nil if there is none. All of the
+// backup's are read at once, for Velero asks for one after the other: by their tags, and
+// by their ids those that do not carry them, because the account may not tag the members
+// of groups.
+func (s *site) find(ctx context.Context, api *alicloud.ECS, backup *velerov1.Backup, wanted wantedSnapshot) (*snapshot, error) {
+	tagged, err := s.tagged.Get(string(backup.UID), api.Now, func() ([]snapshot, error) {
+		return findSnapshots(ctx, api, map[string]string{tagBackupUID: string(backup.UID)})
 	})
-	if i < 0 {
-		return nil, tried, nil
+	if err != nil {
+		return nil, err
 	}
-	return &known.snapshots[i], tried, nil
-}
-
-// takenReader reads what a backup has taken, for all of its operations at once: Velero
-// polls one after the other.
-type takenReader struct{ lists listing.Lists[taken] }
-
-// taken is what is known of a backup's snapshots.
-type taken struct {
-	attempts  map[string]attempt
-	snapshots []snapshot
-}
-
-// of returns what a backup has taken. Its snapshots are found by their tags; by their ids
-// only those that do not carry them, because the account may not tag the members of groups.
-func (r *takenReader) of(ctx context.Context, s *site, api *alicloud.ECS, backup *velerov1.Backup) (taken, error) {
-	return r.lists.Get(string(backup.UID), api.Now, func() (taken, error) {
-		attempts, err := s.attemptsOf(ctx, backup)
-		if err != nil {
-			return taken{}, err
-		}
-		found, err := findSnapshots(ctx, api, map[string]string{tagBackupUID: string(backup.UID)})
-		if err != nil {
-			return taken{}, err
-		}
-		for missing := range slices.Chunk(missingOf(attempts, found, api.Region()), maxIDs) {
-			more, err := describeSnapshots(ctx, api, missing...)
-			if err != nil {
-				return taken{}, err
-			}
-			found = append(found, more...)
-		}
-		return taken{attempts: attempts, snapshots: found}, nil
+	if i := slices.IndexFunc(tagged, wanted.is); i >= 0 {
+		return &tagged[i], nil
+	}
+	if wanted.made == "" {
+		return nil, nil //nolint:nilnil // none is no error
+	}
+	untagged, err := s.untagged.Get(string(backup.UID), api.Now, func() ([]snapshot, error) {
+		return s.describeUntagged(ctx, api, backup, tagged)
 	})
+	if i := slices.IndexFunc(untagged, wanted.is); i >= 0 {
+		return &untagged[i], err
+	}
+	return nil, err
 }
 
-// missingOf returns the ids of the snapshots of attempts that are not among those found, sorted.
-func missingOf(attempts map[string]attempt, found []snapshot, region string) []string {
-	var missing []string
+// describeUntagged reads those snapshots of a backup that are not among the tagged ones.
+func (s *site) describeUntagged(ctx context.Context, api *alicloud.ECS, backup *velerov1.Backup, tagged []snapshot) ([]snapshot, error) {
+	attempts, err := s.attemptsOf(ctx, backup)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
 	for _, tried := range attempts {
-		made, err := parseSnapshotID(tried.Made, region)
-		if err == nil && !slices.ContainsFunc(found, func(f snapshot) bool { return f.id == made.id }) {
-			missing = append(missing, made.id)
+		made, err := parseSnapshotID(tried.Made, api.Region())
+		if err == nil && !slices.ContainsFunc(tagged, func(found snapshot) bool { return found.id == made.id }) {
+			ids = append(ids, made.id)
 		}
 	}
-	slices.Sort(missing)
-	return missing
+	slices.Sort(ids)
+	var found []snapshot
+	for some := range slices.Chunk(ids, maxIDs) {
+		more, err := describeSnapshots(ctx, api, some...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
 }

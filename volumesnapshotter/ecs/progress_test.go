@@ -132,7 +132,7 @@ func TestWhatBecameOfASnapshot(t *testing.T) {
 		},
 		{
 			name: "was deleted meanwhile", take: backUpOne, happens: remove, waits: listedAfter,
-			want: velero.OperationProgress{Completed: true, Err: whatFailed + "the snapshot ID is not there: somebody has deleted it, or its retention is over (config key retentionDays); back up again" + object},
+			want: velero.OperationProgress{Completed: true, Err: whatFailed + "the snapshot ID is not there: somebody has deleted it, its retention is over (config key retentionDays), or a condition of the RAM policy hides it; back up again" + object},
 		},
 		{
 			name: "was asked for by a process that was killed, and is not listed yet", take: killedBefore, happens: none, waits: listedAfter - time.Second,
@@ -406,25 +406,85 @@ func TestWhatCannotBeNoted(t *testing.T) {
 	w := newBackup(t)
 	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
 	down := errors.New("down")
-	withWatch, ok := w.api.(client.WithWatch)
-	if !ok {
-		t.Fatalf("the client is %T", w.api)
-	}
-	refusing := interceptor.NewClient(withWatch, interceptor.Funcs{
+	s := w.processWith(t, interceptor.Funcs{
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return down },
 	})
-	s := New(w.log, w.clients, cluster.New(refusing, veleroNamespace), w.targets, noVariables)
-	if err := s.Init(w.config); err != nil {
-		t.Fatal(err)
-	}
 	id := backUp(t, s, "daily", disk)
 	if info := w.snapshotInfo(t, id); info.DiskID != disk {
 		t.Errorf("the snapshot is %+v", info)
 	}
-	const warning = "Whether the snapshot of the volume succeeds is asked for by its tags alone"
-	if diff := gocmp.Diff([]string{warning, warning}, w.messages(logrus.WarnLevel)); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
+	const told = "Nobody may know whether the snapshot of the volume succeeds"
+	if diff := gocmp.Diff([]string{told, told}, w.messages(logrus.ErrorLevel)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
+}
+
+// TestANoteThatStaysCostsNothing is about a role that may make ConfigMaps and not delete them.
+func TestANoteThatStaysCostsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(t, backupNamed("daily", velerov1.BackupPhaseInProgress))
+	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+	backUp(t, w.Snapshotter, "daily", disk)
+	s := w.processWith(t, interceptor.Funcs{
+		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+			return errors.New("forbidden")
+		},
+	})
+	for range 2 {
+		got, err := s.SnapshotProgress(t.Context(), backupNamed("daily", ""), w.config, "pv-d-1", disk)
+		if err != nil || !got.Completed || got.Err != "" {
+			t.Errorf("progress %+v, error %v, want that of a snapshot that is accomplished", got, err)
+		}
+	}
+}
+
+// TestASnapshotThatWasAccomplishedSinceThePollIsNotCanceled is about Velero, which asks for the
+// progress and then cancels, in one process.
+func TestASnapshotThatWasAccomplishedSinceThePollIsNotCanceled(t *testing.T) {
+	t.Parallel()
+	w := newBackup(t)
+	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+	id := backUp(t, w.Snapshotter, "daily", disk)
+	w.wait(t, (snapshotSeconds-1)*time.Second)
+	poller := w.process(t, nil)
+	if got, err := poller.SnapshotProgress(t.Context(), backupNamed("daily", ""), w.config, "pv-d-1", disk); err != nil || got.Completed {
+		t.Fatalf("progress %+v, error %v", got, err)
+	}
+	w.wait(t, time.Second)
+	if err := poller.CancelSnapshot(t.Context(), backupNamed("daily", ""), w.config, "pv-d-1", disk); err != nil {
+		t.Fatal(err)
+	}
+	if info := w.snapshotInfo(t, id); info.Status != "accomplished" {
+		t.Errorf("the snapshot is %+v", info)
+	}
+}
+
+// TestARefusalIsToldThoughTheCloudIsGone is about what hinders a snapshot, and then the question.
+func TestARefusalIsToldThoughTheCloudIsGone(t *testing.T) {
+	t.Parallel()
+	w := newBackup(t)
+	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+	w.fail(t, fault.Rule{Operation: "CreateSnapshot", Status: http.StatusForbidden, Code: "DiskInArrears"})
+	backUp(t, w.Snapshotter, "daily", disk)
+	w.fail(t, fault.Rule{Operation: "Describe*", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"})
+	if got := w.pollSnapshot(t, disk); !got.Completed || !strings.Contains(got.Err, "DiskInArrears") {
+		t.Errorf("progress %+v, want the refusal", got)
+	}
+}
+
+// processWith returns the Snapshotter of a process whose calls to the API server are intercepted.
+func (w *world) processWith(t *testing.T, funcs interceptor.Funcs) *Snapshotter {
+	t.Helper()
+	withWatch, ok := w.api.(client.WithWatch)
+	if !ok {
+		t.Fatalf("the client is %T", w.api)
+	}
+	s := New(w.log, w.clients, cluster.New(interceptor.NewClient(withWatch, funcs), veleroNamespace), w.targets, noVariables)
+	if err := s.Init(w.config); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestANoteThatIsNoneOfOurs(t *testing.T) {

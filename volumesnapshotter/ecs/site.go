@@ -76,8 +76,8 @@ type site struct {
 	copies       listing.Lists[[]snapshot]
 	madeOfBackup listing.Lists[[]disk]
 	sources      sourceReader
-	// taken are the snapshots of a backup.
-	taken takenReader
+	// tagged are the snapshots of a backup that carry its tags, untagged those that do not.
+	tagged, untagged listing.Lists[[]snapshot]
 	// snapshots has a place for each snapshot that may be asked for at once.
 	snapshots chan struct{}
 

@@ -340,8 +340,11 @@ func TestASnapshotWithoutTheCluster(t *testing.T) {
 	if diff := gocmp.Diff(want, w.snapshotInfo(t, id), cmpopts.IgnoreFields(simecs.SnapshotInfo{}, "ID", "Created")); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
 	}
+	errorLines := []string{"The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read"}
+	if diff := gocmp.Diff(errorLines, w.messages(logrus.ErrorLevel)); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
 	warnings := []string{
-		"The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read",
 		"The snapshot does not carry the cluster's id: were this backup to fail, nobody would delete it before its retention ends",
 		"The snapshot does not tell which claim it is of",
 	}

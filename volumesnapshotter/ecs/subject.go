@@ -29,12 +29,13 @@ type subject struct {
 	tags map[string]string
 }
 
-// backupOf returns the backup that a snapshot is for, nil where it cannot be read.
+// backupOf returns the backup that a snapshot is for, nil where it cannot be read. Who is
+// waiting for the backup must know then that nobody watches the snapshot.
 func (s *site) backupOf(ctx context.Context, tags map[string]string) *velerov1.Backup {
 	backup, err := s.cluster.Backup(ctx, tags[tagBackup])
 	if err != nil {
 		s.log.WithField("backup", tags[tagBackup]).WithField("persistentVolume", tags[tagVolume]).WithError(err).
-			Warn("The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read")
+			Error("The snapshot has no retention, and nobody asks whether it succeeds: the backup that it is for could not be read")
 		return nil
 	}
 	return backup

@@ -25,6 +25,9 @@ const sweepTimeout = 5 * time.Minute
 func (s *site) sweepLeftovers(ctx context.Context, api *alicloud.ECS) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
+	if err := s.sweepNotes(ctx); err != nil {
+		s.log.WithError(err).Info("Notes of backups that have ended may be left; the next backup looks for them again")
+	}
 	clusterID, err := s.cluster.ID(ctx)
 	if err != nil {
 		s.log.WithError(err).Debug("Not looking for the snapshots of failed backups")
@@ -39,7 +42,7 @@ func (s *site) sweepLeftovers(ctx context.Context, api *alicloud.ECS) {
 	for i := range backups {
 		phases[string(backups[i].UID)] = backups[i].Status.Phase
 	}
-	err = errors.Join(s.sweepGroups(ctx, api, clusterID, phases), s.sweepFailed(ctx, api, clusterID, backups), s.sweepNotes(ctx))
+	err = errors.Join(s.sweepGroups(ctx, api, clusterID, phases), s.sweepFailed(ctx, api, clusterID, backups))
 	if err != nil {
 		s.log.WithError(s.fail(sweeping, "cluster "+clusterID, err)).
 			Info("Snapshots of failed backups may be left; the next backup looks for them again, and their retention ends them")

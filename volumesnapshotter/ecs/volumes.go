@@ -44,7 +44,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 		return velero.OperationProgress{}, err
 	}
 	progress, err := current.progress(ctx, restore, id)
-	return current.progressOr(progress, restoring, "volume "+id, err)
+	return final.Progress(progress, current.fail(restoring, "volume "+id, err))
 }
 
 func (s *site) progress(ctx context.Context, restore *velerov1.Restore, id string) (velero.OperationProgress, error) {

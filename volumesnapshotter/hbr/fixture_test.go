@@ -305,7 +305,7 @@ func (w *world) progressOfID(t *testing.T, id string) velero.OperationProgress {
 		t.Fatal(err)
 	}
 	got, err := current.snapshotProgress(t.Context(), subject{backupName: "b-1", backup: backupNamed("b-1", "")}, id)
-	got, err = progressOr(got, fail(backingUp, "snapshot "+id, err), final.Is(err))
+	got, err = final.Progress(got, fail(backingUp, "snapshot "+id, err))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,6 @@ type jobsOfBackup struct {
 
 // jobOf returns the job of a snapshot that the backup takes, nil if it is not listed.
 func (s *site) jobOf(ctx context.Context, api *alicloud.HBR, backup *velerov1.Backup, id snapshotID) (*job, error) {
-	if backup == nil {
-		return backupJob(ctx, api, id)
-	}
 	known, err := s.jobs.Get(string(backup.UID)+" "+id.region+" "+id.sourceType(), api.Now, func() (jobsOfBackup, error) {
 		return s.jobsLike(ctx, api, backup, id)
 	})
@@ -56,7 +53,7 @@ func (s *site) jobsLike(ctx context.Context, api *alicloud.HBR, backup *velerov1
 	}
 	slices.Sort(known.asked)
 	known.asked = slices.Compact(known.asked)
-	for ids := range slices.Chunk(known.asked, maxPage) {
+	for ids := range slices.Chunk(known.asked, maxFilterValues) {
 		some, err := backupJobs(ctx, api, like.sourceType(), "JobId", ids...)
 		if err != nil {
 			return jobsOfBackup{}, err

@@ -52,9 +52,9 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 	}
 	progress, err := current.snapshotProgress(ctx, of, made)
 	if err == nil && progress.Completed && progress.Err == "" {
-		err = current.notes.Forget(ctx, run, pv)
+		current.forgetNote(ctx, run, pv)
 	}
-	return progressOr(progress, fail(backingUp, "PersistentVolume "+pv, err), final.Is(err))
+	return final.Progress(progress, fail(backingUp, "PersistentVolume "+pv, err))
 }
 
 // CancelSnapshot ends the backup of a PersistentVolume that is under way. One that has
@@ -73,18 +73,6 @@ func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backu
 		return err
 	}
 	return fail(backingUp, "PersistentVolume "+pv, current.cancelSnapshot(ctx, of, made))
-}
-
-// progressOr returns the progress, or what an error makes of it.
-func progressOr(progress velero.OperationProgress, err error, isFinal bool) (velero.OperationProgress, error) {
-	switch {
-	case err == nil:
-		return progress, nil
-	case isFinal:
-		return velero.OperationProgress{Completed: true, Err: err.Error()}, nil
-	default:
-		return velero.OperationProgress{}, err
-	}
 }
 
 // locate reads an id of Velero's, and returns the Cloud Backup of its region.
@@ -173,6 +161,10 @@ func (s *site) unmount(ctx context.Context, of subject) error {
 func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, found job) (velero.OperationProgress, error) {
 	if api.Now().Sub(found.created) <= s.backupTimeout {
 		return progressOf(found, api.Now()), nil
+	}
+	// It was read with others, and may have ended since.
+	if current, err := backupJob(ctx, api, id); err != nil || current == nil || current.hasEnded() {
+		return progressOf(found, api.Now()), err // The next poll tells how.
 	}
 	if err := endJob(ctx, api, id); err != nil {
 		return velero.OperationProgress{}, err

@@ -107,6 +107,14 @@ func (s *site) note(ctx context.Context, of subject, made string) {
 	}
 }
 
+// forgetNote removes a note that nobody asks for any more. One that cannot be removed goes
+// with its Backup, or with the next sweep.
+func (s *site) forgetNote(ctx context.Context, run notes.Run, pv string) {
+	if err := s.notes.Forget(ctx, run, pv); err != nil {
+		s.log.WithField("persistentVolume", pv).WithError(err).Info("The note of a backup that is done is left to the next one")
+	}
+}
+
 // retentionDays is how long Cloud Backup keeps the snapshot of a volume.
 func (s *site) retentionDays(api *alicloud.HBR, of subject) *int64 {
 	return tea.Int64(int64(s.retention.DaysFor(retention.TimeToLive(of.backup, api.Now()), retentionLimits())))

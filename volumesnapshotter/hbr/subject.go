@@ -25,7 +25,7 @@ type subject struct {
 }
 
 // newSubject finds out what a backup is wanted of. What the cluster does not tell costs no
-// data, so that it is a warning.
+// data, so that it is a warning; an error is that nobody watches what becomes of the data.
 func (s *site) newSubject(ctx context.Context, tags map[string]string) subject {
 	found := subject{name: tags[tagVolume], backupName: tags[tagBackup]}
 	log := s.log.WithField("persistentVolume", found.name).WithField("backup", found.backupName)
@@ -35,7 +35,7 @@ func (s *site) newSubject(ctx context.Context, tags map[string]string) subject {
 	}
 	if found.backup, err = s.cluster.Backup(ctx, found.backupName); err != nil {
 		found.backup = nil
-		log.WithError(err).Warn("The snapshot stays until it is deleted, and nobody asks whether it succeeds: the backup that it is for could not be read")
+		log.WithError(err).Error("The snapshot stays until it is deleted, and nobody asks whether it succeeds: the backup that it is for could not be read")
 	}
 	return found
 }

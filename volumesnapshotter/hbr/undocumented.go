@@ -18,6 +18,10 @@ import (
 // This file is what the reference of Cloud Backup leaves open, so that it can be corrected
 // in one place.
 
+// maxFilterValues is how many values a filter of DescribeBackupJobs2 is given. Assumed: as
+// many as a page has results; its reference knows no limit.
+const maxFilterValues = maxPage
+
 // restoreOptions overwrites what is there: nothing, but what the same job has written.
 const restoreOptions = `{"includes":[],"excludes":[],"conflictPolicy":"OVERWRITE_EXISTING"}`
 

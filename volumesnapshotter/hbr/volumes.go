@@ -30,7 +30,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 	if err == nil {
 		progress, err = wanted.progress(ctx, pv)
 	}
-	return progressOr(progress, fail(restoring, "PersistentVolume "+pv.Name, err), final.Is(err))
+	return final.Progress(progress, fail(restoring, "PersistentVolume "+pv.Name, err))
 }
 
 // Finish returns pv as the volume that is whole.
