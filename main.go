@@ -28,6 +28,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/buildinfo"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/heap"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/parent"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selfcopy"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -38,10 +39,14 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr"
 )
 
-// gcPercent is how much the heap may grow beyond what is alive. Velero's pod has
-// 512 MiB by default for the server and all plugin processes that live at a time;
-// by Go's default of 100 the heap would grow to twice the parts of an upload.
-const gcPercent = 20
+// How much the heap may grow beyond what is alive. Velero's pod has 512 MiB by default for
+// the server and all plugin processes that live at a time; by Go's default of 100 percent
+// the heap would grow to twice the parts of an upload. Beside item actions little is alive,
+// and by the percentage alone most of their time would go into the collection of garbage.
+const (
+	gcPercent = 20
+	gcAtLeast = 16 << 20
+)
 
 // endTimeout is how long the process goes on after Velero has ended it. Velero's plugin
 // client kills it after two seconds.
@@ -65,7 +70,7 @@ func main() {
 // serve registers the plugins and serves them until Velero ends the process.
 func serve() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		defer heap.Bound(gcPercent, gcAtLeast)()
 	}
 	go parent.Watch(context.Background(), os.Getppid(), os.Getppid, orphanInterval, func() { os.Exit(0) })
 

@@ -21,11 +21,16 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 )
 
-// withCompanions returns for execute the companions that are backed up with an item, and
-// the item with their note. It returns no copy where the item says so already, as one
-// without companions does. The companions are to be allowed by the Backup, and known to be
-// there: Velero drops an item with all that brought it along for one that it cannot read.
-func withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
+// withCompanions returns for execute the companions that Velero is to back up with an item,
+// and the item with the note of all that it has in the backup. It returns no copy where the
+// item says so already, as one without companions does. The companions are to be allowed by
+// the Backup, and known to be there: Velero drops an item with all that brought it along for
+// one that it cannot read.
+//
+// Velero reads an additional item from the API server before it looks whether the backup
+// has it. So each companion is returned for one item of a backup alone: hundreds of
+// Ingresses have the same class.
+func (r *companionReader) withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
 	annotations := maps.Clone(o.item.GetAnnotations())
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -35,11 +40,12 @@ func withCompanions(o object, companions []companion.Companion) (changed *unstru
 	if len(companions) > 0 {
 		annotations[companion.Annotation] = companion.Note(companions)
 	}
-	if companion.OfBackup(&o.backup.Spec).LeavesOut(companions) {
+	brought := r.broughtBy(o, companions)
+	if companion.OfBackup(&o.backup.Spec).LeavesOut(brought) {
 		annotations[velerov1.MustIncludeAdditionalItemAnnotation] = "true"
 	}
 	if maps.Equal(annotations, o.item.GetAnnotations()) {
-		return nil, companion.Identifiers(companions)
+		return nil, companion.Identifiers(brought)
 	}
 	changed = o.item.DeepCopy()
 	if len(annotations) == 0 {
@@ -47,7 +53,21 @@ func withCompanions(o object, companions []companion.Companion) (changed *unstru
 		annotations = nil
 	}
 	changed.SetAnnotations(annotations)
-	return changed, companion.Identifiers(companions)
+	return changed, companion.Identifiers(brought)
+}
+
+// broughtBy returns the companions that come into the backup by the item: those that no
+// other one has brought before it.
+func (r *companionReader) broughtBy(o object, companions []companion.Companion) []companion.Companion {
+	item := o.item.GroupVersionKind().Kind + "/" + o.item.GetNamespace() + "/" + o.item.GetName()
+	var brought []companion.Companion
+	for _, c := range companions {
+		first, _ := r.bringers.Get(companionKey{o.backup.UID, c}, func() (string, error) { return item, nil })
+		if first == item {
+			brought = append(brought, c)
+		}
+	}
+	return brought
 }
 
 // standing is whether an object can be backed up.
@@ -87,6 +107,8 @@ type companionReader struct {
 	clients Clients
 	read    once.Values[companionKey, standing]
 	said    once.Seen
+	// bringers are the items by which companions come into a backup.
+	bringers once.Values[companionKey, string]
 }
 
 type companionKey struct {

@@ -135,14 +135,23 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects = append(
-		objects,
+	// The fake client sets the resource versions of what it is given, which tests share.
+	own := make([]client.Object, len(objects))
+	for i, object := range objects {
+		copied, ok := object.DeepCopyObject().(client.Object)
+		if !ok {
+			t.Fatalf("the copy of a %T is no object", object)
+		}
+		own[i] = copied
+	}
+	own = append(
+		own,
 		locationOf("files", filesProvider, map[string]string{"of": "files"}),
 		locationOf("disks", "alibabacloud", map[string]string{"of": "disks"}),
 	)
 	w := &world{refused: map[string]error{}, calls: map[string]int{}}
 	w.log, w.logged = logrustest.NewNullLogger()
-	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+	w.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(own...).WithInterceptorFuncs(interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			if err := w.count("get " + kindOf(object)); err != nil {
 				return err

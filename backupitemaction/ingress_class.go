@@ -77,7 +77,7 @@ func (a *IngressClass) take(ctx context.Context, o object) (*unstructured.Unstru
 	if len(taken) > 0 {
 		log.WithField("companions", companion.Note(taken)).Info("The class of the Ingress is backed up with it")
 	}
-	return withCompanions(o, taken)
+	return a.companions.withCompanions(o, taken)
 }
 
 // classesOf returns the classes that an Ingress names. An old one may name one in the field

@@ -178,15 +178,23 @@ func TestClassOfAnIngress(t *testing.T) {
 	}
 }
 
+// TestClassesAreReadOnceInABackup holds that neither the action nor Velero, which reads
+// what an action returns, reads a class for each of its Ingresses. All of them have the note.
 func TestClassesAreReadOnceInABackup(t *testing.T) {
 	t.Parallel()
+	const alb, albConfig = "ingressclasses.networking.k8s.io/alb", "albconfigs.alibabacloud.com/default"
 	w := newWorld(t, newAlbConfig("default"), newClass("alb", "alibabacloud.com", "AlbConfig", "default"))
 	action := w.ingressClass()
+	ingressesAlone := backupWith(func(backup *velerov1.Backup) { backup.Spec.IncludedResources = []string{"ingresses"} })
 	for i := range 20 {
+		want := map[string]backedUpWith{"alb": {Annotations: map[string]string{noteKey: alb + "," + albConfig}}, "none": {}}
+		if i == 0 {
+			want["alb"] = backedUpWith{map[string]string{noteKey: alb + "," + albConfig, mustKey: "true"}, []string{alb, albConfig}}
+		}
 		for _, class := range []string{"alb", "none"} {
 			ingress := newIngress("networking.k8s.io/v1", class, "")
 			ingress.SetName(fmt.Sprint("web-", i))
-			backUp(t, action, ingress, newBackup())
+			wantBackedUpWith(t, want[class], backUp(t, action, ingress, ingressesAlone))
 		}
 	}
 	w.wantCalls(t, map[string]int{"get IngressClass": 2, "get metadata of AlbConfig": 1})

@@ -11,6 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/kuberesource"
 	"github.com/vmware-tanzu/velero/pkg/plugin/utils/volumehelper"
+	"github.com/vmware-tanzu/velero/pkg/util/boolptr"
 	"github.com/vmware-tanzu/velero/pkg/util/podvolume"
 	volumes "github.com/vmware-tanzu/velero/pkg/util/volumehelper"
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +43,8 @@ type native struct {
 	helpers []volumes.VolumeHelper
 	// hasPolicies is whether any set is there.
 	hasPolicies bool
+	// byPoliciesAlone is whether nothing is snapshotted for which there is no policy.
+	byPoliciesAlone bool
 }
 
 // newNative reads the volume policies of the backup and those of all backups, which are
@@ -49,7 +52,8 @@ type native struct {
 func newNative(api client.Client, namespace string, server Server, backup *velerov1.Backup) (*native, error) {
 	n := &native{
 		api: api, pods: podvolume.NewPVCPodCache(),
-		hasPolicies: backup.Spec.ResourcePolicy != nil || server.VolumePolicies != "",
+		hasPolicies:     backup.Spec.ResourcePolicy != nil || server.VolumePolicies != "",
+		byPoliciesAlone: boolptr.IsSetToFalse(backup.Spec.SnapshotVolumes),
 	}
 	if err := n.add(backup); err != nil {
 		return nil, fmt.Errorf("reading the volume policies of the Backup %s: %w", backup.Name, err)
@@ -86,6 +90,9 @@ func (n *native) snapshots(ctx context.Context, item runtime.Unstructured, pv *c
 	helper, action, err := n.match(item, kuberesource.PersistentVolumes)
 	if err != nil {
 		return false, err
+	}
+	if action == "" && n.byPoliciesAlone {
+		return false, nil
 	}
 	if action == "" && pv.Spec.ClaimRef != nil {
 		// Once a namespace is there, no other is read any more by itself.

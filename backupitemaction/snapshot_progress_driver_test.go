@@ -81,7 +81,7 @@ func TestSnapshotProgressWarnsOfDriversWithoutSnapshots(t *testing.T) {
 			backup: func(b *velerov1.Backup) { b.Spec.VolumeSnapshotLocations = []string{"disks"} },
 		},
 		{
-			name: "a backup without snapshots", pv: of(nasDriver), calls: read,
+			name: "a backup without snapshots", pv: of(nasDriver), calls: map[string]int{"get VolumeSnapshotLocation": 1},
 			backup: func(b *velerov1.Backup) { b.Spec.SnapshotVolumes = ptr.To(false) },
 		},
 		{

@@ -445,3 +445,18 @@ func TestSnapshotProgressServesWorkersAtTheSameTime(t *testing.T) {
 	}
 	w.wantCalls(t, map[string]int{"get VolumeSnapshotLocation": 1, "list PodList": 1})
 }
+
+// TestSnapshotProgressLooksAtNoPodsWithoutSnapshots holds that a backup without snapshots
+// does not list the Pods of each namespace.
+func TestSnapshotProgressLooksAtNoPodsWithoutSnapshots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	backup := backupWith(func(b *velerov1.Backup) { b.Spec.SnapshotVolumes = ptr.To(false) })
+	action := w.process(backupitemaction.Server{}, onlyFiles())
+	for range 3 {
+		if _, _, operation, _, err := action.Execute(asItem(t, newVolume()), backup); operation != "" || err != nil {
+			t.Errorf("Execute() has the operation %q and the error %v, want neither", operation, err)
+		}
+	}
+	w.wantCalls(t, map[string]int{"get VolumeSnapshotLocation": 1})
+}

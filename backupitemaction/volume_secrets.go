@@ -25,7 +25,7 @@ const VolumeSecretsName = "alibabacloud.com/volume-secrets"
 // Secrets backed up without which a volume of Alibaba Cloud's drivers cannot be mounted,
 // resized or deleted, wherever they are. Volumes of other vendors are left alone.
 //
-// They come with the PersistentVolume, and with its claim, for a backup may have the claim
+// They come with the PersistentVolume, or with its claim, for a backup may have the claim
 // alone.
 type VolumeSecrets struct {
 	log        logrus.FieldLogger
@@ -64,7 +64,7 @@ func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstr
 	if len(taken) > 0 {
 		log.WithField("companions", companion.Note(taken)).Info("The Secrets of the volume are backed up with it")
 	}
-	return withCompanions(o, taken)
+	return a.secrets.withCompanions(o, taken)
 }
 
 // namedBy returns the Secrets that a PersistentVolume, or that of a claim, names.

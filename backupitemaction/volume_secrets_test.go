@@ -445,3 +445,19 @@ func TestWantedSecrets(t *testing.T) {
 		t.Errorf("Wants() error = %v, want %v", err, refused)
 	}
 }
+
+// TestASecretIsReturnedForOneItemOfABackup holds that Velero is not told to read a Secret
+// for each item that needs it, while every item has the note, and the next backup the Secret.
+func TestASecretIsReturnedForOneItemOfABackup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newSecret("shop/oss"), bucket("shop/oss", ""))
+	action := w.volumeSecrets()
+	noted := map[string]string{noteKey: "secrets/shop/oss"}
+	for _, uid := range []types.UID{"first", "second"} {
+		backup := backupWith(func(backup *velerov1.Backup) { backup.UID = uid })
+		claim := newClaim(nil)
+		claim.Spec.VolumeName = pvName
+		wantBackedUpWith(t, backedUpWith{noted, []string{"secrets/shop/oss"}}, backUp(t, action, itemOf(t, claim), backup))
+		wantBackedUpWith(t, backedUpWith{Annotations: noted}, backUp(t, action, asItem(t, bucket("shop/oss", "")), backup))
+	}
+}

@@ -27,18 +27,32 @@ const (
 // numberOfObjects is that of all kinds.
 const numberOfObjects = configMaps + secrets + deployments + claims + services
 
+// classOfClaims is a StorageClass of another vendor.
+const classOfClaims = "gp2"
+
 // createObjects creates the objects in the namespace.
 func (c *cluster) createObjects(b *testing.B) {
 	b.Helper()
 	must(b, c.cp.Client.Create(b.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
-	for _, kind := range []struct {
-		number int
-		object func(name string) client.Object
-	}{
-		{configMaps, configMap}, {secrets, secret}, {deployments, deployment}, {claims, claim}, {services, service},
-	} {
+	c.createEach(b, namespace, []population{
+		{configMaps, configMap}, {secrets, secret}, {deployments, deployment}, {claims, func(name string) client.Object { return claim(name) }}, {services, service},
+	})
+}
+
+// population is a number of objects of a kind.
+type population struct {
+	number int
+	object func(name string) client.Object
+}
+
+// createEach creates objects in a namespace.
+func (c *cluster) createEach(b *testing.B, namespace string, populations []population) {
+	b.Helper()
+	for _, kind := range populations {
 		for i := range kind.number {
-			must(b, c.cp.Client.Create(b.Context(), kind.object(fmt.Sprintf("object-%04d", i))))
+			object := kind.object(fmt.Sprintf("object-%04d", i))
+			object.SetNamespace(namespace)
+			must(b, c.cp.Client.Create(b.Context(), object))
 		}
 	}
 }
@@ -53,7 +67,7 @@ func (c *cluster) createSettings(b *testing.B) {
 	}))
 	for action, data := range map[string]map[string]string{
 		"image-mapping":         {"imageRegistryMapping": "docker.io/library: registry.cn-beijing.aliyuncs.com/my-registry\n"},
-		"storage-class-mapping": {"gp2": "alicloud-disk-essd"},
+		"storage-class-mapping": {classOfClaims: "alicloud-disk-essd"},
 		"annotations":           {"rules": "- set: {team: shop}\n"},
 	} {
 		settings := &corev1.ConfigMap{ObjectMeta: inVelero(action), Data: data}
@@ -114,8 +128,8 @@ func deployment(name string) client.Object {
 }
 
 // claim is one that is never bound: no provisioner runs.
-func claim(name string) client.Object {
-	class := "gp2"
+func claim(name string) *corev1.PersistentVolumeClaim {
+	class := classOfClaims
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: meta(name),
 		Spec: corev1.PersistentVolumeClaimSpec{

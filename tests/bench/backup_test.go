@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+)
+
+const (
+	// roundsOfBackups is how often backups are measured with the bundle and without it.
+	roundsOfBackups = 6
+	// backupsOfARound is how many are made in a round with one plugin: to load the other one takes as long as a backup.
+	backupsOfARound = 2
+)
+
+// auditOfBackups logs what is read, but for the Backups that are waited for.
+const auditOfBackups = `
+- level: None
+  resources: [{group: velero.io, resources: [backups]}]
+- level: Metadata
+  verbs: [get, list]
+- level: None
+`
+
+// BenchmarkBackup backs up 2,000 mixed objects with the bundle loaded, and with its object store alone. Nothing is
+// snapshotted, which only the bundle could.
+func BenchmarkBackup(b *testing.B) {
+	for b.Loop() {
+		c := startCluster(b, auditOfBackups)
+		c.createMixture(b)
+
+		backups := comparison{of: fmt.Sprintf("backup of %d objects", numberOfBackedUpObjects), allowed: 1.05, took: times{}, processor: times{}}
+		items := make(map[int][]string)
+		for round := range roundsOfBackups {
+			for _, plugin := range inTurn(round) {
+				c.load(b, plugin)
+				before := c.processorTime(b)
+				for i := range backupsOfARound {
+					name := fmt.Sprintf("%s-%d-%d", plugin, round, i)
+					took, backedUp := c.timedBackup(b, name)
+					items[backedUp] = append(items[backedUp], name)
+					b.Logf("Round %d: %s backs up %d objects in %s", round, plugin, backedUp, took.Round(time.Millisecond))
+					backups.took[plugin] = append(backups.took[plugin], took)
+				}
+				used := (c.processorTime(b) - before) / backupsOfARound
+				b.Logf("Round %d: %s has a processor for %s in each", round, plugin, used)
+				backups.processor[plugin] = append(backups.processor[plugin], used)
+			}
+		}
+		if len(items) != 1 {
+			b.Errorf("the backups have not all the same number of objects: %v", items)
+		}
+		c.wantNoted(b, fmt.Sprintf("%s-%d-%d", bundle, roundsOfBackups-1, backupsOfARound-1))
+		c.wantCalls(b, roundsOfBackups*backupsOfARound)
+		backups.report(b)
+	}
+}
+
+// inTurn returns the plugins in the order of a round: A B, B A, and so on, so that what grows or passes on a machine
+// meets both alike.
+func inTurn(round int) []string {
+	if round%2 == 0 {
+		return []string{storeOnly, bundle}
+	}
+	return []string{bundle, storeOnly}
+}
+
+// timedBackup backs up all namespaces but Velero's, whose objects grow with each backup. It returns how long that took and
+// how many objects are in the backup.
+func (c *cluster) timedBackup(b *testing.B, name string) (took time.Duration, items int) {
+	b.Helper()
+	backup := &velerov1.Backup{
+		ObjectMeta: inVelero(name),
+		Spec: velerov1.BackupSpec{
+			ExcludedNamespaces:      []string{controlplane.VeleroNamespace},
+			IncludedResources:       kindsOfBackup(),
+			IncludeClusterResources: new(true),
+			SnapshotVolumes:         new(false),
+		},
+	}
+	took = c.run(b, backup, func() bool { return backup.Status.CompletionTimestamp != nil })
+	status := backup.Status
+	if status.Phase != velerov1.BackupPhaseCompleted || status.Errors > 0 || status.Warnings > 0 {
+		logs, _ := c.velero.CLI(b.Context(), "backup", "logs", name)
+		b.Fatalf("the backup %s is %s with %d errors and %d warnings\n%s", name, status.Phase, status.Errors, status.Warnings, logs)
+	}
+	return took, status.Progress.ItemsBackedUp
+}
+
+// wantNoted fails unless the actions have done in the backup what they are there for.
+func (c *cluster) wantNoted(b *testing.B, backup string) {
+	b.Helper()
+	const (
+		note = "alibabacloud.com/backed-up-with"
+		zone = "alibabacloud.com/zone-of-backup"
+	)
+	noted := make(map[string]int)
+	c.eachObject(b, backup, func(object *metav1.PartialObjectMetadata) {
+		for _, key := range []string{note, zone} {
+			if object.Annotations[key] != "" {
+				noted[object.Kind+" "+key]++
+			}
+		}
+	})
+	want := map[string]int{
+		"Ingress " + note:               backedUpIngresses,
+		"PersistentVolume " + note:      buckets,
+		"PersistentVolumeClaim " + note: buckets,
+		"PersistentVolume " + zone:      disks,
+	}
+	if diff := cmp.Diff(want, noted); diff != "" {
+		b.Errorf("the annotations of objects in the backup %s (-want +got):\n%s", backup, diff)
+	}
+}
+
+// eachObject calls visit with each object in a backup. Velero stores one of a preferred version twice.
+func (c *cluster) eachObject(b *testing.B, backup string, visit func(*metav1.PartialObjectMetadata)) {
+	b.Helper()
+	content, err := c.cloud.OSS().Read(bucket, path.Join("backups", backup, backup+".tar.gz"))
+	must(b, err)
+	uncompressed, err := gzip.NewReader(bytes.NewReader(content))
+	must(b, err)
+	for archive := tar.NewReader(uncompressed); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		must(b, err)
+		if !strings.HasPrefix(header.Name, "resources/") || !strings.HasSuffix(header.Name, ".json") || strings.Contains(header.Name, "preferredversion/") {
+			continue
+		}
+		object := &metav1.PartialObjectMetadata{}
+		must(b, json.NewDecoder(archive).Decode(object))
+		visit(object)
+	}
+}
+
+// wantCalls fails unless the plugin has read in each of so many backups what it needs to know once, by the API server's
+// audit log.
+func (c *cluster) wantCalls(b *testing.B, backups int) {
+	b.Helper()
+	content, err := os.ReadFile(c.audit)
+	must(b, err)
+	calls := make(map[string]int)
+	for line := range strings.Lines(string(content)) {
+		request := struct {
+			UserAgent, Verb string
+			ObjectRef       struct{ Resource string }
+		}{}
+		must(b, json.Unmarshal([]byte(line), &request))
+		if strings.HasPrefix(request.UserAgent, bundle) {
+			calls[request.Verb+" "+request.ObjectRef.Resource]++
+		}
+	}
+	want := map[string]int{
+		"get albconfigs":     backups,
+		"get ingressclasses": 2 * backups,
+		"get secrets":        buckets * backups,
+		// Of two providers: a Backup names its locations, and not what they are of.
+		"get volumesnapshotlocations": 3 * backups,
+		"list configmaps":             backups,
+		"list persistentvolumes":      backups,
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		b.Errorf("what the plugin has read in %d backups (-want +got):\n%s", backups, diff)
+	}
+}
