@@ -201,10 +201,8 @@ type outcome struct {
 
 func (b *fileBench) outcome(t *testing.T, backup string) outcome {
 	t.Helper()
-	archive := filepath.Join(t.TempDir(), "backup.tar.gz")
-	b.cli(t, "backup", "download", backup, "--output", archive)
 	found := outcome{
-		namespace: backup, logs: b.logs(t, backup), entries: tarball(t, archive), native: takenBy(b.snapshots(t, backup)),
+		namespace: backup, logs: b.logs(t, backup), entries: b.entries(t, backup), native: takenBy(b.snapshots(t, backup)),
 		cut: map[string]bool{}, awaited: map[string]bool{},
 	}
 	for _, snapshot := range b.cloud.ECS().Snapshots() {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,9 +58,7 @@ func lineWith(text string, parts ...string) string {
 // wantObjects fails unless volume, claim and Pod of all are in a backup.
 func (b *bench) wantObjects(t *testing.T, backup string, volumes []*diskVolume) {
 	t.Helper()
-	archive := filepath.Join(t.TempDir(), "backup.tar.gz")
-	b.cli(t, "backup", "download", backup, "--output", archive)
-	entries := tarball(t, archive)
+	entries := b.entries(t, backup)
 	for _, v := range volumes {
 		for _, entry := range []string{
 			"resources/persistentvolumes/cluster/" + v.pv + ".json",
