@@ -228,7 +228,7 @@ func (b *fileBench) outcome(t *testing.T, backup string) outcome {
 // of says what has become of a volume.
 func (o outcome) of(v *fileVolume) string {
 	var all []string
-	if o.native[v.pv.Name] == takenByECS && o.cut[diskOf(v.pv)] && !o.awaited[v.pv.Name] {
+	if o.native[v.pv.Name] == takenByECS && o.cut[diskOf(v.pv)] && o.awaited[v.pv.Name] {
 		all = append(all, cellECS)
 	}
 	if o.native[v.pv.Name] == takenByHBR && o.awaited[v.pv.Name] {
