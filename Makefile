@@ -44,9 +44,10 @@ unit: tools ## Unit tests, with coverage for `make cover`
 	mkdir -p bin
 	go test -race -timeout 30m -covermode=atomic -coverpkg=$(subst $(space),$(comma),$(PLUGINS)) -coverprofile=bin/coverage.out $(PLUGINS)
 
+# -count=1: Go does not know what the plugin that they build is made of, and would answer from its cache.
 .PHONY: integration
 integration: tools ## Integration tests, which mostly wait for Velero
-	go test -race -timeout 30m -parallel 8 . ./tests/...
+	go test -count=1 -race -timeout 30m -parallel 8 . ./tests/...
 
 # One after the other also with -j; and fuzz tests beside what waits: make -j2 test fuzz.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
@@ -56,7 +57,7 @@ endif
 .PHONY: test-old-versions
 test-old-versions: tools ## What a kube-apiserver of Kubernetes 1.24 serves, restored today (five minutes the first time; `make test` has it from then on)
 	go run ./tests/tools/cmd/toolpath kube-apiserver-1.24 >/dev/null
-	go test -race -v -run 'TestVelero/case/objects_of_API_versions' ./tests/integration
+	go test -count=1 -race -v -run 'TestVelero/case/objects_of_API_versions' ./tests/integration
 
 .PHONY: test-short
 test-short: ## Unit tests alone

@@ -28,11 +28,17 @@ func (s *suite) testBackupIsReadableByTheCLI(t *testing.T) {
 	if logs := s.cli(t, "backup", "logs", "readable"); wantText(logs, "Backed up a total of") != nil {
 		t.Errorf("the logs lack the total:\n%s", logs)
 	}
-	file := filepath.Join(t.TempDir(), "backup.tar.gz")
-	s.cli(t, "backup", "download", "readable", "--output", file)
-	if entries := tarball(t, file); !slices.Contains(entries, "resources/configmaps/namespaces/readable/settings.json") {
+	if entries := s.entries(t, "readable"); !slices.Contains(entries, "resources/configmaps/namespaces/readable/settings.json") {
 		t.Errorf("the downloaded tarball lacks the ConfigMap: %q", entries)
 	}
+}
+
+// entries are the names of the files in the tarball of a backup.
+func (s *suite) entries(t *testing.T, backup string) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "backup.tar.gz")
+	s.cli(t, "backup", "download", backup, "--output", file)
+	return tarball(t, file)
 }
 
 // tarball returns the names of what a compressed tar file holds.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -247,9 +246,7 @@ func (s *fileSuite) testSnapshotsThatFail(t *testing.T) {
 // wantStored fails unless PersistentVolume, claim and Pod of all volumes are in the tarball of the bench's backup.
 func (b *fileBench) wantStored(t *testing.T, volumes []*fileVolume) {
 	t.Helper()
-	archive := filepath.Join(t.TempDir(), "backup.tar.gz")
-	b.cli(t, "backup", "download", b.name, "--output", archive)
-	entries := tarball(t, archive)
+	entries := b.entries(t, b.name)
 	for _, v := range volumes {
 		for _, entry := range []string{
 			"resources/persistentvolumes/cluster/" + v.pv.Name + ".json",

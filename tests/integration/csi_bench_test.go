@@ -201,10 +201,8 @@ type outcome struct {
 
 func (b *fileBench) outcome(t *testing.T, backup string) outcome {
 	t.Helper()
-	archive := filepath.Join(t.TempDir(), "backup.tar.gz")
-	b.cli(t, "backup", "download", backup, "--output", archive)
 	found := outcome{
-		namespace: backup, logs: b.logs(t, backup), entries: tarball(t, archive), native: takenBy(b.snapshots(t, backup)),
+		namespace: backup, logs: b.logs(t, backup), entries: b.entries(t, backup), native: takenBy(b.snapshots(t, backup)),
 		cut: map[string]bool{}, awaited: map[string]bool{},
 	}
 	for _, snapshot := range b.cloud.ECS().Snapshots() {
@@ -230,7 +228,7 @@ func (b *fileBench) outcome(t *testing.T, backup string) outcome {
 // of says what has become of a volume.
 func (o outcome) of(v *fileVolume) string {
 	var all []string
-	if o.native[v.pv.Name] == takenByECS && o.cut[diskOf(v.pv)] && !o.awaited[v.pv.Name] {
+	if o.native[v.pv.Name] == takenByECS && o.cut[diskOf(v.pv)] && o.awaited[v.pv.Name] {
 		all = append(all, cellECS)
 	}
 	if o.native[v.pv.Name] == takenByHBR && o.awaited[v.pv.Name] {

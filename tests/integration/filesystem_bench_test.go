@@ -181,6 +181,7 @@ type takenSnapshot struct {
 	Spec struct {
 		Location             string `json:"location"`
 		PersistentVolumeName string `json:"persistentVolumeName"`
+		VolumeAZ             string `json:"volumeAZ"`
 	} `json:"spec"`
 	Status struct {
 		ProviderSnapshotID string `json:"providerSnapshotID"`

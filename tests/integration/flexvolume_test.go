@@ -113,12 +113,18 @@ func (s *suite) serveOldIngresses(t *testing.T) {
 // createOldIngresses makes the API server serve Ingress in its old version.
 func (s *suite) createOldIngresses(t *testing.T) {
 	t.Helper()
-	s.create(t, readObject(t, "ingress-v1beta1.yaml"))
-	eventually(t, "Ingress to be served", func(ctx context.Context) error {
-		ingresses := &unstructured.UnstructuredList{}
-		ingresses.SetAPIVersion("networking.k8s.io/v1beta1")
-		ingresses.SetKind("IngressList")
-		return s.cp.Client.List(ctx, ingresses)
+	s.createDefinition(t, "ingress-v1beta1.yaml", "networking.k8s.io/v1beta1", "Ingress")
+}
+
+// createDefinition creates the CustomResourceDefinition in a file of testdata, and waits until its kind is served.
+func (s *suite) createDefinition(t *testing.T, file, apiVersion, kind string) {
+	t.Helper()
+	s.create(t, readObject(t, file))
+	eventually(t, kind+" to be served", func(ctx context.Context) error {
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion(apiVersion)
+		list.SetKind(kind + "List")
+		return s.cp.Client.List(ctx, list)
 	})
 }
 

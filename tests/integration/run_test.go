@@ -103,9 +103,21 @@ func (s *suite) waitGone(t *testing.T, what string, object client.Object) {
 // createSettings creates the ConfigMap of an action for one restore alone.
 func (s *suite) createSettings(t *testing.T, action, restore string, data map[string]string) {
 	t.Helper()
-	settings := &corev1.ConfigMap{ObjectMeta: inVelero(action + "-of-" + restore), Data: data}
-	settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: "RestoreItemAction"}
-	settings.Annotations = map[string]string{"alibabacloud.com/restore": restore}
+	s.createSettingsOf(t, "RestoreItemAction", action, "restore", restore, data)
+}
+
+// createBackupSettings creates the ConfigMap of an action for one backup alone.
+func (s *suite) createBackupSettings(t *testing.T, action, backup string, data map[string]string) {
+	t.Helper()
+	s.createSettingsOf(t, "BackupItemAction", action, "backup", backup, data)
+}
+
+// createSettingsOf creates the ConfigMap of an action of a kind for one run alone.
+func (s *suite) createSettingsOf(t *testing.T, kind, action, run, name string, data map[string]string) {
+	t.Helper()
+	settings := &corev1.ConfigMap{ObjectMeta: inVelero(action + "-of-" + name), Data: data}
+	settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: kind}
+	settings.Annotations = map[string]string{"alibabacloud.com/" + run: name}
 	s.create(t, settings)
 }
 
