@@ -17,38 +17,39 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
-// How many objects of a kind there are in a cluster that is backed up: applications with a Deployment each, two
-// ConfigMaps and a Secret; most have a Service, every fourth an Ingress and every seventh a volume. Each twentieth
-// object is in a system namespace.
+// How many objects of a kind there are in a cluster that is backed up: applications with a Deployment each and a
+// Service, two or three ConfigMaps and a Secret or two; every fourth has an Ingress, every sixth a volume. Each
+// twentieth object is in a system namespace.
 const (
-	backedUpConfigMaps  = 700
-	backedUpSecrets     = 400
-	backedUpDeployments = 350
-	backedUpServices    = 270
-	backedUpIngresses   = 80
+	backedUpConfigMaps  = 500
+	backedUpSecrets     = 300
+	backedUpDeployments = 200
+	backedUpServices    = 200
+	backedUpIngresses   = 50
 	systemConfigMaps    = 50
 	systemSecrets       = 50
 
 	// Volumes, by what is behind them. Each is a claim and a PersistentVolume.
-	disks       = 20
-	fileSystems = 10
-	buckets     = 5
+	disks       = 15
+	fileSystems = 8
+	buckets     = 4
 	// foreign ones are none of Alibaba Cloud's.
-	foreign = 15
+	foreign = 8
 )
 
 const (
-	numberOfVolumes         = disks + fileSystems + buckets + foreign
-	numberOfBackedUpObjects = backedUpConfigMaps + backedUpSecrets + backedUpDeployments + backedUpServices + backedUpIngresses +
+	numberOfVolumes = disks + fileSystems + buckets + foreign
+	// Kubernetes makes a ReplicaSet of a Deployment, and Endpoints and an EndpointSlice of a Service.
+	numberOfBackedUpObjects = backedUpConfigMaps + backedUpSecrets + 2*backedUpDeployments + 3*backedUpServices + backedUpIngresses +
 		systemConfigMaps + systemSecrets + 2*numberOfVolumes
 )
 
-// kindsOfBackup are the resources of a backup: those of the objects, without what Kubernetes makes of them and of itself,
-// such as ReplicaSets and ClusterRoles. No action is for these, and with them the plugin would look cheaper.
+// kindsOfBackup are the resources of a backup: those of the objects, with what Kubernetes makes of them.
 func kindsOfBackup() []string {
 	return []string{
-		"namespaces", "configmaps", "secrets", "deployments.apps", "services", "ingresses.networking.k8s.io",
-		"ingressclasses.networking.k8s.io", "persistentvolumeclaims", "persistentvolumes",
+		"namespaces", "configmaps", "secrets", "deployments.apps", "replicasets.apps", "services", "endpoints",
+		"endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io",
+		"persistentvolumeclaims", "persistentvolumes",
 	}
 }
 
@@ -61,7 +62,6 @@ func (c *cluster) createMixture(b *testing.B) {
 		ingressClass("nginx", nil),
 		snapshotLocation("disks", "velero.io/alibabacloud"),
 		snapshotLocation("files", "alibabacloud.com/hbr"),
-		keepSystemNamespaces(),
 	} {
 		must(b, c.cp.Client.Create(b.Context(), object))
 	}
@@ -93,13 +93,6 @@ func (c *cluster) claimsBound(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// keepSystemNamespaces are settings by which the bundle leaves nothing out, so that both back up the same.
-func keepSystemNamespaces() client.Object {
-	settings := &corev1.ConfigMap{ObjectMeta: inVelero("system-namespaces"), Data: map[string]string{"enabled": "false"}}
-	settings.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/system-namespaces": "BackupItemAction"}
-	return settings
 }
 
 // snapshotLocation is one that an installation has, though nothing is snapshotted.
