@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
@@ -26,27 +27,18 @@ import (
 // without companions does. The companions are to be allowed by the Backup, and known to be
 // there: Velero drops an item with all that brought it along for one that it cannot read.
 func withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
-	annotations := maps.Clone(o.item.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
+	changed = o.item.DeepCopy()
 	// A note that came with the item is of another backup.
-	delete(annotations, companion.Annotation)
+	annotation.Remove(changed.Object, companion.Annotation)
 	if len(companions) > 0 {
-		annotations[companion.Annotation] = companion.Note(companions)
+		annotation.Set(changed.Object, companion.Annotation, companion.Note(companions))
 	}
 	if companion.OfBackup(&o.backup.Spec).LeavesOut(companions) {
-		annotations[velerov1.MustIncludeAdditionalItemAnnotation] = "true"
+		annotation.Set(changed.Object, velerov1.MustIncludeAdditionalItemAnnotation, "true")
 	}
-	if maps.Equal(annotations, o.item.GetAnnotations()) {
-		return nil, companion.Identifiers(companions)
+	if maps.Equal(changed.GetAnnotations(), o.item.GetAnnotations()) {
+		changed = nil
 	}
-	changed = o.item.DeepCopy()
-	if len(annotations) == 0 {
-		// An object without annotations has no map of them.
-		annotations = nil
-	}
-	changed.SetAnnotations(annotations)
 	return changed, companion.Identifiers(companions)
 }
 

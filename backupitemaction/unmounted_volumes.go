@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selection"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -99,6 +100,6 @@ func withoutAnnotation(item *unstructured.Unstructured, key string) *unstructure
 		return nil
 	}
 	changed := item.DeepCopy()
-	unstructured.RemoveNestedField(changed.Object, "metadata", "annotations", key)
+	annotation.Remove(changed.Object, key)
 	return changed
 }

@@ -6,6 +6,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 )
 
@@ -23,13 +24,10 @@ func withCompanions(o object, item *unstructured.Unstructured, companions []comp
 	if _, noted := o.fromBackup.GetAnnotations()[companion.Annotation]; !noted {
 		return item
 	}
-	changes := annotationChanges{}
-	changes.remove(companion.Annotation)
-	changes.remove(velerov1.MustIncludeAdditionalItemAnnotation)
-	if companion.OfRestore(&o.restore.Spec).LeavesOut(companions) {
-		changes.set(velerov1.MustIncludeAdditionalItemRestoreAnnotation, "true")
-	}
 	changed := item.DeepCopy()
-	changes.apply(changed)
+	annotation.Remove(changed.Object, companion.Annotation, velerov1.MustIncludeAdditionalItemAnnotation)
+	if companion.OfRestore(&o.restore.Spec).LeavesOut(companions) {
+		annotation.Set(changed.Object, velerov1.MustIncludeAdditionalItemRestoreAnnotation, "true")
+	}
 	return changed
 }

@@ -45,18 +45,6 @@ func targetNamespace(restore *velerov1.Restore, namespace string) string {
 	return namespace
 }
 
-// removeAnnotation removes an annotation of an object, and the map of them with the last
-// one, so that it does not matter which action removes which one first.
-func removeAnnotation(content map[string]any, key string) {
-	annotations, _, _ := unstructured.NestedFieldNoCopy(content, "metadata", "annotations")
-	if annotations, ok := annotations.(map[string]any); ok {
-		delete(annotations, key)
-		if len(annotations) == 0 {
-			unstructured.RemoveNestedField(content, "metadata", "annotations")
-		}
-	}
-}
-
 // mapsIn returns the maps in the list that parent has under the key. They are the
 // parent's own.
 func mapsIn(parent any, key string) []map[string]any {
