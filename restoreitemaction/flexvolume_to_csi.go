@@ -247,10 +247,11 @@ func (c *flexVolumeConversion) secretReference(backedUp *corev1.PersistentVolume
 // claimNamespace returns the namespace that the claim of a PersistentVolume is
 // restored to, that of Velero where no claim is bound.
 func (c *flexVolumeConversion) claimNamespace(backedUp *corev1.PersistentVolume) string {
-	if backedUp.Spec.ClaimRef == nil {
+	claim := volume.ClaimOf(backedUp)
+	if claim.Namespace == "" {
 		return c.cluster.Namespace()
 	}
-	return targetNamespace(c.restore, backedUp.Spec.ClaimRef.Namespace)
+	return targetNamespace(c.restore, claim.Namespace)
 }
 
 func provisionerOf(class *unstructured.Unstructured) string {
