@@ -28,8 +28,10 @@ import (
 // there: Velero drops an item with all that brought it along for one that it cannot read.
 func withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
 	changed = o.item.DeepCopy()
-	// A note that came with the item is of another backup.
-	annotation.Remove(changed.Object, companion.Annotation)
+	if _, noted := o.item.GetAnnotations()[companion.Annotation]; noted {
+		// It came with the item from another backup, and so did what was written beside it.
+		annotation.Remove(changed.Object, companion.Annotation, velerov1.MustIncludeAdditionalItemAnnotation)
+	}
 	if len(companions) > 0 {
 		annotation.Set(changed.Object, companion.Annotation, companion.Note(companions))
 	}

@@ -231,6 +231,24 @@ func TestSecretsOfAVolume(t *testing.T) {
 			name: "it goes where there is nothing to note", pv: annotatedVolume(newVolume(), noteKey, "secrets/old/old"),
 		},
 		{
+			name: "what came with that note goes with it: it would take along what the lists leave out",
+			pv:   annotatedVolume(bucket("shop/oss", ""), noteKey, "secrets/old/old", mustKey, "true"),
+			want: backedUpWith{noted("secrets/shop/oss"), []string{"secrets/shop/oss"}}, wantReads: 1,
+		},
+		{
+			name: "both go where there is nothing to note", pv: annotatedVolume(newVolume(), noteKey, "secrets/old/old", mustKey, "true"),
+		},
+		{
+			name: "they come back where they are needed",
+			pv:   annotatedVolume(bucket("infra/stage", ""), noteKey, "secrets/old/old", mustKey, "true"),
+			spec: velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}},
+			want: backedUpWith{must("secrets/infra/stage"), []string{"secrets/infra/stage"}}, wantReads: 1,
+		},
+		{
+			name: "without a note it is of another tool, and stays", pv: annotatedVolume(newVolume(), mustKey, "true"),
+			want: backedUpWith{Annotations: map[string]string{mustKey: "true"}},
+		},
+		{
 			name: "a volume without Secrets stays as it is", pv: volumeWith(ofCSI),
 		},
 		{
