@@ -15,6 +15,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/resourcefilter"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -47,16 +48,24 @@ func (a *VolumeSecrets) AppliesTo() (velero.ResourceSelector, error) {
 }
 
 // Execute returns the Secrets of the item, and the item with a note of them. A Secret that
-// is not there, cannot be read or is kept out of backups is not among them. It returns no
-// error.
+// is excluded, not there, cannot be read or is kept out of backups is not among them. It
+// returns no error.
 func (a *VolumeSecrets) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, error) {
 	return execute(item, backup, a.take)
 }
 
 func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
 	log := a.log.WithFields(logrus.Fields{"namespace": o.item.GetNamespace(), "name": o.item.GetName()})
+	named, filter := a.namedBy(ctx, log, o), companion.OfBackup(&o.backup.Spec)
+	for _, secret := range named {
+		if isExcludedByNamespace(filter, secret, namespaceOf(o.item)) && a.warned.First(o.backup.UID, secret.String()) {
+			log.WithField("companion", secret.String()).Warnf(
+				"%s is not backed up, for the Backup excludes its namespace: restored into a cluster without it, a volume which needs it cannot be mounted; "+
+					"do not exclude the namespace, or create the Secret there before a restore", secret)
+		}
+	}
 	var taken []companion.Companion
-	for _, secret := range companion.OfBackup(&o.backup.Spec).Allowed(a.namedBy(ctx, log, o)) {
+	for _, secret := range filter.Allowed(named) {
 		if a.secrets.canTake(ctx, log, o.backup, secret) {
 			taken = append(taken, secret)
 		}
@@ -65,6 +74,15 @@ func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstr
 		log.WithField("companions", companion.Note(taken)).Info("The Secrets of the volume are backed up with it")
 	}
 	return withCompanions(o, taken)
+}
+
+// isExcludedByNamespace tells whether a Secret is excluded where one in the namespace of the
+// claim is not: the application is backed up, and that it needs another namespace may have
+// been overlooked.
+func isExcludedByNamespace(filter companion.Filter, secret companion.Companion, claimNamespace string) bool {
+	beside := secret
+	beside.Namespace = claimNamespace
+	return filter.Verdict(secret) == resourcefilter.Excluded && filter.Verdict(beside) != resourcefilter.Excluded
 }
 
 // namedBy returns the Secrets that a PersistentVolume, or that of a claim, names.

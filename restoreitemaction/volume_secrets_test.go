@@ -122,6 +122,11 @@ spec:
 			want: bucket(plain, "shop", "infra"),
 		},
 		{
+			name: "are left alone where their namespace is excluded", object: bucket(noted, "shop", "infra"),
+			spec: velerov1.RestoreSpec{ExcludedNamespaces: []string{"infra"}, NamespaceMapping: mapped},
+			want: bucket(plain, "bank", "infra"), wantWith: []string{"secrets/shop/oss"},
+		},
+		{
 			name: "without a note are looked for where their whole namespace is restored to", object: bucket(plain, "shop", "infra"),
 			spec: velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}, NamespaceMapping: mapped},
 			want: bucket(plain, "bank", "infra"),
