@@ -47,7 +47,7 @@ func NewIngressClass(log logrus.FieldLogger, clients Clients) *IngressClass {
 
 // AppliesTo returns the Ingresses of all groups that have had them.
 func (a *IngressClass) AppliesTo() (velero.ResourceSelector, error) {
-	return velero.ResourceSelector{IncludedResources: []string{"ingresses.networking.k8s.io", "ingresses.extensions"}}, nil
+	return velero.ResourceSelector{IncludedResources: apiversion.IngressResources()}, nil
 }
 
 // Execute returns the class of the item and its AlbConfig, and the item with a note of

@@ -11,6 +11,7 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
@@ -35,7 +36,7 @@ func NewIngressClass(log logrus.FieldLogger, discovery Discovery) *IngressClass 
 
 // AppliesTo returns the Ingresses of all groups that have had them.
 func (a *IngressClass) AppliesTo() (velero.ResourceSelector, error) {
-	return velero.ResourceSelector{IncludedResources: ingressResources()}, nil
+	return velero.ResourceSelector{IncludedResources: apiversion.IngressResources()}, nil
 }
 
 // Execute returns the item without what the backup has noted in it, or the very item that

@@ -18,11 +18,6 @@ const (
 	resourceServices       = "services"
 )
 
-// ingressResources are the Ingresses of all groups that have had them.
-func ingressResources() []string {
-	return []string{"ingresses.networking.k8s.io", "ingresses.extensions"}
-}
-
 // resourceOf returns an object's resource as Velero writes it, such as
 // deployments.apps.
 func resourceOf(object *unstructured.Unstructured) string {

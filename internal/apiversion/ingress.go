@@ -16,6 +16,11 @@ import (
 // v1 refuses a new Ingress that has both.
 const AnnotationIngressClass = "kubernetes.io/ingress.class"
 
+// IngressResources returns the resources of the Ingresses of all groups that have had them.
+func IngressResources() []string {
+	return []string{"ingresses.networking.k8s.io", "ingresses.extensions"}
+}
+
 func ingress(object map[string]any) error {
 	if err := ingressClass(object); err != nil {
 		return err
