@@ -31,13 +31,13 @@ const VolumeSecretsName = "alibabacloud.com/volume-secrets"
 type VolumeSecrets struct {
 	log        logrus.FieldLogger
 	references *SecretReferences
-	secrets    companionReader
+	companions companionReader
 	warned     once.Seen
 }
 
 // NewVolumeSecrets returns the action. It contacts nothing.
 func NewVolumeSecrets(log logrus.FieldLogger, clients Clients, references *SecretReferences) *VolumeSecrets {
-	return &VolumeSecrets{log: log, references: references, secrets: companionReader{clients: clients}}
+	return &VolumeSecrets{log: log, references: references, companions: companionReader{clients: clients}}
 }
 
 // AppliesTo returns PersistentVolumes and claims.
@@ -66,7 +66,7 @@ func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstr
 	}
 	var taken []companion.Companion
 	for _, secret := range filter.Allowed(named) {
-		if a.secrets.canTake(ctx, log, o.backup, secret) {
+		if a.companions.canTake(ctx, log, o.backup, secret) {
 			taken = append(taken, secret)
 		}
 	}
@@ -88,7 +88,7 @@ func isExcludedByNamespace(filter companion.Filter, secret companion.Companion, 
 // namedBy returns the Secrets that a PersistentVolume, or that of a claim, names.
 func (a *VolumeSecrets) namedBy(ctx context.Context, log logrus.FieldLogger, o object) []companion.Companion {
 	if o.item.GetNamespace() == "" {
-		return secrets(volume.Secrets(o.item))
+		return asCompanions(volume.Secrets(o.item))
 	}
 	name, _, _ := unstructured.NestedString(o.item.Object, "spec", "volumeName")
 	if name == "" {
@@ -100,10 +100,11 @@ func (a *VolumeSecrets) namedBy(ctx context.Context, log logrus.FieldLogger, o o
 	if err != nil && a.warned.First(o.backup.UID, unknown) {
 		log.WithError(err).Warn(unknown)
 	}
-	return secrets(named)
+	return asCompanions(named)
 }
 
-func secrets(names []types.NamespacedName) []companion.Companion {
+// asCompanions returns the Secrets of the names.
+func asCompanions(names []types.NamespacedName) []companion.Companion {
 	companions := make([]companion.Companion, 0, len(names))
 	for _, name := range names {
 		companions = append(companions, companion.Companion{Kind: companion.Secret, Namespace: name.Namespace, Name: name.Name})
