@@ -9,15 +9,12 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 )
@@ -96,12 +93,7 @@ func (r *companionReader) canTake(ctx context.Context, log logrus.FieldLogger, b
 		if err != nil {
 			return absent, err
 		}
-		object := &metav1.PartialObjectMetadata{}
-		object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		if c.Kind == companion.AlbConfig {
-			object.SetGroupVersionKind(cluster.AlbConfig())
-		}
-		return standingOf(ctx, api, types.NamespacedName{Namespace: c.Namespace, Name: c.Name}, object)
+		return standingOf(ctx, api, c.Key(), c.Metadata())
 	})
 	r.explain(log, backup, c, found, err)
 	return found == present

@@ -11,7 +11,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
@@ -101,7 +100,7 @@ func (a *IngressClass) read(ctx context.Context, backup *velerov1.Backup, class 
 			return ingressClass{}, err
 		}
 		object := &networkingv1.IngressClass{}
-		found, err := standingOf(ctx, api, types.NamespacedName{Name: class.Name}, object)
+		found, err := standingOf(ctx, api, class.Key(), object)
 		return ingressClass{standing: found, albConfig: albConfigOf(object)}, err
 	})
 }

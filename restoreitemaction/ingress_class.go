@@ -24,14 +24,15 @@ const IngressClassName = "alibabacloud.com/ingress-class"
 // AlbConfig restored which the BackupItemAction of the same name has backed up with them.
 // It has no settings.
 type IngressClass struct {
-	log    logrus.FieldLogger
-	served *servedKinds
-	warned once.Seen
+	log        logrus.FieldLogger
+	served     *servedKinds
+	companions companionReader
+	warned     once.Seen
 }
 
 // NewIngressClass returns the action. It contacts nothing.
-func NewIngressClass(log logrus.FieldLogger, discovery Discovery) *IngressClass {
-	return &IngressClass{log: log, served: newServedKinds(discovery)}
+func NewIngressClass(log logrus.FieldLogger, discovery Discovery, clients Clients) *IngressClass {
+	return &IngressClass{log: log, served: newServedKinds(discovery), companions: companionReader{clients: clients}}
 }
 
 // AppliesTo returns the Ingresses of all groups that have had them.
@@ -46,13 +47,14 @@ func (a *IngressClass) Execute(input *velero.RestoreItemActionExecuteInput) (*ve
 }
 
 func (a *IngressClass) restore(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
+	log := a.log.WithFields(fieldsOf(o.item))
 	companions := companionsOf(o, companion.IngressClass, companion.AlbConfig)
 	if !a.takesAlbConfigs(ctx, o.restore, companions) {
 		companions = slices.DeleteFunc(companions, isAlbConfig)
 	}
+	companions = a.companions.toRestore(ctx, log, o.restore, companions)
 	if len(companions) > 0 {
-		a.log.WithFields(fieldsOf(o.item)).WithField("companions", companion.Note(companions)).
-			Info("The class of an Ingress is restored with it")
+		log.WithField("companions", companion.Note(companions)).Info("The class of an Ingress is restored with it")
 	}
 	return withCompanions(o, o.item, companions), companion.Identifiers(companions), nil
 }

@@ -24,11 +24,14 @@ const VolumeSecretsName = "alibabacloud.com/volume-secrets"
 // that has a PersistentVolume look for its Secrets where they are restored to. It has no
 // settings.
 type VolumeSecrets struct {
-	log logrus.FieldLogger
+	log        logrus.FieldLogger
+	companions companionReader
 }
 
 // NewVolumeSecrets returns the action. It contacts nothing.
-func NewVolumeSecrets(log logrus.FieldLogger) *VolumeSecrets { return &VolumeSecrets{log: log} }
+func NewVolumeSecrets(log logrus.FieldLogger, clients Clients) *VolumeSecrets {
+	return &VolumeSecrets{log: log, companions: companionReader{clients: clients}}
+}
 
 // AppliesTo returns PersistentVolumes and claims.
 func (a *VolumeSecrets) AppliesTo() (velero.ResourceSelector, error) {
@@ -42,11 +45,12 @@ func (a *VolumeSecrets) Execute(input *velero.RestoreItemActionExecuteInput) (*v
 	return executeWith(input, a.restore)
 }
 
-func (a *VolumeSecrets) restore(_ context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
+func (a *VolumeSecrets) restore(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
 	log := a.log.WithFields(fieldsOf(o.item))
 	secrets := companionsOf(o, companion.Secret)
-	if len(secrets) > 0 {
-		log.WithField("companions", companion.Note(secrets)).Info("The Secrets of a volume are restored with it")
+	restored := a.companions.toRestore(ctx, log, o.restore, secrets)
+	if len(restored) > 0 {
+		log.WithField("companions", companion.Note(restored)).Info("The Secrets of a volume are restored with it")
 	}
 	item := o.item
 	if resourceOf(o.item) == resourceVolumes {
@@ -56,21 +60,21 @@ func (a *VolumeSecrets) restore(_ context.Context, o object) (*unstructured.Unst
 			item = moved
 		}
 	}
-	return withCompanions(o, item, secrets), companion.Identifiers(secrets), nil
+	return withCompanions(o, item, restored), companion.Identifiers(restored), nil
 }
 
 // moveSecrets returns a PersistentVolume that looks for its Secrets where this Restore puts
-// them, nil if that is where it looks: for those that are restored with it, and for those
-// of a namespace of which the Restore has the Secrets, as in a backup of another tool. What
-// the Restore does not touch it finds where it was.
-func moveSecrets(o object, restored []companion.Companion) *unstructured.Unstructured {
+// them, nil if that is where it looks: for those that come along, which are restored with it
+// or are there, and for those of a namespace of which the Restore has the Secrets, as in a
+// backup of another tool. What the Restore does not touch it finds where it was.
+func moveSecrets(o object, along []companion.Companion) *unstructured.Unstructured {
 	if len(o.restore.Spec.NamespaceMapping) == 0 {
 		return nil
 	}
 	filter := companion.OfRestore(&o.restore.Spec)
 	return volume.MoveSecrets(o.item, o.fromBackup, func(name types.NamespacedName) string {
 		secret := companion.Companion{Kind: companion.Secret, Namespace: name.Namespace, Name: name.Name}
-		if slices.Contains(restored, secret) || filter.Verdict(secret) == resourcefilter.Taken {
+		if slices.Contains(along, secret) || filter.Verdict(secret) == resourcefilter.Taken {
 			return targetNamespace(o.restore, name.Namespace)
 		}
 		return name.Namespace

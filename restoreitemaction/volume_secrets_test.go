@@ -163,7 +163,7 @@ spec:
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			log, hook := logrustest.NewNullLogger()
-			got, with := restoreWith(t, restoreitemaction.NewVolumeSecrets(log), restoreOf(tt.spec), readObject(t, tt.object))
+			got, with := restoreWith(t, restoreitemaction.NewVolumeSecrets(log, nowhere()), restoreOf(tt.spec), readObject(t, tt.object))
 			wantObject(t, tt.want, got)
 			if diff := cmp.Diff(tt.wantWith, with, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("additional items (-want +got):\n%s", diff)
@@ -231,7 +231,7 @@ func TestMovedSecretsAreLogged(t *testing.T) {
 	t.Parallel()
 	log, hook := logrustest.NewNullLogger()
 	object := readObject(t, `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {alibabacloud.com/backed-up-with: secrets/shop/oss}}, spec: {csi: {driver: ossplugin.csi.alibabacloud.com, nodePublishSecretRef: {namespace: shop, name: oss}}}}`)
-	restoreWith(t, restoreitemaction.NewVolumeSecrets(log), restoreOf(velerov1.RestoreSpec{NamespaceMapping: map[string]string{"shop": "bank"}}), object)
+	restoreWith(t, restoreitemaction.NewVolumeSecrets(log, nowhere()), restoreOf(velerov1.RestoreSpec{NamespaceMapping: map[string]string{"shop": "bank"}}), object)
 	entry, err := hook.AllEntries()[1].String()
 	if err != nil {
 		t.Fatal(err)
