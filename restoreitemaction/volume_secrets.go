@@ -21,8 +21,9 @@ const VolumeSecretsName = "alibabacloud.com/volume-secrets"
 
 // VolumeSecrets is the RestoreItemAction on PersistentVolumes and claims that has the
 // Secrets restored which the BackupItemAction of the same name has backed up with them, and
-// that has a PersistentVolume look for its Secrets where they are restored to. It has no
-// settings.
+// that has a PersistentVolume look for its Secrets where they are restored to. It also
+// removes from PersistentVolumes what BackupItemActions have written into them, for it sees
+// those too that no snapshotter restores. It has no settings.
 type VolumeSecrets struct {
 	log        logrus.FieldLogger
 	companions companionReader
@@ -59,6 +60,8 @@ func (a *VolumeSecrets) restore(ctx context.Context, o object) (*unstructured.Un
 				Info("A PersistentVolume looks for its Secrets in the namespaces that they are restored to")
 			item = moved
 		}
+		item = item.DeepCopy()
+		volume.DropBackupMarks(item)
 	}
 	return withCompanions(o, item, restored), companion.Identifiers(restored), nil
 }

@@ -153,6 +153,19 @@ spec:
 			want:   bucket(plain, "shop", "infra"),
 		},
 		{
+			name: "are not needed by a volume that goes without what the backup has written into it",
+			object: `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: pv
+  labels: {topology.kubernetes.io/zone: cn-beijing-k}
+  annotations: {alibabacloud.com/zone-of-backup: cn-beijing-k, alibabacloud.com/data-left-out: "daily: no running Pod mounts the claim shop/data"}
+spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}}
+`,
+			want: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}}}`,
+		},
+		{
 			name:   "of another vendor stay, and so does what another tool has written",
 			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {backup.velero.io/must-include-additional-items: "true"}}, spec: {csi: {driver: ebs.csi.aws.com, nodePublishSecretRef: {namespace: shop, name: x}}}}`,
 			spec:   velerov1.RestoreSpec{NamespaceMapping: mapped},
