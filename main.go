@@ -173,7 +173,8 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 				restoreitemaction.Provider{Name: fileSystemProvider, Volumes: files, OfOneRestore: true},
 				restoreitemaction.Provider{Name: provider, Volumes: disks}),
 			onBackup: backupitemaction.Dependencies{
-				Settings: reader, Clients: here, Secrets: backupitemaction.NewSecretReferences(here),
+				Settings: reader, Clients: here,
+				References: backupitemaction.NewSecretReferences(here), Decisions: &backupitemaction.SystemDecisions{},
 			},
 			onRestore: restoreitemaction.Dependencies{
 				Settings: reader, Planner: storageclass.NewPlanner(log, targets, here), Clients: here, Discovery: here,

@@ -92,7 +92,8 @@ func settingsFor(action string, data map[string]string) *corev1.ConfigMap {
 func (w *world) dependencies() backupitemaction.Dependencies {
 	here := cluster.New(w.api, veleroNamespace)
 	return backupitemaction.Dependencies{
-		Settings: settings.NewReader(here), Clients: here, Secrets: backupitemaction.NewSecretReferences(here),
+		Settings: settings.NewReader(here), Clients: here,
+		References: backupitemaction.NewSecretReferences(here), Decisions: &backupitemaction.SystemDecisions{},
 	}
 }
 

@@ -9,14 +9,12 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 )
@@ -31,28 +29,21 @@ import (
 // has it. So each companion is returned for one item of a backup alone: hundreds of
 // Ingresses have the same class.
 func (r *companionReader) withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
-	annotations := maps.Clone(o.item.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
+	changed = o.item.DeepCopy()
+	if _, noted := o.item.GetAnnotations()[companion.Annotation]; noted {
+		// It came with the item from another backup, and so did what was written beside it.
+		annotation.Remove(changed.Object, companion.Annotation, velerov1.MustIncludeAdditionalItemAnnotation)
 	}
-	// A note that came with the item is of another backup.
-	delete(annotations, companion.Annotation)
 	if len(companions) > 0 {
-		annotations[companion.Annotation] = companion.Note(companions)
+		annotation.Set(changed.Object, companion.Annotation, companion.Note(companions))
 	}
 	brought := r.broughtBy(o, companions)
 	if companion.OfBackup(&o.backup.Spec).LeavesOut(brought) {
-		annotations[velerov1.MustIncludeAdditionalItemAnnotation] = "true"
+		annotation.Set(changed.Object, velerov1.MustIncludeAdditionalItemAnnotation, "true")
 	}
-	if maps.Equal(annotations, o.item.GetAnnotations()) {
-		return nil, companion.Identifiers(brought)
+	if maps.Equal(changed.GetAnnotations(), o.item.GetAnnotations()) {
+		changed = nil
 	}
-	changed = o.item.DeepCopy()
-	if len(annotations) == 0 {
-		// An object without annotations has no map of them.
-		annotations = nil
-	}
-	changed.SetAnnotations(annotations)
 	return changed, companion.Identifiers(brought)
 }
 
@@ -124,12 +115,7 @@ func (r *companionReader) canTake(ctx context.Context, log logrus.FieldLogger, b
 		if err != nil {
 			return absent, err
 		}
-		object := &metav1.PartialObjectMetadata{}
-		object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		if c.Kind == companion.AlbConfig {
-			object.SetGroupVersionKind(cluster.AlbConfig())
-		}
-		return standingOf(ctx, api, types.NamespacedName{Namespace: c.Namespace, Name: c.Name}, object)
+		return standingOf(ctx, api, c.Key(), c.Metadata())
 	})
 	r.explain(log, backup, c, found, err)
 	return found == present

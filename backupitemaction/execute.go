@@ -4,12 +4,13 @@ package backupitemaction
 
 import (
 	"context"
-	"maps"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 )
 
 // object is what Velero hands to an action.
@@ -44,11 +45,6 @@ func leaveOut(item *unstructured.Unstructured) *unstructured.Unstructured {
 // annotated returns a copy of item with an annotation.
 func annotated(item *unstructured.Unstructured, key, value string) *unstructured.Unstructured {
 	changed := item.DeepCopy()
-	annotations := maps.Clone(changed.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[key] = value
-	changed.SetAnnotations(annotations)
+	annotation.Set(changed.Object, key, value)
 	return changed
 }

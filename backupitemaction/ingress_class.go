@@ -11,7 +11,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
@@ -47,7 +46,7 @@ func NewIngressClass(log logrus.FieldLogger, clients Clients) *IngressClass {
 
 // AppliesTo returns the Ingresses of all groups that have had them.
 func (a *IngressClass) AppliesTo() (velero.ResourceSelector, error) {
-	return velero.ResourceSelector{IncludedResources: []string{"ingresses.networking.k8s.io", "ingresses.extensions"}}, nil
+	return velero.ResourceSelector{IncludedResources: apiversion.IngressResources()}, nil
 }
 
 // Execute returns the class of the item and its AlbConfig, and the item with a note of
@@ -101,7 +100,7 @@ func (a *IngressClass) read(ctx context.Context, backup *velerov1.Backup, class 
 			return ingressClass{}, err
 		}
 		object := &networkingv1.IngressClass{}
-		found, err := standingOf(ctx, api, types.NamespacedName{Name: class.Name}, object)
+		found, err := standingOf(ctx, api, class.Key(), object)
 		return ingressClass{standing: found, albConfig: albConfigOf(object)}, err
 	})
 }

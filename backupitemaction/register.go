@@ -22,8 +22,10 @@ type Clients interface {
 type Dependencies struct {
 	Settings *settings.Reader
 	Clients  Clients
-	// Secrets are those of volumes, which is listed once for all actions.
-	Secrets *SecretReferences
+	// References are those of volumes to Secrets, which are listed once for all actions.
+	References *SecretReferences
+	// Decisions are those of both actions for system namespaces.
+	Decisions *SystemDecisions
 }
 
 // Constructor makes an action, which contacts nothing until it is executed.
@@ -32,22 +34,21 @@ type Constructor func(log logrus.FieldLogger, with Dependencies) biav1.BackupIte
 // Constructors returns those of all actions of version 1, by the names that they are
 // registered by. NewSnapshotProgress's action, of version 2, is not among them.
 func Constructors() map[string]Constructor {
-	decided := &SystemDecisions{}
 	return map[string]Constructor{
 		IngressClassName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
 			return NewIngressClass(log, with.Clients)
 		},
 		SystemNamespacesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
-			return NewSystemNamespaces(log, with.Settings, with.Clients, decided, with.Secrets)
+			return NewSystemNamespaces(log, with.Settings, with.Clients, with.Decisions, with.References)
 		},
 		SystemNamespacesClusterScopedName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
-			return NewSystemNamespacesClusterScoped(log, with.Settings, with.Clients, decided, with.Secrets)
+			return NewSystemNamespacesClusterScoped(log, with.Settings, with.Clients, with.Decisions, with.References)
 		},
 		UnmountedVolumesName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
 			return NewUnmountedVolumes(log, with.Settings, with.Clients)
 		},
 		VolumeSecretsName: func(log logrus.FieldLogger, with Dependencies) biav1.BackupItemAction {
-			return NewVolumeSecrets(log, with.Clients, with.Secrets)
+			return NewVolumeSecrets(log, with.Clients, with.References)
 		},
 		VolumeTopologyName: func(log logrus.FieldLogger, _ Dependencies) biav1.BackupItemAction {
 			return NewVolumeTopology(log)

@@ -19,7 +19,8 @@ func TestActionsOfVersion1(t *testing.T) {
 	t.Parallel()
 	nowhere := cluster.Absent(cluster.ErrNone)
 	with := backupitemaction.Dependencies{
-		Settings: settings.NewReader(nowhere), Clients: nowhere, Secrets: backupitemaction.NewSecretReferences(nowhere),
+		Settings: settings.NewReader(nowhere), Clients: nowhere,
+		References: backupitemaction.NewSecretReferences(nowhere), Decisions: &backupitemaction.SystemDecisions{},
 	}
 	got := map[string][]string{}
 	for name, construct := range backupitemaction.Constructors() {

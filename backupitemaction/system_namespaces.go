@@ -58,29 +58,29 @@ type SystemNamespaces struct {
 	settings *settings.Settings[SystemNamespacesSettings]
 	cluster  Clients
 	decided  *SystemDecisions
-	// secrets are those of volumes.
-	secrets *SecretReferences
-	warned  once.Seen
+	// references are those of volumes to Secrets.
+	references *SecretReferences
+	warned     once.Seen
 	// clusterScoped says that the action is for what is in no namespace and belongs to one.
 	clusterScoped bool
 }
 
 // NewSystemNamespaces returns the action for all that is in system namespaces, but for the
 // Secrets that volumes of applications name. It contacts nothing.
-func NewSystemNamespaces(log logrus.FieldLogger, reader *settings.Reader, cluster Clients, decided *SystemDecisions, secrets *SecretReferences) *SystemNamespaces {
+func NewSystemNamespaces(log logrus.FieldLogger, reader *settings.Reader, cluster Clients, decided *SystemDecisions, references *SecretReferences) *SystemNamespaces {
 	return &SystemNamespaces{
-		log:      log,
-		settings: settings.Of[SystemNamespacesSettings](reader, SystemNamespacesName),
-		cluster:  cluster,
-		decided:  decided,
-		secrets:  secrets,
+		log:        log,
+		settings:   settings.Of[SystemNamespacesSettings](reader, SystemNamespacesName),
+		cluster:    cluster,
+		decided:    decided,
+		references: references,
 	}
 }
 
 // NewSystemNamespacesClusterScoped returns the action for system namespaces themselves, and
 // for the PersistentVolumes of claims in them. It contacts nothing.
-func NewSystemNamespacesClusterScoped(log logrus.FieldLogger, reader *settings.Reader, cluster Clients, decided *SystemDecisions, secrets *SecretReferences) *SystemNamespaces {
-	action := NewSystemNamespaces(log, reader, cluster, decided, secrets)
+func NewSystemNamespacesClusterScoped(log logrus.FieldLogger, reader *settings.Reader, cluster Clients, decided *SystemDecisions, references *SecretReferences) *SystemNamespaces {
+	action := NewSystemNamespaces(log, reader, cluster, decided, references)
 	action.clusterScoped = true
 	return action
 }
@@ -105,10 +105,10 @@ func (a *SystemNamespaces) namespaces() []string {
 
 // Execute returns the item as one that Velero leaves out, or the very item that came.
 func (a *SystemNamespaces) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, error) {
-	return execute(item, backup, a.leaveOut)
+	return execute(item, backup, a.decide)
 }
 
-func (a *SystemNamespaces) leaveOut(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
+func (a *SystemNamespaces) decide(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
 	namespace := namespaceOf(o.item)
 	if namespace == "" || !slices.Contains(a.namespaces(), namespace) || !takesUnnamed(o.backup, namespace) || !a.isEnabled(ctx, o.backup) {
 		return nil, nil
@@ -123,7 +123,7 @@ func (a *SystemNamespaces) leaveOut(ctx context.Context, o object) (*unstructure
 // application cannot do without it.
 func (a *SystemNamespaces) isWanted(ctx context.Context, o object) bool {
 	secret := types.NamespacedName{Namespace: o.item.GetNamespace(), Name: o.item.GetName()}
-	wanted, err := a.secrets.Wants(ctx, o.backup, secret, func(namespace string) bool {
+	wanted, err := a.references.Wants(ctx, o.backup, secret, func(namespace string) bool {
 		return slices.Contains(a.namespaces(), namespace)
 	})
 	if err != nil && a.warned.First(o.backup.UID, "Secrets") {

@@ -24,9 +24,9 @@ import (
 // systemActions returns the action for what is in system namespaces, and that for what is
 // not, as they are in a new process.
 func (w *world) systemActions() (namespaced, clusterScoped *backupitemaction.SystemNamespaces) {
-	with, decided := w.dependencies(), &backupitemaction.SystemDecisions{}
-	return backupitemaction.NewSystemNamespaces(w.log, with.Settings, with.Clients, decided, with.Secrets),
-		backupitemaction.NewSystemNamespacesClusterScoped(w.log, with.Settings, with.Clients, decided, with.Secrets)
+	with := w.dependencies()
+	return backupitemaction.NewSystemNamespaces(w.log, with.Settings, with.Clients, with.Decisions, with.References),
+		backupitemaction.NewSystemNamespacesClusterScoped(w.log, with.Settings, with.Clients, with.Decisions, with.References)
 }
 
 func inNamespace(t *testing.T, kind, namespace, name string) *unstructured.Unstructured {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/selection"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -67,10 +68,10 @@ func (a *UnmountedVolumes) AppliesTo() (velero.ResourceSelector, error) {
 // Execute returns a PersistentVolume as one whose data is left out, or it or a claim as one
 // that Velero leaves out, or the very item that came.
 func (a *UnmountedVolumes) Execute(item runtime.Unstructured, backup *velerov1.Backup) (runtime.Unstructured, []velero.ResourceIdentifier, error) {
-	return execute(item, backup, a.leaveOut)
+	return execute(item, backup, a.decide)
 }
 
-func (a *UnmountedVolumes) leaveOut(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
+func (a *UnmountedVolumes) decide(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier) {
 	// What cannot be read is part of the choice: it is the same for all volumes of a backup.
 	chosen, _ := a.choices.Get(o.backup.UID, func() (choice, error) { return a.choose(ctx, o.backup), nil })
 	resource, claim := kuberesource.PersistentVolumes, claimOfVolume(o.item)
@@ -99,6 +100,6 @@ func withoutAnnotation(item *unstructured.Unstructured, key string) *unstructure
 		return nil
 	}
 	changed := item.DeepCopy()
-	unstructured.RemoveNestedField(changed.Object, "metadata", "annotations", key)
+	annotation.Remove(changed.Object, key)
 	return changed
 }

@@ -19,14 +19,14 @@ import (
 // the PersistentVolumes once in a backup for that. It is for use in several goroutines.
 type SecretReferences struct {
 	clients Clients
-	listed  once.Values[types.UID, map[string]volumeSecrets]
+	listed  once.Values[types.UID, map[string]referrer]
 }
 
-// volumeSecrets are what one PersistentVolume names.
-type volumeSecrets struct {
-	// claim is empty for a PersistentVolume that no claim is bound to.
-	claim   types.NamespacedName
-	secrets []types.NamespacedName
+// referrer is a PersistentVolume that names Secrets.
+type referrer struct {
+	// claim is empty for one that no claim is bound to.
+	claim types.NamespacedName
+	named []types.NamespacedName
 }
 
 // NewSecretReferences returns those of the PersistentVolumes in the cluster. It contacts
@@ -46,7 +46,7 @@ func (r *SecretReferences) Wants(
 		return false, err
 	}
 	for _, pv := range volumes {
-		if slices.Contains(pv.secrets, secret) && !isSystem(pv.claim.Namespace) {
+		if slices.Contains(pv.named, secret) && !isSystem(pv.claim.Namespace) {
 			return true, nil
 		}
 	}
@@ -58,14 +58,14 @@ func (r *SecretReferences) Wants(
 func (r *SecretReferences) ofClaim(ctx context.Context, backup *velerov1.Backup, claim types.NamespacedName, name string) ([]types.NamespacedName, error) {
 	volumes, err := r.of(ctx, backup)
 	if pv := volumes[name]; pv.claim == claim {
-		return pv.secrets, nil
+		return pv.named, nil
 	}
 	return nil, err
 }
 
 // of returns what the PersistentVolumes name that name a Secret, by their names.
-func (r *SecretReferences) of(ctx context.Context, backup *velerov1.Backup) (map[string]volumeSecrets, error) {
-	return r.listed.Get(backup.UID, func() (map[string]volumeSecrets, error) {
+func (r *SecretReferences) of(ctx context.Context, backup *velerov1.Backup) (map[string]referrer, error) {
+	return r.listed.Get(backup.UID, func() (map[string]referrer, error) {
 		api, err := r.clients.Client()
 		if err != nil {
 			return nil, err
@@ -74,22 +74,20 @@ func (r *SecretReferences) of(ctx context.Context, backup *velerov1.Backup) (map
 		if err := api.List(ctx, list); err != nil {
 			return nil, fmt.Errorf("listing the PersistentVolumes: %w", err)
 		}
-		return secretsOf(list.Items)
+		return referrersAmong(list.Items)
 	})
 }
 
-func secretsOf(pvs []corev1.PersistentVolume) (map[string]volumeSecrets, error) {
-	found := make(map[string]volumeSecrets)
+func referrersAmong(pvs []corev1.PersistentVolume) (map[string]referrer, error) {
+	found := make(map[string]referrer)
 	for i := range pvs {
 		item, err := volume.ToItem(&pvs[i])
 		if err != nil {
 			return nil, err
 		}
-		secrets := volume.Secrets(item)
-		if len(secrets) == 0 {
-			continue
+		if named := volume.Secrets(item); len(named) > 0 {
+			found[pvs[i].Name] = referrer{claim: volume.ClaimOf(&pvs[i]), named: named}
 		}
-		found[pvs[i].Name] = volumeSecrets{claim: volume.ClaimOf(&pvs[i]), secrets: secrets}
 	}
 	return found, nil
 }

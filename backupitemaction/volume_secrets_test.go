@@ -156,6 +156,8 @@ func TestSecretsOfAVolume(t *testing.T) {
 		annotations[mustKey] = "true"
 		return annotations
 	}
+	const excludedNamespace = "secrets/infra/stage is not backed up, for the Backup excludes its namespace: " +
+		"restored into a cluster without it, a volume which needs it cannot be mounted; do not exclude the namespace, or create the Secret there before a restore"
 	both := []string{"secrets/infra/stage", "secrets/shop/oss"}
 	tests := []struct {
 		name    string
@@ -178,9 +180,17 @@ func TestSecretsOfAVolume(t *testing.T) {
 			want: backedUpWith{must(both...), both}, wantReads: 2,
 		},
 		{
-			name: "one without an excluded namespace must have it too", pv: bucket("shop/oss", "infra/stage"),
+			name: "one that excludes its namespace does not have it", pv: bucket("shop/oss", "infra/stage"),
 			spec: velerov1.BackupSpec{ExcludedNamespaces: []string{"inf*"}},
-			want: backedUpWith{must(both...), both}, wantReads: 2,
+			want: backedUpWith{noted("secrets/shop/oss"), []string{"secrets/shop/oss"}}, wantReads: 1, wantWarn: []string{excludedNamespace},
+		},
+		{
+			name: "one that excludes that of the application too misses nothing", pv: bucket("infra/stage", ""),
+			spec: velerov1.BackupSpec{ExcludedNamespaces: []string{"infra", "shop"}},
+		},
+		{
+			name: "nor does one that excludes Secrets too", pv: bucket("infra/stage", ""),
+			spec: velerov1.BackupSpec{ExcludedNamespaces: []string{"infra"}, ExcludedResources: []string{"secrets"}},
 		},
 		{
 			name: "one of namespaces by a pattern that has both does not have to", pv: bucket("shop/oss", "infra/stage"),
@@ -229,6 +239,24 @@ func TestSecretsOfAVolume(t *testing.T) {
 		},
 		{
 			name: "it goes where there is nothing to note", pv: annotatedVolume(newVolume(), noteKey, "secrets/old/old"),
+		},
+		{
+			name: "what came with that note goes with it: it would take along what the lists leave out",
+			pv:   annotatedVolume(bucket("shop/oss", ""), noteKey, "secrets/old/old", mustKey, "true"),
+			want: backedUpWith{noted("secrets/shop/oss"), []string{"secrets/shop/oss"}}, wantReads: 1,
+		},
+		{
+			name: "both go where there is nothing to note", pv: annotatedVolume(newVolume(), noteKey, "secrets/old/old", mustKey, "true"),
+		},
+		{
+			name: "they come back where they are needed",
+			pv:   annotatedVolume(bucket("infra/stage", ""), noteKey, "secrets/old/old", mustKey, "true"),
+			spec: velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}},
+			want: backedUpWith{must("secrets/infra/stage"), []string{"secrets/infra/stage"}}, wantReads: 1,
+		},
+		{
+			name: "without a note it is of another tool, and stays", pv: annotatedVolume(newVolume(), mustKey, "true"),
+			want: backedUpWith{Annotations: map[string]string{mustKey: "true"}},
 		},
 		{
 			name: "a volume without Secrets stays as it is", pv: volumeWith(ofCSI),
@@ -360,6 +388,26 @@ func TestSecretsAreReadOnceInABackup(t *testing.T) {
 	next := backupWith(func(backup *velerov1.Backup) { backup.UID = "uid-of-backup-2" })
 	backUp(t, action, itemOf(t, newClaim(nil)), next)
 	w.wantCalls(t, map[string]int{"list PersistentVolumeList": 2, "get metadata of Secret": 4})
+}
+
+// TestAnExcludedNamespaceIsWarnedOfOnce backs up volumes and claims with the same Secret.
+func TestAnExcludedNamespaceIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bucket("infra/oss", ""), newSecret("infra/oss"))
+	action := w.volumeSecrets()
+	backup := backupWith(func(backup *velerov1.Backup) { backup.Spec.ExcludedNamespaces = []string{"infra"} })
+	for range 3 {
+		wantBackedUpWith(t, backedUpWith{}, backUp(t, action, itemOf(t, newClaim(nil)), backup))
+		wantBackedUpWith(t, backedUpWith{}, backUp(t, action, asItem(t, bucket("infra/oss", "")), backup))
+	}
+	entries := w.logged.AllEntries()
+	if len(entries) != 1 {
+		t.Fatalf("%d entries, want 1", len(entries))
+	}
+	if diff := cmp.Diff(logrus.Fields{"namespace": "shop", "name": "data", "companion": "secrets/infra/oss"}, entries[0].Data); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	w.wantCalls(t, map[string]int{"list PersistentVolumeList": 1})
 }
 
 func TestAWarningNamesTheVolumeAndTheSecret(t *testing.T) {

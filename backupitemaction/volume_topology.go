@@ -26,7 +26,8 @@ const VolumeTopologyName = "alibabacloud.com/volume-topology"
 // pkg/backup/item_backupper.go).
 //
 // The label is there in the backup alone: volume.AnnotationZone tells that it was added, by
-// which the snapshotters remove it from what they restore.
+// which the snapshotters and the RestoreItemAction volume-secrets remove it from what is
+// restored.
 type VolumeTopology struct {
 	log logrus.FieldLogger
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 )
 
@@ -32,7 +33,7 @@ func NewAnnotations(log logrus.FieldLogger, reader *settings.Reader) *Annotation
 // AppliesTo returns Services, and the Ingresses of all groups that have had them.
 func (a *Annotations) AppliesTo() (velero.ResourceSelector, error) {
 	return velero.ResourceSelector{
-		IncludedResources: append([]string{resourceServices}, ingressResources()...),
+		IncludedResources: append([]string{resourceServices}, apiversion.IngressResources()...),
 	}, nil
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 )
 
 // annotationChanges are what becomes of annotations, by their keys. Those that are
@@ -40,15 +42,13 @@ func (c annotationChanges) on(annotations map[string]string) map[string]string {
 
 // apply changes the annotations of object.
 func (c annotationChanges) apply(object *unstructured.Unstructured) {
-	changed := c.on(object.GetAnnotations())
-	if maps.Equal(changed, object.GetAnnotations()) {
-		return
+	for key, change := range c {
+		if change.removed {
+			annotation.Remove(object.Object, key)
+		} else {
+			annotation.Set(object.Object, key, change.value)
+		}
 	}
-	if len(changed) == 0 {
-		// An object without annotations has no map of them.
-		changed = nil
-	}
-	object.SetAnnotations(changed)
 }
 
 // log logs what apply would change in object, with log, which names the object.

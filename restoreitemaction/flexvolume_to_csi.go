@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/flexvolume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
@@ -197,11 +198,9 @@ func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1
 		}
 		spec["mountOptions"] = options
 	}
-	annotations := c.item.GetAnnotations()
-	if driver := flexvolume.CSIDriver(annotations[volume.AnnotationProvisionedBy]); driver != "" {
+	if driver := flexvolume.CSIDriver(c.item.GetAnnotations()[volume.AnnotationProvisionedBy]); driver != "" {
 		// Else no provisioner would delete the volume.
-		annotations[volume.AnnotationProvisionedBy] = driver
-		c.item.SetAnnotations(annotations)
+		annotation.Set(c.item.Object, volume.AnnotationProvisionedBy, driver)
 	}
 	return nil
 }
@@ -211,7 +210,7 @@ func (c *flexVolumeConversion) replaceSource(spec map[string]any, source *corev1
 // even where those of the object itself name a Secret by now.
 func (c *flexVolumeConversion) dropLastApplied(converted flexvolume.Volume) {
 	if converted.Driver == volume.DriverOSS {
-		removeAnnotation(c.item.Object, corev1.LastAppliedConfigAnnotation)
+		annotation.Remove(c.item.Object, corev1.LastAppliedConfigAnnotation)
 	}
 }
 
@@ -248,10 +247,11 @@ func (c *flexVolumeConversion) secretReference(backedUp *corev1.PersistentVolume
 // claimNamespace returns the namespace that the claim of a PersistentVolume is
 // restored to, that of Velero where no claim is bound.
 func (c *flexVolumeConversion) claimNamespace(backedUp *corev1.PersistentVolume) string {
-	if backedUp.Spec.ClaimRef == nil {
+	claim := volume.ClaimOf(backedUp)
+	if claim.Namespace == "" {
 		return c.cluster.Namespace()
 	}
-	return targetNamespace(c.restore, backedUp.Spec.ClaimRef.Namespace)
+	return targetNamespace(c.restore, claim.Namespace)
 }
 
 func provisionerOf(class *unstructured.Unstructured) string {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/flexvolume"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
 // moveAccessKey puts the AccessKey of a PersistentVolume of that name into a Secret
@@ -21,8 +22,8 @@ import (
 func (c *flexVolumeConversion) moveAccessKey(ctx context.Context, backedUp *corev1.PersistentVolume, name string, key flexvolume.AccessKey) *corev1.SecretReference {
 	secret := c.secretOf(c.claimNamespace(backedUp), name, key)
 	err := c.tryCreate(ctx, secret)
-	if claim := backedUp.Spec.ClaimRef; claim != nil && lacksNamespace(err) {
-		c.waiting.put(c.restore, types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}, secret)
+	if claim := volume.ClaimOf(backedUp); claim.Name != "" && lacksNamespace(err) {
+		c.waiting.put(c.restore, claim, secret)
 		c.logOf("Secret", secret).Info("What a converted FlexVolume needs is created with its claim, for its namespace is not there yet")
 	} else {
 		c.report("Secret", secret, err)

@@ -401,6 +401,29 @@ spec:
 `,
 			logged: []string{convertedVolume("pv-oss", "oss", "pv-oss")},
 		},
+		"a Secret without a namespace is in that of the claim, also where the backup has the volume held back": {
+			backedUp: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss, annotations: {alibabacloud.com/volume-ready: '{"claim":{"namespace":"shop","name":"docs"}}'}}
+spec:
+  claimRef: {namespace: velero, name: held}
+  flexVolume: {driver: alicloud/oss, secretRef: {name: keys}, options: {bucket: docs, url: u}}
+`,
+			want: `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-oss, annotations: {alibabacloud.com/volume-ready: '{"claim":{"namespace":"shop","name":"docs"}}'}}
+spec:
+  claimRef: {namespace: velero, name: held}
+  csi:
+    driver: ossplugin.csi.alibabacloud.com
+    volumeHandle: pv-oss
+    nodePublishSecretRef: {namespace: market, name: keys}
+    volumeAttributes: {bucket: docs, url: u, otherOpts: "-o allow_other"}
+`,
+			logged: []string{convertedVolume("pv-oss", "oss", "pv-oss")},
+		},
 		"CPFS": {
 			backedUp: `
 apiVersion: v1

@@ -11,6 +11,7 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/apiversion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/companion"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
@@ -23,19 +24,20 @@ const IngressClassName = "alibabacloud.com/ingress-class"
 // AlbConfig restored which the BackupItemAction of the same name has backed up with them.
 // It has no settings.
 type IngressClass struct {
-	log    logrus.FieldLogger
-	served *servedKinds
-	warned once.Seen
+	log        logrus.FieldLogger
+	served     *servedKinds
+	companions companionReader
+	warned     once.Seen
 }
 
 // NewIngressClass returns the action. It contacts nothing.
-func NewIngressClass(log logrus.FieldLogger, discovery Discovery) *IngressClass {
-	return &IngressClass{log: log, served: newServedKinds(discovery)}
+func NewIngressClass(log logrus.FieldLogger, discovery Discovery, clients Clients) *IngressClass {
+	return &IngressClass{log: log, served: newServedKinds(discovery), companions: companionReader{clients: clients}}
 }
 
 // AppliesTo returns the Ingresses of all groups that have had them.
 func (a *IngressClass) AppliesTo() (velero.ResourceSelector, error) {
-	return velero.ResourceSelector{IncludedResources: ingressResources()}, nil
+	return velero.ResourceSelector{IncludedResources: apiversion.IngressResources()}, nil
 }
 
 // Execute returns the item without what the backup has noted in it, or the very item that
@@ -45,13 +47,14 @@ func (a *IngressClass) Execute(input *velero.RestoreItemActionExecuteInput) (*ve
 }
 
 func (a *IngressClass) restore(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
+	log := a.log.WithFields(fieldsOf(o.item))
 	companions := companionsOf(o, companion.IngressClass, companion.AlbConfig)
 	if !a.takesAlbConfigs(ctx, o.restore, companions) {
 		companions = slices.DeleteFunc(companions, isAlbConfig)
 	}
+	companions = a.companions.toRestore(ctx, log, o.restore, companions)
 	if len(companions) > 0 {
-		a.log.WithFields(fieldsOf(o.item)).WithField("companions", companion.Note(companions)).
-			Info("The class of an Ingress is restored with it")
+		log.WithField("companions", companion.Note(companions)).Info("The class of an Ingress is restored with it")
 	}
 	return withCompanions(o, o.item, companions), companion.Identifiers(companions), nil
 }

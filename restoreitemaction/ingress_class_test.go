@@ -73,7 +73,7 @@ func TestClassesOfIngresses(t *testing.T) {
 			t.Parallel()
 			for _, version := range []string{"networking.k8s.io/v1", "extensions/v1beta1"} {
 				log, hook := logrustest.NewNullLogger()
-				action := restoreitemaction.NewIngressClass(log, &served{kinds: tt.served.kinds, err: tt.served.err})
+				action := restoreitemaction.NewIngressClass(log, &served{kinds: tt.served.kinds, err: tt.served.err}, nowhere())
 				got, with := restoreWith(t, action, restoreOf(tt.spec), readObject(t, annotated(version, "Ingress", tt.annotations)))
 				wantObject(t, annotated(version, "Ingress", tt.want), got)
 				if diff := cmp.Diff(tt.wantWith, with, cmpopts.EquateEmpty()); diff != "" {
@@ -96,7 +96,7 @@ func TestAlbConfigsAreAskedForOnceInARestore(t *testing.T) {
 	t.Parallel()
 	log, hook := logrustest.NewNullLogger()
 	discovery := &served{}
-	action := restoreitemaction.NewIngressClass(log, discovery)
+	action := restoreitemaction.NewIngressClass(log, discovery, nowhere())
 	ingress := readObject(t, annotated("networking.k8s.io/v1", "Ingress", "{alibabacloud.com/backed-up-with: albconfigs.alibabacloud.com/default}"))
 	for range 5 {
 		restoreWith(t, action, newRestore("restore-1"), ingress)

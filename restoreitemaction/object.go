@@ -18,11 +18,6 @@ const (
 	resourceServices       = "services"
 )
 
-// ingressResources are the Ingresses of all groups that have had them.
-func ingressResources() []string {
-	return []string{"ingresses.networking.k8s.io", "ingresses.extensions"}
-}
-
 // resourceOf returns an object's resource as Velero writes it, such as
 // deployments.apps.
 func resourceOf(object *unstructured.Unstructured) string {
@@ -43,18 +38,6 @@ func targetNamespace(restore *velerov1.Restore, namespace string) string {
 		return target
 	}
 	return namespace
-}
-
-// removeAnnotation removes an annotation of an object, and the map of them with the last
-// one, so that it does not matter which action removes which one first.
-func removeAnnotation(content map[string]any, key string) {
-	annotations, _, _ := unstructured.NestedFieldNoCopy(content, "metadata", "annotations")
-	if annotations, ok := annotations.(map[string]any); ok {
-		delete(annotations, key)
-		if len(annotations) == 0 {
-			unstructured.RemoveNestedField(content, "metadata", "annotations")
-		}
-	}
 }
 
 // mapsIn returns the maps in the list that parent has under the key. They are the

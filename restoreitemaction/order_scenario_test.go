@@ -11,6 +11,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,8 @@ type scenario struct {
 	upstream map[string]string
 	zones    []string
 	served   *served
+	// isThere says that the Secret of volumes and the class of Ingresses are in the cluster.
+	isThere bool
 	// objects come in the order in which Velero restores them.
 	objects []scenarioObject
 }
@@ -47,6 +50,13 @@ func (s *scenario) clusterObjects() []client.Object {
 			},
 			Data: s.upstream,
 		})
+	}
+	if s.isThere {
+		objects = append(
+			objects,
+			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: "oss"}},
+			&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "alb"}},
+		)
 	}
 	for _, zone := range s.zones {
 		objects = append(objects, nodeIn(zone))
@@ -77,6 +87,10 @@ func newScenario(t *testing.T, r *rand.Rand) *scenario {
 	}
 	if g.chance(30) {
 		s.restore.Spec.IncludedNamespaces = []string{"shop"}
+	}
+	if g.chance(30) {
+		s.restore.Spec.ExistingResourcePolicy = velerov1.PolicyTypeUpdate
+		s.isThere = g.chance(50)
 	}
 	if g.chance(20) {
 		s.upstream = map[string]string{"ssd": pick(g, "essd", "pl2"), "gp2": "essd"}
@@ -253,6 +267,14 @@ func (g generator) volume() (volume, claim string) {
 	)
 	annotation, class := g.classOf()
 	note := g.secretsNote()
+	labels, marks := "topology.kubernetes.io/zone: cn-beijing-k", []string{
+		g.maybe(20, `alibabacloud.com/data-left-out: "daily: no running Pod mounts the claim shop/data"`),
+	}
+	if g.chance(30) {
+		// A backup adds a zone to a volume that names it in another way.
+		labels += ", failure-domain.beta.kubernetes.io/zone: cn-beijing-k"
+		marks = append(marks, "alibabacloud.com/zone-of-backup: cn-beijing-k")
+	}
 	modes, size := g.modes(), g.size()
 	shared := fmt.Sprintf("accessModes: [%s]\n  %s", modes, class)
 	volume = fmt.Sprintf(`
@@ -260,7 +282,7 @@ apiVersion: v1
 kind: PersistentVolume
 metadata:
   name: pv-data
-  labels: {topology.kubernetes.io/zone: cn-beijing-k}
+  labels: {%s}
   annotations: %s
 spec:
   %s
@@ -268,7 +290,7 @@ spec:
   capacity: {storage: %s}
   claimRef: {kind: PersistentVolumeClaim, namespace: shop, name: data}
   persistentVolumeReclaimPolicy: Delete
-`, flow(g.maybe(80, "pv.kubernetes.io/provisioned-by: alicloud/disk"), annotation, note), source, shared, size)
+`, labels, flow(append(marks, g.maybe(80, "pv.kubernetes.io/provisioned-by: alicloud/disk"), annotation, note)...), source, shared, size)
 	claim = fmt.Sprintf(`
 apiVersion: v1
 kind: PersistentVolumeClaim

@@ -54,7 +54,7 @@ func Constructors() map[string]Constructor {
 			return NewImageMapping(log, with.Settings)
 		},
 		IngressClassName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
-			return NewIngressClass(log, with.Discovery)
+			return NewIngressClass(log, with.Discovery, with.Clients)
 		},
 		LoadBalancerName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
 			return NewLoadBalancer(log, with.Settings, with.Clients)
@@ -62,8 +62,8 @@ func Constructors() map[string]Constructor {
 		StorageClassMappingName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
 			return NewStorageClassMapping(log, with.Planner)
 		},
-		VolumeSecretsName: func(log logrus.FieldLogger, _ Dependencies) riav1.RestoreItemAction {
-			return NewVolumeSecrets(log)
+		VolumeSecretsName: func(log logrus.FieldLogger, with Dependencies) riav1.RestoreItemAction {
+			return NewVolumeSecrets(log, with.Clients)
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 )
 
@@ -136,7 +137,7 @@ func (o *storageObject) setClass(name string) (old string, changed bool) {
 	}
 	if isAnnotated {
 		old = annotated
-		removeAnnotation(o.content, corev1.BetaStorageClassAnnotation)
+		annotation.Remove(o.content, corev1.BetaStorageClassAnnotation)
 	}
 	o.set(name, "spec", "storageClassName")
 	return old, true

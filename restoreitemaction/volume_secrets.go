@@ -21,14 +21,18 @@ const VolumeSecretsName = "alibabacloud.com/volume-secrets"
 
 // VolumeSecrets is the RestoreItemAction on PersistentVolumes and claims that has the
 // Secrets restored which the BackupItemAction of the same name has backed up with them, and
-// that has a PersistentVolume look for its Secrets where they are restored to. It has no
-// settings.
+// that has a PersistentVolume look for its Secrets where they are restored to. It also
+// removes from PersistentVolumes what BackupItemActions have written into them, for it sees
+// those too that no snapshotter restores. It has no settings.
 type VolumeSecrets struct {
-	log logrus.FieldLogger
+	log        logrus.FieldLogger
+	companions companionReader
 }
 
 // NewVolumeSecrets returns the action. It contacts nothing.
-func NewVolumeSecrets(log logrus.FieldLogger) *VolumeSecrets { return &VolumeSecrets{log: log} }
+func NewVolumeSecrets(log logrus.FieldLogger, clients Clients) *VolumeSecrets {
+	return &VolumeSecrets{log: log, companions: companionReader{clients: clients}}
+}
 
 // AppliesTo returns PersistentVolumes and claims.
 func (a *VolumeSecrets) AppliesTo() (velero.ResourceSelector, error) {
@@ -42,11 +46,12 @@ func (a *VolumeSecrets) Execute(input *velero.RestoreItemActionExecuteInput) (*v
 	return executeWith(input, a.restore)
 }
 
-func (a *VolumeSecrets) restore(_ context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
+func (a *VolumeSecrets) restore(ctx context.Context, o object) (*unstructured.Unstructured, []velero.ResourceIdentifier, error) {
 	log := a.log.WithFields(fieldsOf(o.item))
 	secrets := companionsOf(o, companion.Secret)
-	if len(secrets) > 0 {
-		log.WithField("companions", companion.Note(secrets)).Info("The Secrets of a volume are restored with it")
+	restored := a.companions.toRestore(ctx, log, o.restore, secrets)
+	if len(restored) > 0 {
+		log.WithField("companions", companion.Note(restored)).Info("The Secrets of a volume are restored with it")
 	}
 	item := o.item
 	if resourceOf(o.item) == resourceVolumes {
@@ -55,22 +60,24 @@ func (a *VolumeSecrets) restore(_ context.Context, o object) (*unstructured.Unst
 				Info("A PersistentVolume looks for its Secrets in the namespaces that they are restored to")
 			item = moved
 		}
+		item = item.DeepCopy()
+		volume.DropBackupMarks(item)
 	}
-	return withCompanions(o, item, secrets), companion.Identifiers(secrets), nil
+	return withCompanions(o, item, restored), companion.Identifiers(restored), nil
 }
 
 // moveSecrets returns a PersistentVolume that looks for its Secrets where this Restore puts
-// them, nil if that is where it looks: for those that are restored with it, and for those
-// of a namespace of which the Restore has the Secrets, as in a backup of another tool. What
-// the Restore does not touch it finds where it was.
-func moveSecrets(o object, restored []companion.Companion) *unstructured.Unstructured {
+// them, nil if that is where it looks: for those that come along, which are restored with it
+// or are there, and for those of a namespace of which the Restore has the Secrets, as in a
+// backup of another tool. What the Restore does not touch it finds where it was.
+func moveSecrets(o object, along []companion.Companion) *unstructured.Unstructured {
 	if len(o.restore.Spec.NamespaceMapping) == 0 {
 		return nil
 	}
 	filter := companion.OfRestore(&o.restore.Spec)
 	return volume.MoveSecrets(o.item, o.fromBackup, func(name types.NamespacedName) string {
 		secret := companion.Companion{Kind: companion.Secret, Namespace: name.Namespace, Name: name.Name}
-		if slices.Contains(restored, secret) || filter.Verdict(secret) == resourcefilter.Taken {
+		if slices.Contains(along, secret) || filter.Verdict(secret) == resourcefilter.Taken {
 			return targetNamespace(o.restore, name.Namespace)
 		}
 		return name.Namespace

@@ -122,6 +122,11 @@ spec:
 			want: bucket(plain, "shop", "infra"),
 		},
 		{
+			name: "are left alone where their namespace is excluded", object: bucket(noted, "shop", "infra"),
+			spec: velerov1.RestoreSpec{ExcludedNamespaces: []string{"infra"}, NamespaceMapping: mapped},
+			want: bucket(plain, "bank", "infra"), wantWith: []string{"secrets/shop/oss"},
+		},
+		{
 			name: "without a note are looked for where their whole namespace is restored to", object: bucket(plain, "shop", "infra"),
 			spec: velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}, NamespaceMapping: mapped},
 			want: bucket(plain, "bank", "infra"),
@@ -148,6 +153,19 @@ spec:
 			want:   bucket(plain, "shop", "infra"),
 		},
 		{
+			name: "are not needed by a volume that goes without what the backup has written into it",
+			object: `
+apiVersion: v1
+kind: PersistentVolume
+metadata:
+  name: pv
+  labels: {topology.kubernetes.io/zone: cn-beijing-k}
+  annotations: {alibabacloud.com/zone-of-backup: cn-beijing-k, alibabacloud.com/data-left-out: "daily: no running Pod mounts the claim shop/data"}
+spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}}
+`,
+			want: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-1}}}`,
+		},
+		{
 			name:   "of another vendor stay, and so does what another tool has written",
 			object: `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {backup.velero.io/must-include-additional-items: "true"}}, spec: {csi: {driver: ebs.csi.aws.com, nodePublishSecretRef: {namespace: shop, name: x}}}}`,
 			spec:   velerov1.RestoreSpec{NamespaceMapping: mapped},
@@ -158,7 +176,7 @@ spec:
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			log, hook := logrustest.NewNullLogger()
-			got, with := restoreWith(t, restoreitemaction.NewVolumeSecrets(log), restoreOf(tt.spec), readObject(t, tt.object))
+			got, with := restoreWith(t, restoreitemaction.NewVolumeSecrets(log, nowhere()), restoreOf(tt.spec), readObject(t, tt.object))
 			wantObject(t, tt.want, got)
 			if diff := cmp.Diff(tt.wantWith, with, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("additional items (-want +got):\n%s", diff)
@@ -226,7 +244,7 @@ func TestMovedSecretsAreLogged(t *testing.T) {
 	t.Parallel()
 	log, hook := logrustest.NewNullLogger()
 	object := readObject(t, `{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, annotations: {alibabacloud.com/backed-up-with: secrets/shop/oss}}, spec: {csi: {driver: ossplugin.csi.alibabacloud.com, nodePublishSecretRef: {namespace: shop, name: oss}}}}`)
-	restoreWith(t, restoreitemaction.NewVolumeSecrets(log), restoreOf(velerov1.RestoreSpec{NamespaceMapping: map[string]string{"shop": "bank"}}), object)
+	restoreWith(t, restoreitemaction.NewVolumeSecrets(log, nowhere()), restoreOf(velerov1.RestoreSpec{NamespaceMapping: map[string]string{"shop": "bank"}}), object)
 	entry, err := hook.AllEntries()[1].String()
 	if err != nil {
 		t.Fatal(err)

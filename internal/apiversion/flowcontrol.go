@@ -7,6 +7,8 @@ import (
 
 	flowcontrolv1beta3 "k8s.io/api/flowcontrol/v1beta3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 )
 
 // concurrencyShares gives the shares of a priority level the name that they have
@@ -30,7 +32,6 @@ func concurrencyShares(object map[string]any) error {
 
 // zeroShares drops the mark by which v1beta3 tells zero shares from none.
 func zeroShares(object map[string]any) error {
-	unstructured.RemoveNestedField(object, "metadata", "annotations", flowcontrolv1beta3.PriorityLevelPreserveZeroConcurrencySharesKey)
-	dropEmptyAnnotations(object)
+	annotation.Remove(object, flowcontrolv1beta3.PriorityLevelPreserveZeroConcurrencySharesKey)
 	return nil
 }

@@ -8,11 +8,18 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 )
 
 // AnnotationIngressClass named the class of an Ingress before v1 had a field for it.
 // v1 refuses a new Ingress that has both.
 const AnnotationIngressClass = "kubernetes.io/ingress.class"
+
+// IngressResources returns the resources of the Ingresses of all groups that have had them.
+func IngressResources() []string {
+	return []string{"ingresses.networking.k8s.io", "ingresses.extensions"}
+}
 
 func ingress(object map[string]any) error {
 	if err := ingressClass(object); err != nil {
@@ -87,8 +94,7 @@ func ingressClass(object map[string]any) error {
 	if err := unstructured.SetNestedField(object, class, "spec", "ingressClassName"); err != nil {
 		return fmt.Errorf("writing the class: %w", err)
 	}
-	unstructured.RemoveNestedField(object, "metadata", "annotations", AnnotationIngressClass)
-	dropEmptyAnnotations(object)
+	annotation.Remove(object, AnnotationIngressClass)
 	return nil
 }
 
@@ -96,13 +102,6 @@ func ingressClass(object map[string]any) error {
 // field: whether it could be the name of an IngressClass.
 func IsIngressClass(name string) bool {
 	return len(validation.IsDNS1123Subdomain(name)) == 0
-}
-
-// dropEmptyAnnotations removes the annotations after the last one is gone.
-func dropEmptyAnnotations(object map[string]any) {
-	if annotations, _, _ := unstructured.NestedMap(object, "metadata", "annotations"); len(annotations) == 0 {
-		unstructured.RemoveNestedField(object, "metadata", "annotations")
-	}
 }
 
 // mapsIn returns the maps in a list, which are the list's own.

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 )
 
 // disruptionLabel is in the selectors by which the API server tells apart what
@@ -127,7 +129,6 @@ func behavior(object map[string]any) error {
 			return fmt.Errorf("writing the behavior: %w", err)
 		}
 	}
-	unstructured.RemoveNestedField(object, "metadata", "annotations", annotationBehavior)
-	dropEmptyAnnotations(object)
+	annotation.Remove(object, annotationBehavior)
 	return nil
 }

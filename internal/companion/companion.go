@@ -15,9 +15,14 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/resourcefilter"
 )
 
@@ -70,6 +75,26 @@ func (c Companion) String() string {
 // Identifier returns what Velero is told, so that it takes the companion.
 func (c Companion) Identifier() velero.ResourceIdentifier {
 	return velero.ResourceIdentifier{GroupResource: schema.ParseGroupResource(string(c.Kind)), Namespace: c.Namespace, Name: c.Name}
+}
+
+// Key returns by what the companion is read.
+func (c Companion) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
+}
+
+// Metadata returns an empty object of the kind, for who reads no more of a companion than
+// its metadata: the data of a Secret is nobody's business.
+func (c Companion) Metadata() *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	switch c.Kind {
+	case Secret:
+		object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	case IngressClass:
+		object.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressClass"))
+	case AlbConfig:
+		object.SetGroupVersionKind(cluster.AlbConfig())
+	}
+	return object
 }
 
 // Identifiers returns those of all companions.

@@ -100,6 +100,27 @@ func TestIdentifiers(t *testing.T) {
 	}
 }
 
+func TestWhatIsRead(t *testing.T) {
+	t.Parallel()
+	type read struct{ APIVersion, Kind, Key string }
+	got := map[companion.Kind]read{}
+	for _, c := range []companion.Companion{
+		{Kind: companion.Secret, Namespace: "shop", Name: "oss"},
+		{Kind: companion.IngressClass, Name: "alb"},
+		{Kind: companion.AlbConfig, Name: "default"},
+	} {
+		got[c.Kind] = read{c.Metadata().APIVersion, c.Metadata().Kind, c.Key().String()}
+	}
+	want := map[companion.Kind]read{
+		companion.Secret:       {"v1", "Secret", "shop/oss"},
+		companion.IngressClass: {"networking.k8s.io/v1", "IngressClass", "/alb"},
+		companion.AlbConfig:    {"alibabacloud.com/v1", "AlbConfig", "/default"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what is read (-want +got):\n%s", diff)
+	}
+}
+
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	no := false

@@ -48,10 +48,11 @@ type Verdict int
 const (
 	// Taken is an object that Velero takes.
 	Taken Verdict = iota
-	// LeftOut is one of a resource or a namespace that the lists leave out without saying no
-	// to the resource. Velero takes it if the action says that it must.
+	// LeftOut is one that is not in the lists of resources and namespaces to include. Velero
+	// takes it if the action says that it must.
 	LeftOut
-	// Excluded is one of a resource that the user has said no to.
+	// Excluded is one of a resource or in a namespace that the user has said no to. Velero
+	// would take it too if the action said that it must.
 	Excluded
 )
 
@@ -94,15 +95,16 @@ type lists struct {
 
 func (r Resource) verdict(l lists, namespace string) Verdict {
 	switch {
-	case !r.In(nil, l.excluded), namespace == "" && l.noClusterResources:
+	case !r.In(nil, l.excluded), namespace == "" && l.noClusterResources,
+		namespace != "" && !isIn(namespace, nil, l.excludedNamespaces):
 		return Excluded
-	case !r.In(l.included, nil), namespace != "" && !hasNamespace(l, namespace):
+	case !r.In(l.included, nil), namespace != "" && !isIn(namespace, l.namespaces, nil):
 		return LeftOut
 	default:
 		return Taken
 	}
 }
 
-func hasNamespace(l lists, namespace string) bool {
-	return collections.NewIncludesExcludes().Includes(l.namespaces...).Excludes(l.excludedNamespaces...).ShouldInclude(namespace)
+func isIn(namespace string, included, excluded []string) bool {
+	return collections.NewIncludesExcludes().Includes(included...).Excludes(excluded...).ShouldInclude(namespace)
 }

@@ -71,12 +71,24 @@ func TestVerdicts(t *testing.T) {
 			restore: velerov1.RestoreSpec{IncludedNamespaces: []string{"bank", "sh*"}}, want: resourcefilter.LeftOut,
 		},
 		{
-			name: "so is one in a namespace that is excluded", resource: secrets, namespace: "kube-system",
-			restore: velerov1.RestoreSpec{ExcludedNamespaces: []string{"kube-*"}}, want: resourcefilter.LeftOut,
+			name: "one in a namespace that is excluded is excluded", resource: secrets, namespace: "kube-system",
+			restore: velerov1.RestoreSpec{ExcludedNamespaces: []string{"kube-*"}}, want: resourcefilter.Excluded,
+		},
+		{
+			name: "so is one where the namespace is included too", resource: secrets, namespace: "shop",
+			restore: velerov1.RestoreSpec{IncludedNamespaces: []string{"*"}, ExcludedNamespaces: []string{"shop"}}, want: resourcefilter.Excluded,
+		},
+		{
+			name: "so is one that is not in the list of resources either", resource: secrets, namespace: "shop",
+			restore: velerov1.RestoreSpec{IncludedResources: []string{"pvc"}, ExcludedNamespaces: []string{"shop"}}, want: resourcefilter.Excluded,
+		},
+		{
+			name: "one beside a namespace that is excluded is taken", resource: secrets, namespace: "shop",
+			restore: velerov1.RestoreSpec{ExcludedNamespaces: []string{"kube-*"}}, want: resourcefilter.Taken,
 		},
 		{
 			name: "namespaces do not matter to what is in none", resource: classes,
-			restore: velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}}, want: resourcefilter.Taken,
+			restore: velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}, ExcludedNamespaces: []string{"*"}}, want: resourcefilter.Taken,
 		},
 		{
 			name: "a resource that is not in the list of those included is left out", resource: secrets, namespace: "shop",

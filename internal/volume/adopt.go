@@ -55,5 +55,5 @@ func isOfStorageLabel(key string) bool {
 func isOfStorageAnnotation(key string) bool {
 	const beta = "volume.beta.kubernetes.io/" // The class, and the mount options of old.
 	return key == AnnotationProvisionedBy || key == annotationVolumeNode || key == AnnotationZone || strings.HasPrefix(key, beta) ||
-		strings.HasPrefix(key, "volume.kubernetes.io/provisioner-deletion-secret-")
+		strings.HasPrefix(key, annotationDeletion)
 }

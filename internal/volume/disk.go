@@ -129,7 +129,7 @@ type Disk struct {
 // named after its disk, as ACK names them: Velero adopts the new name and points
 // the claim at it. Zone, region and type are corrected where pv names others, in
 // labels, in every term of its node affinity, and the type in the driver's
-// parameters, and added nowhere. A zone that was added for the backup is removed.
+// parameters, and added nowhere. What a backup has written into pv is removed.
 //
 // The result shares nothing with pv, which is not modified.
 func SetDisk(pv *corev1.PersistentVolume, disk Disk) *corev1.PersistentVolume {
@@ -145,7 +145,7 @@ func SetDisk(pv *corev1.PersistentVolume, disk Disk) *corev1.PersistentVolume {
 	} else {
 		setFlexVolumeID(restored.Spec.FlexVolume, disk.ID)
 	}
-	dropAddedZone(restored)
+	DropBackupMarks(restored)
 	setTopology(restored, IsZoneKey, disk.Zone)
 	setTopology(restored, isRegionKey, disk.Region)
 	setDiskType(restored, disk.Type)

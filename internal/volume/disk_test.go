@@ -150,7 +150,7 @@ spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
 `,
 			want: `
-metadata: {name: data, labels: {app: db}, annotations: {}}
+metadata: {name: data, labels: {app: db}}
 spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
 `,
@@ -163,7 +163,7 @@ spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
 `,
 			want: `
-metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-i}, annotations: {}}
+metadata: {name: data, labels: {topology.kubernetes.io/zone: cn-hangzhou-i}}
 spec:
   csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
 `,
@@ -409,7 +409,7 @@ func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, to Disk) {
 		tb.Errorf("the disk is %s and the volume still names %s", to.Type, named)
 	}
 	own := pv.DeepCopy()
-	dropAddedZone(own)
+	DropBackupMarks(own)
 	checkPlace(tb, Zones(own), Zones(got), to.Zone)
 	checkPlace(tb, Regions(pv), Regions(got), to.Region)
 }

@@ -23,12 +23,12 @@ func PendingID(pv *corev1.PersistentVolume) string { return pv.Annotations[Annot
 
 // SetPendingID returns pv as one whose data is yet to be restored by that id, or, for
 // "", as one that is whole. It is not known of either what the data is restored into, nor
-// is a zone that was added for the backup that of the new storage.
+// does it have what a backup has written into it.
 func SetPendingID(pv *corev1.PersistentVolume, id string) *corev1.PersistentVolume {
 	set := pv.DeepCopy()
 	delete(set.Annotations, AnnotationTarget)
 	delete(set.Annotations, AnnotationProvisioner)
-	dropAddedZone(set)
+	DropBackupMarks(set)
 	if id == "" {
 		delete(set.Annotations, AnnotationPending)
 		return set

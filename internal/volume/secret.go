@@ -49,7 +49,8 @@ func (p secretPlace) text(item *unstructured.Unstructured, key string) string {
 
 // Secrets returns the Secrets that item names, each once, in the order of their names. Item
 // is a PersistentVolume; where it is not one of Alibaba Cloud's drivers there are none. The
-// Secret of a FlexVolume that names no namespace is in that of the claim.
+// Secret of a FlexVolume that names no namespace is in that of the claim, also while the
+// volume is held back.
 func Secrets(item *unstructured.Unstructured) []types.NamespacedName {
 	pv, err := FromItem(item)
 	if err != nil || !hasDriver(pv) {
@@ -58,8 +59,8 @@ func Secrets(item *unstructured.Unstructured) []types.NamespacedName {
 	found := make(map[types.NamespacedName]bool)
 	for _, place := range secretPlaces() {
 		secret := place.in(item)
-		if secret.Namespace == "" && pv.Spec.FlexVolume != nil && pv.Spec.ClaimRef != nil {
-			secret.Namespace = pv.Spec.ClaimRef.Namespace
+		if secret.Namespace == "" && pv.Spec.FlexVolume != nil {
+			secret.Namespace = ClaimOf(pv).Namespace
 		}
 		if secret.Namespace != "" && secret.Name != "" {
 			found[secret] = true

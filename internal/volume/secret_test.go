@@ -72,6 +72,14 @@ func TestSecrets(t *testing.T) {
 			pv:   `spec: {claimRef: {namespace: shop, name: data}, flexVolume: {driver: alicloud/oss, secretRef: {name: oss}}}`,
 			want: []types.NamespacedName{{Namespace: "shop", Name: "oss"}},
 		},
+		{
+			name: "it is in the namespace of the claim also while the volume is held back in Velero's",
+			pv: `
+metadata: {annotations: {alibabacloud.com/volume-ready: '{"volume":"v-1","claim":{"namespace":"shop","name":"data"}}'}}
+spec: {claimRef: {namespace: velero, name: held}, flexVolume: {driver: alicloud/oss, secretRef: {name: oss}}}
+`,
+			want: []types.NamespacedName{{Namespace: "shop", Name: "oss"}},
+		},
 		{name: "without a claim nobody knows which it is", pv: `spec: {flexVolume: {driver: alicloud/oss, secretRef: {name: oss}}}`},
 		{name: "a CSI driver finds none without a namespace", pv: `spec: {claimRef: {namespace: shop}, csi: {driver: ossplugin.csi.alibabacloud.com, nodePublishSecretRef: {name: oss}}}`},
 		{name: "what is no PersistentVolume has none", pv: `spec: {csi: [1]}`},

@@ -16,17 +16,8 @@ const LabelDiskZone = "topology.diskplugin.csi.alibabacloud.com/zone"
 // AnnotationZone is on a PersistentVolume to which a backup has added the label
 // topology.kubernetes.io/zone, with its value. The label is there for Velero alone, which
 // notes it with the snapshot: on a restored volume it would keep Pods in a zone that the new
-// storage need not be in.
+// storage need not be in. DropBackupMarks removes both from what is restored.
 const AnnotationZone = "alibabacloud.com/zone-of-backup"
-
-// dropAddedZone removes from pv the label that AnnotationZone tells of. A label that was not
-// added stays.
-func dropAddedZone(pv *corev1.PersistentVolume) {
-	if zone, ok := pv.Annotations[AnnotationZone]; ok && pv.Labels[corev1.LabelTopologyZone] == zone {
-		delete(pv.Labels, corev1.LabelTopologyZone)
-	}
-	delete(pv.Annotations, AnnotationZone)
-}
 
 // Location is where a disk lives. Zone is empty for a regional disk; either is
 // empty where it is not known.
