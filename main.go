@@ -45,7 +45,7 @@ import (
 // and by the percentage alone most of their time would go into the collection of garbage.
 const (
 	gcPercent = 20
-	gcAtLeast = 16 << 20
+	gcAtLeast = 4 << 20
 )
 
 // endTimeout is how long the process goes on after Velero has ended it. Velero's plugin

@@ -140,18 +140,16 @@ func (b *fileBench) wantProgress(t *testing.T, backup string, volumes []*fileVol
 	})
 }
 
-// wantDescription waits until the CLI tells of an operation of each provider something that has a text.
+// wantDescription waits until the CLI tells of the operation of a disk something that has a text.
 func (b *fileBench) wantDescription(t *testing.T, backup, part string) {
 	t.Helper()
-	eventually(t, "operations to tell "+part, func(ctx context.Context) error {
+	eventually(t, "an operation to tell "+part, func(ctx context.Context) error {
 		told, text, err := b.operations(ctx, backup)
 		if err != nil {
 			return err
 		}
-		for _, kind := range []string{"disk-00", "nas-00"} {
-			if o := told[b.name+"-"+kind]; !strings.Contains(o.description, part) || o.err != "" {
-				return fmt.Errorf("%s does not:\n%s", kind, text)
-			}
+		if o := told[b.name+"-disk-00"]; !strings.Contains(o.description, part) || o.err != "" {
+			return fmt.Errorf("it does not:\n%s", text)
 		}
 		return nil
 	})
@@ -168,7 +166,7 @@ func (s *fileSuite) testBackupWaits(t *testing.T) {
 	s.waitBackup(t, b.name, velerov1.BackupPhaseWaitingForPluginOperations)
 	s.advance(slowly / 5)
 	b.wantProgress(t, b.name, volumes, 20)
-	failing := s.addFault(t, fault.Rule{Operation: "Describe*", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"})
+	failing := s.addFault(t, fault.Rule{Service: "ecs", Operation: "Describe*", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"})
 	b.wantDescription(t, b.name, "ServiceUnavailable")
 	failing.Remove()
 	b.wantProgress(t, b.name, volumes, 20)
