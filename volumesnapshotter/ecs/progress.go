@@ -168,6 +168,14 @@ func (w wantedSnapshot) is(found snapshot) bool {
 	return found.diskID == w.disk && found.tags[tagVolume] == volumeTag(w.pv)
 }
 
+// among returns the snapshot out of those of its backup, nil if it is not there.
+func (w wantedSnapshot) among(found []snapshot) *snapshot {
+	if i := slices.IndexFunc(found, w.is); i >= 0 {
+		return &found[i]
+	}
+	return nil
+}
+
 // in asks ECS for the snapshot of a backup, and returns nil if there is none.
 func (w wantedSnapshot) in(ctx context.Context, api *alicloud.ECS, backup *velerov1.Backup) (*snapshot, error) {
 	var (
@@ -179,10 +187,7 @@ func (w wantedSnapshot) in(ctx context.Context, api *alicloud.ECS, backup *veler
 	} else {
 		found, err = findSnapshots(ctx, api, map[string]string{tagBackupUID: string(backup.UID)})
 	}
-	if i := slices.IndexFunc(found, w.is); i >= 0 {
-		return &found[i], err
-	}
-	return nil, err
+	return w.among(found), err
 }
 
 // find returns the snapshot that a backup has taken, nil if there is none. All of the
@@ -196,19 +201,13 @@ func (s *site) find(ctx context.Context, api *alicloud.ECS, backup *velerov1.Bac
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(tagged, wanted.is); i >= 0 {
-		return &tagged[i], nil
-	}
-	if wanted.made == "" {
-		return nil, nil //nolint:nilnil // none is no error
+	if found := wanted.among(tagged); found != nil || wanted.made == "" {
+		return found, nil
 	}
 	untagged, err := s.untagged.Get(string(backup.UID), api.Now, func() ([]snapshot, error) {
 		return s.describeUntagged(ctx, api, backup, tagged)
 	})
-	if i := slices.IndexFunc(untagged, wanted.is); i >= 0 {
-		return &untagged[i], err
-	}
-	return nil, err
+	return wanted.among(untagged), err
 }
 
 // describeUntagged reads those snapshots of a backup that are not among the tagged ones.
