@@ -29,8 +29,12 @@ import (
 // has it. So each companion is returned for one item of a backup alone: hundreds of
 // Ingresses have the same class.
 func (r *companionReader) withCompanions(o object, companions []companion.Companion) (changed *unstructured.Unstructured, with []velero.ResourceIdentifier) {
+	_, noted := o.item.GetAnnotations()[companion.Annotation]
+	if len(companions) == 0 && !noted {
+		return nil, nil
+	}
 	changed = o.item.DeepCopy()
-	if _, noted := o.item.GetAnnotations()[companion.Annotation]; noted {
+	if noted {
 		// It came with the item from another backup, and so did what was written beside it.
 		annotation.Remove(changed.Object, companion.Annotation, velerov1.MustIncludeAdditionalItemAnnotation)
 	}

@@ -18,10 +18,10 @@
 //   - No call of Velero has a deadline. An action sets its own.
 //   - An additional item that Velero cannot read is an error of the object, so an action
 //     returns only what it has read. Velero reads it from the API server also where the
-//     backup has it, so an action returns it once in a backup. By withCompanions they come past the lists of the
-//     Backup, and a restore knows of them. The annotation that this takes stays in the
-//     backup, holds for the actions behind, and overrides the label by which users keep
-//     objects out.
+//     backup has it, so an action returns it once in a backup. By withCompanions they come
+//     past the lists of the Backup, and a restore knows of them. The annotation that this
+//     takes stays in the backup, holds for the actions behind, and overrides the label by
+//     which users keep objects out.
 //
 // And of one of version 2, which begins operations that Velero waits for:
 //
