@@ -41,6 +41,24 @@ func (s *suite) entries(t *testing.T, backup string) []string {
 	return tarball(t, file)
 }
 
+// wantVolumes fails unless claims of a namespace, their Pods of the same names, and their PersistentVolumes are in a
+// backup. These are the values of stored, by the name of the claim.
+func (s *suite) wantVolumes(t *testing.T, backup, namespace string, stored map[string]string) {
+	t.Helper()
+	entries := s.entries(t, backup)
+	for claim, pv := range stored {
+		for _, entry := range []string{
+			"resources/persistentvolumes/cluster/" + pv + ".json",
+			"resources/persistentvolumeclaims/namespaces/" + namespace + "/" + claim + ".json",
+			"resources/pods/namespaces/" + namespace + "/" + claim + ".json",
+		} {
+			if !slices.Contains(entries, entry) {
+				t.Errorf("the backup %s lacks %s", backup, entry)
+			}
+		}
+	}
+}
+
 // tarball returns the names of what a compressed tar file holds.
 func tarball(t *testing.T, file string) []string {
 	t.Helper()

@@ -61,8 +61,7 @@ func (s *fileSuite) slowSnapshots(t *testing.T) {
 	s.slowJobs(t, slowBackups)
 	durations := briefly()
 	durations.Snapshot.Duration = slowly
-	s.cloud.ECS().SetDurations(durations)
-	t.Cleanup(func() { s.cloud.ECS().SetDurations(briefly()) })
+	s.setDiskDurations(t, durations)
 }
 
 // advance lets time pass for snapshots of disks and jobs of files.
@@ -244,18 +243,11 @@ func (s *fileSuite) testSnapshotsThatFail(t *testing.T) {
 // wantStored fails unless PersistentVolume, claim and Pod of all volumes are in the tarball of the bench's backup.
 func (b *fileBench) wantStored(t *testing.T, volumes []*fileVolume) {
 	t.Helper()
-	entries := b.entries(t, b.name)
+	stored := map[string]string{}
 	for _, v := range volumes {
-		for _, entry := range []string{
-			"resources/persistentvolumes/cluster/" + v.pv.Name + ".json",
-			"resources/persistentvolumeclaims/namespaces/" + b.name + "/" + v.name + ".json",
-			"resources/pods/namespaces/" + b.name + "/" + v.name + ".json",
-		} {
-			if !slices.Contains(entries, entry) {
-				t.Errorf("the backup %s lacks %s", b.name, entry)
-			}
-		}
+		stored[v.name] = v.pv.Name
 	}
+	b.wantVolumes(t, b.name, b.name, stored)
 }
 
 // testSnapshotsThatTakeTooLong backs a disk and a directory of NAS up within a second, which takes an hour.

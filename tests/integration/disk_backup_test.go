@@ -62,18 +62,11 @@ func lineWith(text string, parts ...string) string {
 // wantObjects fails unless volume, claim and Pod of all are in a backup.
 func (b *bench) wantObjects(t *testing.T, backup string, volumes []*diskVolume) {
 	t.Helper()
-	entries := b.entries(t, backup)
+	stored := map[string]string{}
 	for _, v := range volumes {
-		for _, entry := range []string{
-			"resources/persistentvolumes/cluster/" + v.pv + ".json",
-			"resources/persistentvolumeclaims/namespaces/" + b.name + "/" + v.name + ".json",
-			"resources/pods/namespaces/" + b.name + "/" + v.name + ".json",
-		} {
-			if !slices.Contains(entries, entry) {
-				t.Errorf("the backup %s lacks %s", backup, entry)
-			}
-		}
+		stored[v.name] = v.pv
 	}
+	b.wantVolumes(t, backup, b.name, stored)
 }
 
 func (s *diskSuite) testRefusedSnapshot(t *testing.T) {

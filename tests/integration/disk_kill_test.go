@@ -243,7 +243,7 @@ func (s *diskSuite) testKilledRelease(t *testing.T) {
 	v := b.newVolume(t, "data", volumeOptions{pv: "pv-disk-release", disk: ecs.DiskConfig{Category: "cloud_ssd"}})
 	durations := briefly()
 	durations.Snapshot.Duration = slowly
-	s.setDurations(t, durations)
+	s.setDiskDurations(t, durations)
 	b.completedDiskBackup(t, b.name)
 	v.overwrite(t)
 	b.lose(t, v)

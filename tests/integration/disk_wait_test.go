@@ -37,10 +37,11 @@ func (s *diskSuite) slowDisks(t *testing.T) {
 	t.Helper()
 	durations := briefly()
 	durations.CreateDisk.Duration = slowly
-	s.setDurations(t, durations)
+	s.setDiskDurations(t, durations)
 }
 
-func (s *diskSuite) setDurations(t *testing.T, durations ecs.Durations) {
+// setDiskDurations says how long ECS takes from now on, until the test ends.
+func (s *suite) setDiskDurations(t *testing.T, durations ecs.Durations) {
 	t.Helper()
 	s.cloud.ECS().SetDurations(durations)
 	t.Cleanup(func() { s.cloud.ECS().SetDurations(briefly()) })
