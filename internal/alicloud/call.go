@@ -20,8 +20,8 @@ type repetition bool
 const (
 	// repeatable: to do it twice is the same as once, at least with a ClientToken.
 	repeatable repetition = false
-	// once: each call does it anew, and the API has no ClientToken.
-	once repetition = true
+	// unrepeatable: each call does it anew, and the API has no ClientToken.
+	unrepeatable repetition = true
 )
 
 // send makes a call until it succeeds, until its failure allows no further attempt,
@@ -103,7 +103,7 @@ func (c call[Client, Request, Answer]) attempt(ctx context.Context) (*Answer, er
 	switch {
 	case err == nil:
 		return answer, nil
-	case c.repetition == once && !failure.Refused(err):
+	case c.repetition == unrepeatable && !failure.Refused(err):
 		return nil, &openError{err: err}
 	}
 	return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/metadata"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/throttle"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 )
 
 const (
@@ -50,11 +51,11 @@ type Cloud struct {
 	env      Environment
 	metadata *metadata.Client
 
-	oss      perKey[OSSConfig, *OSS]
-	ecs      perKey[ECSConfig, *ECS]
-	hbr      perKey[HBRConfig, *HBR]
-	nas      perKey[NASConfig, *NAS]
-	limiters perKey[limitedAPI, *throttle.Limiter]
+	oss      once.Values[OSSConfig, *OSS]
+	ecs      once.Values[ECSConfig, *ECS]
+	hbr      once.Values[HBRConfig, *HBR]
+	nas      once.Values[NASConfig, *NAS]
+	limiters once.Values[limitedAPI, *throttle.Limiter]
 }
 
 // New returns a Cloud. It contacts nothing.

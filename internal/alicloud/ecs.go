@@ -24,7 +24,7 @@ type ECS struct {
 // nothing but the instance metadata service, and that only where the region or the
 // network is not given.
 func (c *Cloud) ECS(ctx context.Context, cfg ECSConfig) (*ECS, error) {
-	return c.ecs.get(cfg, func() (*ECS, error) {
+	return c.ecs.Get(cfg, func() (*ECS, error) {
 		located, err := newService(ctx, c, endpoint.ECS, ecs.NewClient, cfg)
 		if err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ type HBR struct{ *service[hbr.Client] }
 // nothing but the instance metadata service, and that only where the region or the
 // network is not given.
 func (c *Cloud) HBR(ctx context.Context, cfg HBRConfig) (*HBR, error) {
-	return c.hbr.get(cfg, func() (*HBR, error) {
+	return c.hbr.Get(cfg, func() (*HBR, error) {
 		located, err := newService(ctx, c, endpoint.HBR, hbr.NewClient, cfg)
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ import (
 // CreateVault begins a vault; it can be used when DescribeVaults says CREATED. It is not
 // repeated when it may have been done: DescribeVaults tells, by the name.
 func (h *HBR) CreateVault(ctx context.Context, request *hbr.CreateVaultRequest) (*hbr.CreateVaultResponseBody, error) {
-	answer, err := send(ctx, h.service, "CreateVault", once, judged((*hbr.Client).CreateVaultWithOptions), request)
+	answer, err := send(ctx, h.service, "CreateVault", unrepeatable, judged((*hbr.Client).CreateVaultWithOptions), request)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (h *HBR) DescribeVaults(ctx context.Context, request *DescribeVaultsRequest
 // AddContainerCluster registers a cluster and returns its id and the token of its clients. It
 // is not repeated when it may have been done: DescribeContainerCluster tells, by the identifier.
 func (h *HBR) AddContainerCluster(ctx context.Context, request *hbr.AddContainerClusterRequest) (*hbr.AddContainerClusterResponseBody, error) {
-	answer, err := send(ctx, h.service, "AddContainerCluster", once, judged((*hbr.Client).AddContainerClusterWithOptions), request)
+	answer, err := send(ctx, h.service, "AddContainerCluster", unrepeatable, judged((*hbr.Client).AddContainerClusterWithOptions), request)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (h *HBR) DescribeContainerCluster(ctx context.Context, request *DescribeCon
 // repeated when it may have been done: DescribeBackupPlans tells, with the filters vaultId
 // and planName. A name is that of one plan for each vault and type of source.
 func (h *HBR) CreateBackupPlan(ctx context.Context, request *hbr.CreateBackupPlanRequest) (*hbr.CreateBackupPlanResponseBody, error) {
-	answer, err := send(ctx, h.service, "CreateBackupPlan", once, judged((*hbr.Client).CreateBackupPlanWithOptions), request)
+	answer, err := send(ctx, h.service, "CreateBackupPlan", unrepeatable, judged((*hbr.Client).CreateBackupPlanWithOptions), request)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (h *HBR) DescribeBackupPlans(ctx context.Context, request *hbr.DescribeBack
 // ExecuteBackupPlan begins a job of a plan now and returns its id. It is not repeated when it
 // may have been done: DescribeBackupJobs2 tells, by the plan.
 func (h *HBR) ExecuteBackupPlan(ctx context.Context, request *hbr.ExecuteBackupPlanRequest) (*hbr.ExecuteBackupPlanResponseBody, error) {
-	answer, err := send(ctx, h.service, "ExecuteBackupPlan", once, judged((*hbr.Client).ExecuteBackupPlanWithOptions), request)
+	answer, err := send(ctx, h.service, "ExecuteBackupPlan", unrepeatable, judged((*hbr.Client).ExecuteBackupPlanWithOptions), request)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (h *HBR) DeleteBackupPlan(ctx context.Context, request *hbr.DeleteBackupPla
 // CreateBackupJob begins a backup on a node and returns its id. It is not repeated when it may
 // have been done: DescribeBackupJobs2 tells, by the job's name among those of the vault.
 func (h *HBR) CreateBackupJob(ctx context.Context, request *hbr.CreateBackupJobRequest) (*hbr.CreateBackupJobResponseBody, error) {
-	answer, err := send(ctx, h.service, "CreateBackupJob", once, judged((*hbr.Client).CreateBackupJobWithOptions), request)
+	answer, err := send(ctx, h.service, "CreateBackupJob", unrepeatable, judged((*hbr.Client).CreateBackupJobWithOptions), request)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (h *HBR) SearchHistoricalSnapshots(ctx context.Context, request *hbr.Search
 // CreateRestoreJob begins a restore and returns its id. It is not repeated when it may have
 // been done: DescribeRestoreJobs2 tells, by the snapshot and the target among those of the vault.
 func (h *HBR) CreateRestoreJob(ctx context.Context, request *CreateRestoreJobRequest) (*hbr.CreateRestoreJobResponseBody, error) {
-	answer, err := send(ctx, h.service, "CreateRestoreJob", once, judged(createRestoreJob), request)
+	answer, err := send(ctx, h.service, "CreateRestoreJob", unrepeatable, judged(createRestoreJob), request)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type NAS struct{ *service[openapi.Client] }
 // nothing but the instance metadata service, and that only where the region or the
 // network is not given.
 func (c *Cloud) NAS(ctx context.Context, cfg NASConfig) (*NAS, error) {
-	return c.nas.get(cfg, func() (*NAS, error) {
+	return c.nas.Get(cfg, func() (*NAS, error) {
 		located, err := newService(ctx, c, endpoint.NAS, openapi.NewClient, cfg)
 		if err != nil {
 			return nil, err

@@ -74,7 +74,7 @@ type OSS struct {
 // nothing but the instance metadata service, and that only where the region is
 // not given or the network is auto.
 func (c *Cloud) OSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
-	return c.oss.get(cfg, func() (*OSS, error) { return c.newOSS(ctx, cfg) })
+	return c.oss.Get(cfg, func() (*OSS, error) { return c.newOSS(ctx, cfg) })
 }
 
 func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {

@@ -154,7 +154,7 @@ type limitedAPI struct {
 // action as RAM has it.
 func (s *service[Client]) limiter(action string) *throttle.Limiter {
 	key := limitedAPI{source: s.account.source, region: s.region, action: action}
-	limiter, _ := s.cloud.limiters.get(key, func() (*throttle.Limiter, error) {
+	limiter, _ := s.cloud.limiters.Get(key, func() (*throttle.Limiter, error) {
 		return throttle.New(s.cloud.env.Now, s.cloud.env.Sleep), nil
 	})
 	return limiter

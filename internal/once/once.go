@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package once has what is done once in a backup or a restore, though Velero asks for it
-// with every object.
+// Package once has what a process does once for a key, such as a client for a location, or
+// once in a backup or a restore, though Velero asks for it with every object.
 package once
 
 import (
@@ -26,7 +26,7 @@ func (s *Seen) First(run types.UID, what string) bool {
 	return !seen
 }
 
-// Values keeps what was read for keys. Its zero value is ready for use, by several
+// Values keeps what was read or made for keys. Its zero value is ready for use, by several
 // goroutines.
 type Values[K comparable, V any] struct {
 	mu   sync.Mutex
@@ -40,8 +40,9 @@ type value[V any] struct {
 	of   V
 }
 
-// Get returns the value of the key, which read reads unless it did before. A failure is not
-// kept: the next call reads again.
+// Get returns the value of the key, which read reads or makes unless it did before. Callers
+// with one key wait for each other, those with others do not. A failure is not kept: the
+// cloud or the API server may answer the next time.
 func (v *Values[K, V]) Get(key K, read func() (V, error)) (V, error) {
 	kept := v.at(key)
 	kept.mu.Lock()
