@@ -1,0 +1,275 @@
+//go:build e2e
+
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	veleroNamespace = "velero"
+	// trustedCAs is the ConfigMap of the authority by which the simulated cloud's endpoints are certified.
+	trustedCAs = "trusted-cas"
+	// nonRoot is the user of the plugin's image.
+	nonRoot = 65532
+
+	// veleroTimeout bounds the wait for what Velero does with one object.
+	veleroTimeout = 5 * time.Minute
+	// syncTimeout bounds the wait for a backup of another cluster: Velero looks for them once a minute
+	// (backupSyncReconcilePeriod).
+	syncTimeout = 3 * time.Minute
+)
+
+// installation says how Velero is installed.
+type installation struct {
+	// bucket and prefix are those of the default location.
+	bucket, prefix string
+	// args are added to those of `velero install`.
+	args []string
+	// locationConfig is added to the configuration of the default location, as key=value.
+	locationConfig []string
+	// nodeAgent runs Velero's node agent, whose Pods are not restricted.
+	nodeAgent bool
+}
+
+// install installs Velero with the plugin as the README says, and makes of it what a cluster with restricted Pods and a
+// proxy to the outside asks for. It returns when the default location is Available.
+func (s *site) install(t *testing.T, in installation) {
+	t.Helper()
+	credentials := filepath.Join(t.TempDir(), "credentials")
+	must(t, os.WriteFile(credentials, []byte(credentialsFile()), 0o600))
+	args := []string{
+		"install", "--image", s.images.velero, "--provider", "alibabacloud", "--plugins", s.images.plugin,
+		"--bucket", in.bucket, "--prefix", in.prefix, "--secret-file", credentials,
+		"--backup-location-config", strings.Join(append([]string{"region=" + homeRegion}, in.locationConfig...), ","),
+		"--snapshot-location-config", "region=" + s.region,
+		"--garbage-collection-frequency", "10s",
+		"--velero-pod-cpu-request", "10m", // two nodes share few cores
+	}
+	if in.nodeAgent {
+		args = append(args, "--use-node-agent", "--privileged-node-agent", "--kubelet-root-dir", s.KubeletDir)
+	}
+	s.velero(t, append(args, in.args...)...)
+	s.adapt(t, in)
+	s.awaitLocation(t, "default")
+}
+
+// uninstall removes Velero and all of its objects.
+func (s *site) uninstall(t *testing.T) {
+	t.Helper()
+	s.velero(t, "uninstall", "--force", "--wait")
+}
+
+// adapt does what `velero install` has no flags for: the proxy and its authority, Pods that keep to the restricted Pod
+// Security Standard, and timers that do not keep tests waiting.
+func (s *site) adapt(t *testing.T, in installation) {
+	t.Helper()
+	s.create(t, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: trustedCAs},
+		Data:       map[string]string{"ca.pem": s.cloud.authority(t)},
+	})
+	deployment := &appsv1.Deployment{ObjectMeta: inVelero("velero")}
+	s.change(t, deployment, func() {
+		deployment.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+		pod := &deployment.Spec.Template.Spec
+		s.behindProxy(pod)
+		restrict(pod)
+		server := &pod.Containers[0]
+		server.Args = append(server.Args, "--item-operation-sync-frequency=2s", "--store-validation-frequency=10s", "--concurrent-backups=4",
+			"--terminating-resource-timeout=1m", "--log-level=debug")
+	})
+	if in.nodeAgent {
+		agent := &appsv1.DaemonSet{ObjectMeta: inVelero("node-agent")}
+		s.change(t, agent, func() { s.behindProxy(&agent.Spec.Template.Spec) })
+	} else {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: veleroNamespace}}
+		s.change(t, namespace, func() {
+			for _, mode := range []string{"enforce", "audit", "warn"} {
+				namespace.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
+			}
+		})
+	}
+	s.awaitRollout(t, deployment)
+}
+
+// behindProxy gives containers the way to the simulated cloud.
+func (s *site) behindProxy(pod *corev1.PodSpec) {
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: trustedCAs, VolumeSource: corev1.VolumeSource{
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: trustedCAs}},
+	}})
+	for i := range pod.Containers {
+		c := &pod.Containers[i]
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: trustedCAs, MountPath: "/etc/ssl/trusted", ReadOnly: true})
+		c.Env = append(c.Env, s.proxyEnvironment()...)
+		c.Env = append(c.Env, corev1.EnvVar{Name: "SSL_CERT_FILE", Value: "/etc/ssl/trusted/ca.pem"})
+	}
+}
+
+// proxyEnvironment is that of a process in the cluster.
+func (s *site) proxyEnvironment() []corev1.EnvVar {
+	return []corev1.EnvVar{
+		{Name: "HTTPS_PROXY", Value: s.cloud.ProxyURL()},
+		{Name: "HTTP_PROXY", Value: s.cloud.ProxyURL()},
+		{Name: "NO_PROXY", Value: "10.0.0.0/8,.svc,.cluster.local"},
+		// The nodes are no instances of ECS that know of themselves.
+		{Name: "ALIBABA_CLOUD_ECS_METADATA_ENDPOINT", Value: "http://127.0.0.1:1"},
+	}
+}
+
+// restrict makes the Pods keep to the restricted Pod Security Standard, with a root filesystem that is read only.
+func restrict(pod *corev1.PodSpec) {
+	pod.SecurityContext = &corev1.PodSecurityContext{
+		RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](nonRoot), RunAsGroup: ptr.To[int64](nonRoot), FSGroup: ptr.To[int64](nonRoot),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	// Velero keeps credentials and downloads below /tmp, and go-plugin its sockets.
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for i := range containers {
+			containers[i].SecurityContext = &corev1.SecurityContext{
+				AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			}
+		}
+	}
+	for i := range pod.Containers {
+		pod.Containers[i].VolumeMounts = append(pod.Containers[i].VolumeMounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"})
+	}
+}
+
+// awaitLocation waits until Velero can use a location.
+func (s *site) awaitLocation(t *testing.T, name string) {
+	t.Helper()
+	location := &velerov1.BackupStorageLocation{ObjectMeta: inVelero(name)}
+	s.eventually(t, veleroTimeout, "the location "+name+" to be Available", func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(location), location); err != nil {
+			return err
+		}
+		if location.Status.Phase != velerov1.BackupStorageLocationPhaseAvailable {
+			return fmt.Errorf("it is %q: %s", location.Status.Phase, location.Status.Message)
+		}
+		return nil
+	})
+}
+
+// velero runs the Velero CLI against the cluster, from where the cloud is reached as from the cluster, and returns its
+// standard output.
+func (s *site) velero(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := s.tryVelero(t.Context(), args...)
+	must(t, err)
+	return out
+}
+
+func (s *site) tryVelero(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.cli, slices.Concat([]string{"--kubeconfig=" + s.Kubeconfig}, args)...)
+	cmd.Env = append(os.Environ(), "HTTPS_PROXY="+s.cloud.ProxyURL(), "NO_PROXY=10.0.0.0/8", "SSL_CERT_FILE="+s.cloud.Addresses().CAFile)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("velero %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.String(), nil
+}
+
+// backup makes a backup and waits until it is Completed.
+func (s *site) backup(t *testing.T, name string, args ...string) *velerov1.Backup {
+	t.Helper()
+	s.velero(t, append([]string{"backup", "create", name}, args...)...)
+	return s.awaitBackup(t, name, velerov1.BackupPhaseCompleted)
+}
+
+// awaitBackup waits for the end of a backup and fails unless it ended in phase.
+func (s *site) awaitBackup(t *testing.T, name string, phase velerov1.BackupPhase) *velerov1.Backup {
+	t.Helper()
+	backup := &velerov1.Backup{ObjectMeta: inVelero(name)}
+	s.eventually(t, veleroTimeout, "the end of backup "+name, func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup); err != nil {
+			return err
+		}
+		if backup.Status.CompletionTimestamp == nil && backup.Status.Phase != velerov1.BackupPhaseFailedValidation {
+			return fmt.Errorf("it is %q", backup.Status.Phase)
+		}
+		return nil
+	})
+	if backup.Status.Phase != phase {
+		t.Fatalf("the backup %s is %s, want %s\n%s", name, backup.Status.Phase, phase, s.describe(t.Context(), "backup", name))
+	}
+	return backup
+}
+
+// restore makes a restore and waits until it is Completed.
+func (s *site) restore(t *testing.T, name, backup string, args ...string) *velerov1.Restore {
+	t.Helper()
+	s.velero(t, append([]string{"restore", "create", name, "--from-backup", backup}, args...)...)
+	return s.awaitRestore(t, name, velerov1.RestorePhaseCompleted)
+}
+
+// awaitRestore waits for the end of a restore and fails unless it ended in phase.
+func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePhase) *velerov1.Restore {
+	t.Helper()
+	restore := &velerov1.Restore{ObjectMeta: inVelero(name)}
+	s.eventually(t, veleroTimeout, "the end of restore "+name, func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(restore), restore); err != nil {
+			return err
+		}
+		if restore.Status.CompletionTimestamp == nil && restore.Status.Phase != velerov1.RestorePhaseFailedValidation {
+			return fmt.Errorf("it is %q", restore.Status.Phase)
+		}
+		return nil
+	})
+	if restore.Status.Phase != phase {
+		t.Fatalf("the restore %s is %s, want %s\n%s", name, restore.Status.Phase, phase, s.describe(t.Context(), "restore", name))
+	}
+	return restore
+}
+
+// describe returns what a user sees of a backup or a restore.
+func (s *site) describe(ctx context.Context, kind, name string) string {
+	description, err := s.tryVelero(ctx, kind, "describe", name, "--details")
+	if err != nil {
+		description += err.Error()
+	}
+	logs, err := s.tryVelero(ctx, kind, "logs", name)
+	if err != nil {
+		logs = err.Error()
+	}
+	var told []string
+	for line := range strings.Lines(logs) {
+		if strings.Contains(line, "level=error") || strings.Contains(line, "level=warning") {
+			told = append(told, line)
+		}
+	}
+	return description + strings.Join(told, "")
+}
+
+// awaitSynced waits until the cluster knows a backup of another.
+func (s *site) awaitSynced(t *testing.T, name string) {
+	t.Helper()
+	s.eventually(t, syncTimeout, "the backup "+name+" to be synced", func(ctx context.Context) error {
+		return s.Client.Get(ctx, client.ObjectKey{Namespace: veleroNamespace, Name: name}, &velerov1.Backup{})
+	})
+}
+
+// inVelero is the metadata of an object in Velero's namespace.
+func inVelero(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: veleroNamespace, Name: name}
+}
