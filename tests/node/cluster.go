@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
 )
 
@@ -97,7 +98,7 @@ func New(ctx context.Context, api client.WithWatch, options Options) (*Cluster, 
 		told: map[string]bool{},
 		storage: &storage{
 			cloud: options.Cloud, account: options.Account, fileSystems: options.FileSystems,
-			dir: filepath.Join(options.Dir, "volumes"), buckets: map[string]*bucketDir{},
+			dir: filepath.Join(options.Dir, "volumes"), buckets: ossfs.NewMounts(options.Cloud.OSS(), filepath.Join(options.Dir, "volumes", "oss")),
 		},
 	}
 	for _, config := range options.Nodes {
