@@ -19,13 +19,14 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // The drivers of the cloud's storage. Those of FlexVolume are the older ones.
 const (
-	diskDriver     = "diskplugin.csi.alibabacloud.com"
-	nasDriver      = "nasplugin.csi.alibabacloud.com"
-	ossDriver      = "ossplugin.csi.alibabacloud.com"
+	diskDriver     = provisioner.DiskDriver
+	nasDriver      = provisioner.NASDriver
+	ossDriver      = provisioner.OSSDriver
 	flexDiskDriver = "alicloud/disk"
 	flexNASDriver  = "alicloud/nas"
 	flexOSSDriver  = "alicloud/oss"
