@@ -19,6 +19,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/follow"
 )
 
 // Options say what a Cluster is like.
@@ -81,7 +82,7 @@ type Cluster struct {
 	// failed are the errors of rounds that nobody waited for.
 	failed []error
 
-	follower follower
+	follower *follow.Follower
 }
 
 // New returns a cluster with its Nodes, in which nothing happens but by Settle. The caller must Close it.
@@ -123,7 +124,7 @@ func Start(ctx context.Context, api client.WithWatch, options Options) (*Cluster
 // Close ends what Start began and waits for it. It takes the agents out of Cloud Backup and writes what is mounted of
 // buckets back. The objects stay. The error also has what went wrong before that nobody was told.
 func (c *Cluster) Close() error {
-	c.follower.stop()
+	c.follower.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	errs := c.failed
