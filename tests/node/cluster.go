@@ -18,7 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/follow"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/events"
 )
 
 // Options say what a Cluster is like.
@@ -69,6 +72,7 @@ type Cluster struct {
 	client  client.WithWatch
 	options Options
 	storage *storage
+	events  *events.Recorder
 
 	// mu guards everything below, and lets one round run at a time.
 	mu     sync.Mutex
@@ -76,12 +80,10 @@ type Cluster struct {
 	faults Faults
 	// pods are those that have something on a node.
 	pods map[types.UID]*pod
-	// told are the events that there have been.
-	told map[string]bool
 	// failed are the errors of rounds that nobody waited for.
 	failed []error
 
-	follower follower
+	follower *follow.Follower
 }
 
 // New returns a cluster with its Nodes, in which nothing happens but by Settle. The caller must Close it.
@@ -94,10 +96,10 @@ func New(ctx context.Context, api client.WithWatch, options Options) (*Cluster, 
 	}
 	c := &Cluster{
 		client: api, options: options, faults: options.Faults, nodes: map[string]*machine{}, pods: map[types.UID]*pod{},
-		told: map[string]bool{},
+		events: events.NewRecorder(api, options.Now),
 		storage: &storage{
 			cloud: options.Cloud, account: options.Account, fileSystems: options.FileSystems,
-			dir: filepath.Join(options.Dir, "volumes"), buckets: map[string]*bucketDir{},
+			dir: filepath.Join(options.Dir, "volumes"), buckets: ossfs.NewMounts(options.Cloud.OSS(), filepath.Join(options.Dir, "volumes", "oss")),
 		},
 	}
 	for _, config := range options.Nodes {
@@ -123,7 +125,7 @@ func Start(ctx context.Context, api client.WithWatch, options Options) (*Cluster
 // Close ends what Start began and waits for it. It takes the agents out of Cloud Backup and writes what is mounted of
 // buckets back. The objects stay. The error also has what went wrong before that nobody was told.
 func (c *Cluster) Close() error {
-	c.follower.stop()
+	c.follower.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	errs := c.failed
