@@ -17,8 +17,15 @@ const (
 	KubeProxy             = "kube-proxy"
 	Kubelet               = "kubelet"
 	CoreDNS               = "coredns"
+	Kubectl               = "kubectl"
 	Velero                = "velero"
-	GolangCILint          = "golangci-lint"
+	// VeleroHelper and VeleroRestoreHelper are in the image of Velero beside it: the one for jobs and file-system
+	// restores of node-agent, the other an init container of Pods whose files are restored.
+	VeleroHelper        = "velero-helper"
+	VeleroRestoreHelper = "velero-restore-helper"
+	// VeleroE2E is Velero's own e2e suites, a test program (go help testflag) with the flags of Ginkgo.
+	VeleroE2E    = "velero-e2e"
+	GolangCILint = "golangci-lint"
 	// KubeAPIServer124 is one that still serves API versions that have ceased since.
 	KubeAPIServer124 = "kube-apiserver-1.24"
 )
@@ -35,6 +42,10 @@ type tool struct {
 	module string
 	// pkg is the main package, as the go command takes it in dir.
 	pkg string
+	// test makes the program of the tests of pkg.
+	test bool
+	// alteration is how the module is changed for the build, if it is.
+	alteration *alteration
 	// variables are the linker variables from which the program learns its version, which it would otherwise
 	// not know: only its own release build sets them.
 	variables func(version string) map[string]string
@@ -72,6 +83,14 @@ func catalog() map[string]tool {
 			pkg:       ".", // a main of ours, with few of its plugins
 			coldBuild: 2 * time.Minute,
 		},
+		VeleroE2E: {
+			dir:        "velero-e2e",
+			module:     "github.com/vmware-tanzu/velero",
+			pkg:        "github.com/vmware-tanzu/velero/test/e2e",
+			test:       true,
+			alteration: veleroE2EProvider(),
+			coldBuild:  5 * time.Minute,
+		},
 		GolangCILint: {
 			dir:    "lint",
 			module: "github.com/golangci/golangci-lint/v2",
@@ -89,7 +108,15 @@ func catalog() map[string]tool {
 			coldBuild: 3 * time.Minute,
 		},
 	}
-	for _, name := range []string{KubeAPIServer, KubeControllerManager, KubeScheduler, KubeProxy, Kubelet} {
+	for _, name := range []string{VeleroHelper, VeleroRestoreHelper} {
+		tools[name] = tool{
+			dir:       "velero",
+			module:    "github.com/vmware-tanzu/velero",
+			pkg:       "github.com/vmware-tanzu/velero/cmd/" + name,
+			coldBuild: 3 * time.Minute,
+		}
+	}
+	for _, name := range []string{KubeAPIServer, KubeControllerManager, KubeScheduler, KubeProxy, Kubelet, Kubectl} {
 		tools[name] = tool{
 			dir:            "kubernetes",
 			module:         "k8s.io/kubernetes",
@@ -100,6 +127,21 @@ func catalog() map[string]tool {
 		}
 	}
 	return tools
+}
+
+// veleroE2EProvider is how Velero's e2e suites look into our buckets and at our snapshots: by a provider of ours beside
+// theirs, for which the switch over them gets a case.
+func veleroE2EProvider() *alteration {
+	return &alteration{
+		insertions: map[string]insertion{
+			"test/util/providers/common.go": {
+				text: "\tcase alibabaCloud:\n\t\ts = alibabaCloudStorage{}\n",
+				before: "\tdefault:\n" +
+					"\t\treturn nil, errors.New(fmt.Sprintf(\"Cloud provider %s is not valid\", cloudProvider))\n",
+			},
+		},
+		additions: map[string]string{"test/util/providers/alibabacloud.go": "alibabacloud.go"},
+	}
 }
 
 // kubernetesVersion sets what /version of the kube-apiserver answers. The number of the running release alone

@@ -160,8 +160,12 @@ func (b *Builder) revision(ctx context.Context, t tool) (revision, error) {
 	if err != nil {
 		return revision{}, err
 	}
+	inputs = append(inputs, t.ldflags(version))
+	if t.alteration != nil {
+		inputs = append(inputs, t.alteration.key())
+	}
 	hash := sha256.New()
-	for _, part := range append(inputs, t.ldflags(version)) {
+	for _, part := range inputs {
 		fmt.Fprintf(hash, "%d\n%s", len(part), part)
 	}
 	key := strings.Join([]string{
@@ -210,9 +214,7 @@ func (b *Builder) build(ctx context.Context, name string, t tool, version, path 
 	defer func() { _ = os.Remove(temporary) }()
 	fmt.Fprintf(b.progress, "building %s %s, up to about %s the first time\n", name, version, minutes(t.coldBuild))
 	start := time.Now()
-	_, err = goCommand(ctx, filepath.Join(b.modules, t.dir),
-		"build", "-trimpath", "-ldflags", t.ldflags(version), "-o", temporary, t.pkg)
-	if err != nil {
+	if err := b.compile(ctx, t, version, temporary); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {
@@ -220,6 +222,29 @@ func (b *Builder) build(ctx context.Context, name string, t tool, version, path 
 	}
 	fmt.Fprintf(b.progress, "built %s %s in %s\n", name, version, time.Since(start).Round(time.Second))
 	return nil
+}
+
+// compile makes the program at output.
+func (b *Builder) compile(ctx context.Context, t tool, version, output string) (err error) {
+	args := []string{"build"}
+	if t.test {
+		args = []string{"test", "-c", "-vet=off"}
+	}
+	if t.alteration != nil {
+		dir, err := os.MkdirTemp("", "altered-")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		flags, err := b.alter(ctx, t, dir)
+		if err != nil {
+			return err
+		}
+		args = append(args, flags...)
+	}
+	args = append(args, "-trimpath", "-ldflags", t.ldflags(version), "-o", output, t.pkg)
+	_, err = goCommand(ctx, filepath.Join(b.modules, t.dir), args...)
+	return err
 }
 
 // goCommand runs the go command in dir for the machine it runs on, without cgo, and returns its standard output.
