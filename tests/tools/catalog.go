@@ -17,6 +17,7 @@ const (
 	KubeProxy             = "kube-proxy"
 	Kubelet               = "kubelet"
 	Kubectl               = "kubectl"
+	CoreDNS               = "coredns"
 	Velero                = "velero"
 	// VeleroHelper and VeleroRestoreHelper are in the image of Velero beside it: the one for jobs and file-system
 	// restores of node-agent, the other an init container of Pods whose files are restored.
@@ -83,6 +84,12 @@ func catalog() map[string]tool {
 			test:       true,
 			alteration: veleroE2EProvider(),
 			coldBuild:  5 * time.Minute,
+		},
+		CoreDNS: {
+			dir:       "coredns",
+			module:    "github.com/coredns/coredns",
+			pkg:       ".", // a main of ours, with few of its plugins
+			coldBuild: 2 * time.Minute,
 		},
 		GolangCILint: {
 			dir:    "lint",

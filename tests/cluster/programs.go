@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
+)
+
+// programs are the paths of the programs that a cluster consists of, beside those that the system has (packages).
+type programs struct {
+	controlPlane                       controlplane.Tools
+	scheduler, kubelet, proxy, coreDNS string
+}
+
+// findPrograms returns the programs of package tools, which it builds first if need be.
+func findPrograms(ctx context.Context, progress io.Writer) (programs, error) {
+	builder, err := tools.NewBuilder(ctx, os.LookupEnv, progress)
+	if err != nil {
+		return programs{}, err
+	}
+	var p programs
+	for _, program := range []struct {
+		name string
+		path *string
+	}{
+		{tools.Etcd, &p.controlPlane.Etcd},
+		{tools.KubeAPIServer, &p.controlPlane.APIServer},
+		{tools.KubeControllerManager, &p.controlPlane.ControllerManager},
+		{tools.KubeScheduler, &p.scheduler},
+		{tools.Kubelet, &p.kubelet},
+		{tools.KubeProxy, &p.proxy},
+		{tools.CoreDNS, &p.coreDNS},
+	} {
+		if *program.path, err = builder.Path(ctx, program.name); err != nil {
+			return programs{}, err
+		}
+	}
+	return p, nil
+}
+
+// buildImages builds the images that every node needs.
+func buildImages(ctx context.Context, p programs) ([]string, error) {
+	var archives []string
+	for _, image := range []Image{
+		{Name: pauseImage, Programs: map[string]string{"/pause": "./tests/cluster/cmd/pause"}, Entrypoint: []string{"/pause"}, User: "65535:65535"},
+		{Name: dnsImage, Files: map[string]string{"/coredns": p.coreDNS}, Entrypoint: []string{"/coredns"}},
+	} {
+		archive, err := BuildImage(ctx, image)
+		if err != nil {
+			return nil, err
+		}
+		archives = append(archives, archive)
+	}
+	return archives, nil
+}
+
+// cniPackage is the package of Debian that has the CNI plugins.
+const cniPackage = "containernetworking-plugins"
+
+// Packages are the packages of Debian that a cluster needs.
+func Packages() []string {
+	packages := append(slices.Collect(maps.Values(commands())), cniPackage)
+	slices.Sort(packages)
+	return slices.Compact(packages)
+}
+
+// commands are commands of the system that a cluster needs, and the packages of Debian that have them.
+func commands() map[string]string {
+	return map[string]string{
+		"containerd": "containerd",
+		"runc":       "runc",
+		"ip":         "iproute2",
+		"iptables":   "iptables",
+		"conntrack":  "conntrack",
+		"nsenter":    "util-linux",
+		"unshare":    "util-linux",
+		"mount":      "mount",
+	}
+}
+
+// requirements returns an error unless this machine has what a cluster takes, which says what is missing.
+func requirements() error {
+	if runtime.GOOS != "linux" {
+		return errors.New("a cluster's node needs Linux")
+	}
+	if err := requireRoot(); err != nil {
+		return err
+	}
+	var missing []string
+	for _, command := range slices.Sorted(maps.Keys(commands())) {
+		if _, err := exec.LookPath(command); err != nil {
+			missing = append(missing, commands()[command])
+		}
+	}
+	if _, err := cniPlugins(); err != nil {
+		missing = append(missing, cniPackage)
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return fmt.Errorf("packages are missing: apt-get install %s", strings.Join(slices.Compact(missing), " "))
+	}
+	return nil
+}
