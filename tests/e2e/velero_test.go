@@ -20,8 +20,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 )
 
 const (
@@ -57,7 +58,7 @@ func (s *site) install(t *testing.T, in installation) {
 	credentials := filepath.Join(t.TempDir(), "credentials")
 	must(t, os.WriteFile(credentials, []byte(credentialsFile()), 0o600))
 	args := []string{
-		"install", "--image", s.images.velero, "--provider", "alibabacloud", "--plugins", s.images.plugin,
+		"install", "--image", images.Velero, "--provider", "alibabacloud", "--plugins", images.Plugin,
 		"--bucket", in.bucket, "--prefix", in.prefix, "--secret-file", credentials,
 		"--backup-location-config", strings.Join(append([]string{"region=" + homeRegion}, in.locationConfig...), ","),
 		"--snapshot-location-config", "region=" + s.region,
@@ -92,6 +93,7 @@ func (s *site) adapt(t *testing.T, in installation) {
 		pod := &deployment.Spec.Template.Spec
 		s.behindProxy(pod)
 		restrict(pod)
+		withScratch(pod)
 		server := &pod.Containers[0]
 		server.Args = append(server.Args, "--item-operation-sync-frequency=2s", "--store-validation-frequency=10s", "--concurrent-backups=4",
 			"--terminating-resource-timeout=1m", "--log-level=debug")
@@ -126,8 +128,8 @@ func (s *site) behindProxy(pod *corev1.PodSpec) {
 // proxyEnvironment is that of a process in the cluster.
 func (s *site) proxyEnvironment() []corev1.EnvVar {
 	return []corev1.EnvVar{
-		{Name: "HTTPS_PROXY", Value: s.cloud.ProxyURL()},
-		{Name: "HTTP_PROXY", Value: s.cloud.ProxyURL()},
+		{Name: "HTTPS_PROXY", Value: s.proxyURL},
+		{Name: "HTTP_PROXY", Value: s.proxyURL},
 		{Name: "NO_PROXY", Value: "10.0.0.0/8,.svc,.cluster.local"},
 		// The nodes are no instances of ECS that know of themselves.
 		{Name: "ALIBABA_CLOUD_ECS_METADATA_ENDPOINT", Value: "http://127.0.0.1:1"},
@@ -137,22 +139,25 @@ func (s *site) proxyEnvironment() []corev1.EnvVar {
 // restrict makes the Pods keep to the restricted Pod Security Standard, with a root filesystem that is read only.
 func restrict(pod *corev1.PodSpec) {
 	pod.SecurityContext = &corev1.PodSecurityContext{
-		RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](nonRoot), RunAsGroup: ptr.To[int64](nonRoot), FSGroup: ptr.To[int64](nonRoot),
+		RunAsNonRoot: new(true), RunAsUser: new(int64(nonRoot)), RunAsGroup: new(int64(nonRoot)), FSGroup: new(int64(nonRoot)),
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
-	// Velero keeps credentials and downloads below /tmp, and go-plugin its sockets.
-	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
 			containers[i].SecurityContext = &corev1.SecurityContext{
-				AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+				AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			}
 		}
 	}
-	for i := range pod.Containers {
-		pod.Containers[i].VolumeMounts = append(pod.Containers[i].VolumeMounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"})
-	}
+}
+
+// withScratch gives the server a folder that can be written to: it keeps credentials and downloads in /tmp, and go-plugin
+// its sockets.
+func withScratch(pod *corev1.PodSpec) {
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	server := &pod.Containers[0]
+	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"})
 }
 
 // awaitLocation waits until Velero can use a location.
@@ -200,6 +205,16 @@ func (s *site) backup(t *testing.T, name string, args ...string) *velerov1.Backu
 // awaitBackup waits for the end of a backup and fails unless it ended in phase.
 func (s *site) awaitBackup(t *testing.T, name string, phase velerov1.BackupPhase) *velerov1.Backup {
 	t.Helper()
+	backup := s.awaitEnd(t, name)
+	if backup.Status.Phase != phase {
+		t.Fatalf("the backup %s is %s, want %s\n%s", name, backup.Status.Phase, phase, s.describe(t.Context(), "backup", name))
+	}
+	return backup
+}
+
+// awaitEnd waits for the end of a backup.
+func (s *site) awaitEnd(t *testing.T, name string) *velerov1.Backup {
+	t.Helper()
 	backup := &velerov1.Backup{ObjectMeta: inVelero(name)}
 	s.eventually(t, veleroTimeout, "the end of backup "+name, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup); err != nil {
@@ -210,9 +225,6 @@ func (s *site) awaitBackup(t *testing.T, name string, phase velerov1.BackupPhase
 		}
 		return nil
 	})
-	if backup.Status.Phase != phase {
-		t.Fatalf("the backup %s is %s, want %s\n%s", name, backup.Status.Phase, phase, s.describe(t.Context(), "backup", name))
-	}
 	return backup
 }
 
