@@ -154,7 +154,8 @@ func claims(volumes []Volume) []corev1.PersistentVolumeClaim {
 
 // podSpec is what the restricted Pod Security Standard allows, with a root file system that cannot be written.
 func podSpec(options Options) corev1.PodSpec {
-	mounts := []corev1.VolumeMount{{Name: "secret", MountPath: "/etc/ledger", ReadOnly: true}}
+	mounts := make([]corev1.VolumeMount, 0, 1+len(options.Volumes))
+	mounts = append(mounts, corev1.VolumeMount{Name: "secret", MountPath: "/etc/ledger", ReadOnly: true})
 	for _, v := range options.Volumes {
 		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: Path(v.Name)})
 	}

@@ -89,7 +89,7 @@ func (r Record) payload() []byte {
 }
 
 // errTorn is why something is no record.
-var errTorn = errors.New("torn") //nolint:gochecknoglobals // a sentinel
+var errTorn = errors.New("torn")
 
 // Parse reads a record, and returns its hash. The error says what is wrong with it.
 func Parse(b []byte) (Record, Hash, error) {

@@ -91,7 +91,9 @@ func (w *Writer) truncate(report *Report) error {
 	return w.segment.Sync()
 }
 
-func (w *Writer) path() string { return filepath.Join(w.dir, fmt.Sprintf("%08d%s", w.index, segmentSuffix)) }
+func (w *Writer) path() string {
+	return filepath.Join(w.dir, fmt.Sprintf("%08d%s", w.index, segmentSuffix))
+}
 
 // Append writes the next record and returns it once it is on disk.
 func (w *Writer) Append(now time.Time) (Record, error) {

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func (r *Report) problem(count *int, format string, args ...any) {
 // place is the path of the file with a number.
 func place(number uint64) string {
 	slot := number % slots
-	return filepath.Join(fmt.Sprint(slot%3), fmt.Sprint(slot%5), fmt.Sprintf("file-%02d", slot))
+	return filepath.FromSlash(fmt.Sprintf("%d/%d/file-%02d", slot%3, slot%5, slot))
 }
 
 func modeOf(number uint64) os.FileMode {
@@ -81,6 +82,18 @@ func content(number uint64) []byte {
 	_, _ = rand.NewChaCha8(seed).Read(body) // It never fails.
 	sum := sha256.Sum256(body)
 	return bytes.Join([][]byte{binary.BigEndian.AppendUint64(nil, number), sum[:], body}, nil)
+}
+
+// Fill makes the first changes of a tree of which newest is the newest, until each file is there, and returns the number of the
+// last one. From then on also a copy that takes a while has every file.
+func Fill(root string, newest uint64) (uint64, error) {
+	for newest < slots {
+		if err := Write(root, newest+1); err != nil {
+			return newest, err
+		}
+		newest++
+	}
+	return newest, nil
 }
 
 // Write makes the change with a number; they are made one after the other, from 1.
@@ -111,7 +124,7 @@ func write(root string, number uint64) error {
 	if err := os.Rename(fresh, filepath.Join(root, link)); err != nil {
 		return err
 	}
-	passing := filepath.Join(root, filepath.Dir(kept), fmt.Sprint(number%emptyDirs))
+	passing := filepath.Join(root, filepath.Dir(kept), strconv.FormatUint(number%emptyDirs, 10))
 	if err := os.Mkdir(passing, 0o750); errors.Is(err, fs.ErrExist) {
 		return os.Remove(passing)
 	} else if err != nil {

@@ -40,7 +40,7 @@ func Verify(dir string, atLeast uint64) Report {
 	r := Report{Directory: dir}
 	err := r.read()
 	if err == nil {
-		err = errors.Join(r.Report.Err(atLeast), r.Tree.Err())
+		err = errors.Join(r.Err(atLeast), r.Tree.Err())
 	}
 	if r.OK = err == nil; !r.OK {
 		r.Error = err.Error()
@@ -101,7 +101,11 @@ func open(path string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directory{path: path, writer: w, changes: files.Newest, done: Position{Found: found.Last, Torn: found.Torn}}, nil
+	changes, err := tree.Fill(filepath.Join(path, treeDir), files.Newest)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), w.Close())
+	}
+	return &directory{path: path, writer: w, changes: changes, done: Position{Found: found.Last, Torn: found.Torn}}, nil
 }
 
 // run writes until ctx ends.
