@@ -60,20 +60,40 @@ func TestDamageIsFound(t *testing.T) {
 		want   string
 	}{
 		{"a byte", func(t *testing.T, root string) {
+			t.Helper()
 			data, err := os.ReadFile(file(root))
 			check(t, err)
 			data[len(data)-1] ^= 1
 			check(t, os.WriteFile(file(root), data, 0o600))
 		}, "1 torn, 1 missing: 2/0/file-05: not the content that was written; 2/0/file-05"},
-		{"the end", func(t *testing.T, root string) { check(t, os.Truncate(file(root), 1000)) }, "not the content that was written"},
-		{"nearly all", func(t *testing.T, root string) { check(t, os.Truncate(file(root), 3)) }, "3 bytes"},
-		{"the mode", func(t *testing.T, root string) { check(t, os.Chmod(file(root), 0o604)) }, "its mode is -rw----r--, not -rw-r-----"},
-		{"a file", func(t *testing.T, root string) { check(t, os.Remove(file(root))) }, "0 torn, 1 missing: 2/0/file-05"},
+		{"the end", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Truncate(file(root), 1000))
+		}, "not the content that was written"},
+		{"nearly all", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Truncate(file(root), 3))
+		}, "3 bytes"},
+		{"the mode", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Chmod(file(root), 0o604))
+		}, "its mode is -rw----r--, not -rw-r-----"},
+		{"a file", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Remove(file(root)))
+		}, "0 torn, 1 missing: 2/0/file-05"},
 		{"the name of a file", func(t *testing.T, root string) {
+			t.Helper()
 			check(t, os.Rename(file(root), filepath.Join(root, "2", "0", "file-35")))
 		}, "2/0/file-35: it was written as 2/0/file-05"},
-		{"what the link leads to", func(t *testing.T, root string) { check(t, os.Remove(filepath.Join(root, "latest"))) }, "what latest leads to"},
-		{"an empty directory", func(t *testing.T, root string) { check(t, os.Remove(filepath.Join(root, "empty", "always"))) }, "empty/always"},
+		{"what the link leads to", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Remove(filepath.Join(root, "latest")))
+		}, "what latest leads to"},
+		{"an empty directory", func(t *testing.T, root string) {
+			t.Helper()
+			check(t, os.Remove(filepath.Join(root, "empty", "always")))
+		}, "empty/always"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
