@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,63 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
 )
+
+// processVariable makes the test binary the program.
+const processVariable = "LEDGER_TEST_PROCESS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(processVariable) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestAProcessThatIsKilledLosesNothing kills it again and again while it writes.
+func TestAProcessThatIsKilledLosesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	last := uint64(0)
+	for range 10 {
+		process := exec.CommandContext(t.Context(), os.Args[0], "serve", "--dir", dir, "--interval", "1ms", "--listen", "127.0.0.1:0")
+		process.Env = append(os.Environ(), processVariable+"=1")
+		out, err := process.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var begun struct {
+			Listening string
+			Status    writer.Status
+		}
+		if err := json.NewDecoder(out).Decode(&begun); err != nil {
+			t.Fatal(err)
+		}
+		if got := begun.Status.Directories[dir]; got.Found < last || got.Torn > 0 {
+			t.Errorf("after record %d: %+v", last, got)
+		}
+		client := &ledger.Client{HTTP: &http.Client{Timeout: 10 * time.Second}, URL: "http://" + begun.Listening}
+		before := last
+		if err := poll.Until(t.Context(), 20*time.Second, "records", func(ctx context.Context) error {
+			status, err := client.Status(ctx)
+			if last = status.Directories[dir].Last; last <= before {
+				return errors.Join(errors.New("none since the start"), err)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = process.Wait() // It was killed.
+		if r := writer.Verify(dir, last); !r.OK {
+			t.Fatalf("after record %d: %+v", last, r)
+		}
+	}
+}
 
 // environment is that of a process, by name.
 type environment map[string]string
