@@ -10,8 +10,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -43,6 +46,19 @@ type Options struct {
 	Dir string
 	// APIServerArgs are added to the flags of the kube-apiserver, and win over those that this package gives.
 	APIServerArgs []string
+	// Node says that the control plane is that of a cluster with a node. By default there are none, and the control
+	// plane is on loopback.
+	Node *Node
+}
+
+// Node is what a control plane has to know of the machine that is both its own and the cluster's node.
+type Node struct {
+	// Prefix is the command that runs a program, with its arguments after it, on that machine: in its namespaces.
+	Prefix []string
+	// Address is the machine's. The kube-apiserver listens on it.
+	Address netip.Addr
+	// Services are the addresses for Services. The first is the kube-apiserver's for pods.
+	Services netip.Prefix
 }
 
 // ControlPlane is a running control plane.
@@ -53,10 +69,14 @@ type ControlPlane struct {
 	Config *rest.Config
 	// Client reads and writes every object of NewScheme, and any other as unstructured. It caches nothing.
 	Client client.WithWatch
+	// CertificateAuthority is the file of the certificate that the kube-apiserver's is signed with, and the one that it
+	// shows to kubelets.
+	CertificateAuthority string
 	// LogDir is the folder of the programs' logs, one file for each.
 	LogDir string
 
 	tools     Tools
+	node      *Node
 	dir       string
 	temporary bool
 	group     *process.Group
@@ -79,12 +99,13 @@ func NewScheme() (*runtime.Scheme, error) {
 
 // Start starts a control plane and returns when it serves. Several may run side by side. An error of a program that
 // ended tells the end of its log. The context bounds the start, not the life of the control plane: end it with Stop.
+// One with a node outlives the process that started it.
 func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
-	cp := &ControlPlane{tools: options.Tools, dir: options.Dir}
+	cp := &ControlPlane{tools: options.Tools, dir: options.Dir, node: options.Node}
 	if err = cp.makeDir(); err != nil {
 		return nil, err
 	}
-	if cp.group, err = process.NewGroup(); err != nil {
+	if cp.group, err = cp.newGroup(); err != nil {
 		return nil, errors.Join(err, cp.removeDir())
 	}
 	defer func() {
@@ -93,7 +114,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		}
 	}()
 
-	addresses, err := freeAddresses(3)
+	addresses, err := cp.addresses()
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +132,26 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 		return nil, err
 	}
 	return cp, nil
+}
+
+// newGroup makes the group of the programs: see Start on which of them outlive this process.
+func (cp *ControlPlane) newGroup() (*process.Group, error) {
+	if cp.node != nil {
+		return process.NewDetachedGroup(), nil
+	}
+	return process.NewGroup()
+}
+
+// addresses are those of etcd for clients and for peers, and of the kube-apiserver.
+func (cp *ControlPlane) addresses() ([]string, error) {
+	if cp.node == nil {
+		return freeAddresses(3)
+	}
+	// Nothing else is in the machine's network namespace.
+	return []string{
+		net.JoinHostPort(loopback, "2379"), net.JoinHostPort(loopback, "2380"),
+		net.JoinHostPort(cp.node.Address.String(), "6443"),
+	}, nil
 }
 
 // makeDir makes the working folder, for its owner alone: it holds credentials.
@@ -146,6 +187,10 @@ func (cp *ControlPlane) removeDir() error {
 
 // start starts one program of the control plane.
 func (cp *ControlPlane) start(name, path string, args ...string) (*process.Process, error) {
+	if cp.node != nil {
+		command := slices.Concat(cp.node.Prefix, []string{path}, args)
+		path, args = command[0], command[1:]
+	}
 	p, err := cp.group.Start(process.Command{
 		Name:    name,
 		Path:    path,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -23,6 +24,9 @@ const (
 	clientBurst = 2000
 )
 
+// KubeconfigContext is the name of the context of a control plane's kubeconfig file.
+const KubeconfigContext = "controlplane"
+
 // The files of a control plane, relative to its working folder.
 const (
 	etcdDir            = "etcd"
@@ -31,6 +35,9 @@ const (
 	serviceAccountFile = "service-account.key"
 	tokenFile          = "tokens.csv"
 	kubeconfigFile     = "kubeconfig"
+
+	kubeletClientFile    = "kubelet-client.crt"
+	kubeletClientKeyFile = "kubelet-client.key"
 )
 
 // file returns the path of a file of the working folder.
@@ -55,27 +62,25 @@ func (cp *ControlPlane) startEtcd(clientAddress, peerAddress string) error {
 
 // startAPIServer starts the kube-apiserver, with further args, and waits until it is ready.
 func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string, args []string) error {
-	_, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
 	}
 	p, err := cp.start("kube-apiserver", cp.tools.APIServer, slices.Concat([]string{
 		"--etcd-servers=http://" + etcd,
-		"--bind-address=" + loopback,
-		"--advertise-address=" + loopback,
+		"--bind-address=" + host,
+		"--advertise-address=" + host,
 		"--secure-port=" + port,
-		"--endpoint-reconciler-type=none", // it refuses to publish a loopback address
 		"--tls-cert-file=" + cp.file(certificateFile),
 		"--tls-private-key-file=" + cp.file(certificateKeyFile),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + cp.file(serviceAccountFile),
 		"--service-account-signing-key-file=" + cp.file(serviceAccountFile),
-		"--service-cluster-ip-range=10.96.0.0/16",
 		"--token-auth-file=" + cp.file(tokenFile),
 		"--authorization-mode=RBAC",
 		"--allow-privileged=true",
 		"--profiling=false",
-	}, args)...)
+	}, cp.nodeArgs(), args)...)
 	if err != nil {
 		return err
 	}
@@ -88,9 +93,30 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string
 	})
 }
 
+// nodeArgs are the flags of the kube-apiserver that depend on whether there is a node.
+func (cp *ControlPlane) nodeArgs() []string {
+	if cp.node == nil {
+		return []string{
+			"--service-cluster-ip-range=10.96.0.0/16",
+			"--endpoint-reconciler-type=none", // it refuses to publish a loopback address
+		}
+	}
+	return []string{
+		"--service-cluster-ip-range=" + cp.node.Services.String(),
+		"--kubelet-client-certificate=" + cp.file(kubeletClientFile),
+		"--kubelet-client-key=" + cp.file(kubeletClientKeyFile),
+		"--kubelet-preferred-address-types=InternalIP",
+	}
+}
+
 // startControllerManager starts the kube-controller-manager and waits until it works: the first sign is the service
 // account of the namespace default, without which no pod can be created there.
 func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
+	controllers := "*"
+	if cp.node == nil {
+		// There are no kubelets: a Node that a test creates would be found dead, and its Pods be deleted.
+		controllers += ",-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller"
+	}
 	p, err := cp.start("kube-controller-manager", cp.tools.ControllerManager,
 		"--kubeconfig="+cp.Kubeconfig,
 		"--secure-port=0", // serves nothing
@@ -99,8 +125,7 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
 		"--root-ca-file="+cp.file(certificateFile),
 		// By default a folder of the machine, which it makes.
 		"--flex-volume-plugin-dir="+cp.file("flexvolume"),
-		// There are no kubelets: a Node that a test creates would be found dead, and its Pods be deleted.
-		"--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller",
+		"--controllers="+controllers,
 		// With the default of 20 requests a second the deletion of a namespace takes several seconds.
 		"--kube-api-qps=500", "--kube-api-burst=1000",
 		// A claim that is seen before its PersistentVolume is bound at the next round. The default is 15 seconds.
@@ -118,18 +143,21 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
 
 // configure writes the credentials and the kubeconfig file, and makes the clients, for a kube-apiserver at address.
 func (cp *ControlPlane) configure(address string) error {
-	certificate, err := writeServingCertificate(cp.file(certificateFile), cp.file(certificateKeyFile))
-	if err != nil {
+	if err := cp.writeCertificates(); err != nil {
 		return err
 	}
-	if err = writeSigningKey(cp.file(serviceAccountFile)); err != nil {
+	if err := writeSigningKey(cp.file(serviceAccountFile)); err != nil {
 		return err
 	}
 	token, err := writeAdminToken(cp.file(tokenFile))
 	if err != nil {
 		return err
 	}
-	const name = "controlplane"
+	certificate, err := os.ReadFile(cp.CertificateAuthority)
+	if err != nil {
+		return fmt.Errorf("reading the kube-apiserver's certificate: %w", err)
+	}
+	name := KubeconfigContext
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
 		Server: "https://" + address, CertificateAuthorityData: certificate,
@@ -141,20 +169,42 @@ func (cp *ControlPlane) configure(address string) error {
 		return fmt.Errorf("writing the kubeconfig file: %w", err)
 	}
 	cp.Kubeconfig = cp.file(kubeconfigFile)
-	cp.Config, err = clientcmd.BuildConfigFromFlags("", cp.Kubeconfig)
-	if err != nil {
-		return fmt.Errorf("reading the kubeconfig file: %w", err)
+	cp.Config, cp.Client, err = Connect(cp.Kubeconfig, name)
+	return err
+}
+
+// writeCertificates writes the kube-apiserver's certificate, and the one that it shows to the kubelet if there is a node.
+func (cp *ControlPlane) writeCertificates() error {
+	addresses := []net.IP{net.ParseIP(loopback)}
+	if cp.node != nil {
+		addresses = append(addresses, cp.node.Address.AsSlice(), cp.node.Services.Addr().Next().AsSlice())
 	}
-	cp.Config.QPS, cp.Config.Burst = clientQPS, clientBurst
-	// The client would log each warning of the API server with a stack trace, for want of a logger.
-	cp.Config.WarningHandlerWithContext = rest.NoWarnings{}
-	scheme, err := NewScheme()
-	if err != nil {
+	cp.CertificateAuthority = cp.file(certificateFile)
+	signer, err := writeServingCertificate(cp.CertificateAuthority, cp.file(certificateKeyFile), addresses)
+	if err != nil || cp.node == nil {
 		return err
 	}
-	cp.Client, err = client.NewWithWatch(cp.Config, client.Options{Scheme: scheme})
+	return signer.writeClientCertificate(cp.file(kubeletClientFile), cp.file(kubeletClientKeyFile), "kube-apiserver-kubelet-client")
+}
+
+// Connect returns the configuration and the client that a ControlPlane has, for a context of a kubeconfig file.
+func Connect(kubeconfig, kubecontext string) (*rest.Config, client.WithWatch, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}, &clientcmd.ConfigOverrides{CurrentContext: kubecontext},
+	).ClientConfig()
 	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
+		return nil, nil, fmt.Errorf("reading the kubeconfig file: %w", err)
 	}
-	return nil
+	config.QPS, config.Burst = clientQPS, clientBurst
+	// The client would log each warning of the API server with a stack trace, for want of a logger.
+	config.WarningHandlerWithContext = rest.NoWarnings{}
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a client: %w", err)
+	}
+	return config, c, nil
 }

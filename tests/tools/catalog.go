@@ -16,6 +16,7 @@ const (
 	KubeScheduler         = "kube-scheduler"
 	KubeProxy             = "kube-proxy"
 	Kubelet               = "kubelet"
+	CoreDNS               = "coredns"
 	Velero                = "velero"
 	GolangCILint          = "golangci-lint"
 	// KubeAPIServer124 is one that still serves API versions that have ceased since.
@@ -64,6 +65,12 @@ func catalog() map[string]tool {
 			},
 			coldBuild:    3 * time.Minute,
 			overrideFile: "VELERO_BIN",
+		},
+		CoreDNS: {
+			dir:       "coredns",
+			module:    "github.com/coredns/coredns",
+			pkg:       ".", // a main of ours, with few of its plugins
+			coldBuild: 2 * time.Minute,
 		},
 		GolangCILint: {
 			dir:    "lint",

@@ -46,7 +46,7 @@ func NewBuilder(ctx context.Context, lookupEnv func(string) (string, bool), prog
 	if _, err = os.Stat(filepath.Join(modules, "velero", "go.mod")); err != nil {
 		return nil, fmt.Errorf("the working directory is not inside this repository: %w", err)
 	}
-	cache, err := cacheDir(lookupEnv)
+	cache, err := CacheDir(lookupEnv, "tools")
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +55,8 @@ func NewBuilder(ctx context.Context, lookupEnv func(string) (string, bool), prog
 	}, nil
 }
 
-// cacheDir is where built programs are kept, by the XDG Base Directory Specification.
-func cacheDir(lookupEnv func(string) (string, bool)) (string, error) {
+// CacheDir is where what tests build of one kind is kept, by the XDG Base Directory Specification.
+func CacheDir(lookupEnv func(string) (string, bool), kind string) (string, error) {
 	base, ok := lookupEnv("XDG_CACHE_HOME")
 	if !ok || !filepath.IsAbs(base) {
 		home, ok := lookupEnv("HOME")
@@ -65,7 +65,7 @@ func cacheDir(lookupEnv func(string) (string, bool)) (string, error) {
 		}
 		base = filepath.Join(home, ".cache")
 	}
-	return filepath.Join(base, "velero-plugin-alibabacloud", "tools"), nil
+	return filepath.Join(base, "velero-plugin-alibabacloud", kind), nil
 }
 
 // Path returns the path of the named program, which it builds first if the cache does not hold it. Several

@@ -269,10 +269,10 @@ func TestCacheDir(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := cacheDir(func(name string) (string, bool) {
+			got, err := CacheDir(func(name string) (string, bool) {
 				value, ok := tt.env[name]
 				return value, ok
-			})
+			}, "tools")
 			if got != tt.want || (err != nil) != tt.wantErr {
 				t.Errorf("got %q and error %v, want %q and error: %t", got, err, tt.want, tt.wantErr)
 			}

@@ -24,7 +24,7 @@ const guardScript = "read -r _; kill -s KILL 0"
 // it is sent when the starting thread ends, not the process, and it does not reach grandchildren such as the
 // plugins of a Velero server. The members being a group of their own, Ctrl-C at a terminal reaches them this way too.
 type Group struct {
-	guard *exec.Cmd
+	guard *exec.Cmd // nil if the group is detached
 	pipe  *os.File
 
 	mu        sync.Mutex
@@ -49,7 +49,14 @@ func NewGroup() (*Group, error) {
 	return &Group{guard: guard, pipe: write}, nil
 }
 
-// ID is the process group's id.
+// NewDetachedGroup starts a group whose members outlive this process, and its terminal. Close ends those that are left,
+// and what they started themselves only where that is in their process group. Whoever lets this process end without it
+// must have another way to find the members again, such as a cgroup that they are in.
+func NewDetachedGroup() *Group {
+	return &Group{}
+}
+
+// ID is the process group's id. A detached group has none.
 func (g *Group) ID() int {
 	return g.guard.Process.Pid
 }
@@ -62,6 +69,9 @@ func (g *Group) Close() error {
 		return nil
 	}
 	g.closed = true
+	if g.guard == nil {
+		return g.closeDetached()
+	}
 	// The guard is not reaped yet, so its id cannot have become another group's.
 	killErr := syscall.Kill(-g.ID(), syscall.SIGKILL)
 	g.pipe.Close()
@@ -73,6 +83,21 @@ func (g *Group) Close() error {
 		return fmt.Errorf("killing process group %d: %w", g.ID(), killErr)
 	}
 	return nil
+}
+
+// closeDetached kills the process group of each member that has not ended.
+func (g *Group) closeDetached() error {
+	var errs []error
+	for _, p := range g.processes {
+		// It is reaped in the background, and its id may then become another's. One that runs is not reaped yet.
+		if p.Exited() == nil {
+			if err := syscall.Kill(-p.PID(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				errs = append(errs, fmt.Errorf("killing %s: %w", p.name, err))
+			}
+		}
+		<-p.done
+	}
+	return errors.Join(errs...)
 }
 
 // Command is a program to run.
@@ -119,7 +144,10 @@ func (g *Group) Start(c Command) (*Process, error) {
 	cmd.Env = append([]string{}, c.Env...) // nil would inherit
 	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.ID()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if g.guard != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.ID()}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
