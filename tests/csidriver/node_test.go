@@ -25,9 +25,9 @@ func filesystem(mode csi.VolumeCapability_AccessMode_Mode) *csi.VolumeCapability
 }
 
 const (
-	writer = csi.VolumeCapability_AccessMode_SINGLE_NODE_WRITER
-	shared = csi.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER
-	reader = csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY
+	oneWriter = csi.VolumeCapability_AccessMode_SINGLE_NODE_WRITER
+	shared    = csi.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER
+	reader    = csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY
 )
 
 func TestTheKubeletFindsTheDrivers(t *testing.T) {
@@ -70,11 +70,11 @@ func TestADiskIsAttachedAsLongAsItIsStaged(t *testing.T) {
 	node := csi.NewNodeClient(b.dial(t, b.Socket(provisioner.DiskDriver)))
 	staging, target := filepath.Join(b.KubeletDir, "staging"), b.target("pod-1")
 	publish := &csi.NodePublishVolumeRequest{
-		VolumeId: "d-1", StagingTargetPath: staging, TargetPath: target, VolumeCapability: filesystem(writer), Readonly: true,
+		VolumeId: "d-1", StagingTargetPath: staging, TargetPath: target, VolumeCapability: filesystem(oneWriter), Readonly: true,
 	}
 	for range 2 { // The kubelet repeats what it does not know the end of.
 		_, err := node.NodeStageVolume(t.Context(), &csi.NodeStageVolumeRequest{
-			VolumeId: "d-1", StagingTargetPath: staging, VolumeCapability: filesystem(writer),
+			VolumeId: "d-1", StagingTargetPath: staging, VolumeCapability: filesystem(oneWriter),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -118,9 +118,9 @@ func TestDisksThatCanNotBeAttached(t *testing.T) {
 		capability *csi.VolumeCapability
 		want       string
 	}{
-		{"a disk of another zone", "d-far", filesystem(writer), "attach disk d-far to i-worker: they differ in zone or account"},
-		{"a disk that another instance has", "d-taken", filesystem(writer), "attach disk d-taken to i-worker: the disk is In_use"},
-		{"a disk that there is not", "d-none", filesystem(writer), "disk d-none: not found in the simulated ECS"},
+		{"a disk of another zone", "d-far", filesystem(oneWriter), "attach disk d-far to i-worker: they differ in zone or account"},
+		{"a disk that another instance has", "d-taken", filesystem(oneWriter), "attach disk d-taken to i-worker: the disk is In_use"},
+		{"a disk that there is not", "d-none", filesystem(oneWriter), "disk d-none: not found in the simulated ECS"},
 		{"a device", "d-1", block, "block volumes have no devices in the simulated cloud"},
 		{"no capability", "d-1", nil, "volume id, path and capability are required"},
 	}
@@ -134,7 +134,7 @@ func TestDisksThatCanNotBeAttached(t *testing.T) {
 		})
 	}
 	_, err := node.NodePublishVolume(t.Context(), &csi.NodePublishVolumeRequest{
-		VolumeId: "d-1", TargetPath: b.target("pod-1"), VolumeCapability: filesystem(writer),
+		VolumeId: "d-1", TargetPath: b.target("pod-1"), VolumeCapability: filesystem(oneWriter),
 	})
 	equal(t, "a disk that is not staged", status.Code(err), codes.FailedPrecondition)
 }
