@@ -122,7 +122,7 @@ type bench struct {
 func start(t *testing.T, api client.Client) *bench {
 	t.Helper()
 	// A test's own directory has too long a name for a socket.
-	dir, err := os.MkdirTemp("", "csi")
+	dir, err := os.MkdirTemp("", "csi") //nolint:usetesting // See above.
 	if err != nil {
 		t.Fatal(err)
 	}
