@@ -60,7 +60,7 @@ func (k Kernel) Unbind(target string) error {
 // isMounted says whether something is mounted at a path. Bind mounts within one file system can only be told by the
 // kernel's table.
 func (Kernel) isMounted(target string) (bool, error) {
-	real, err := filepath.EvalSymlinks(target)
+	point, err := filepath.EvalSymlinks(target)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -76,7 +76,7 @@ func (Kernel) isMounted(target string) (bool, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		const mountPoint = 4 // proc(5)
-		if fields := strings.Fields(lines.Text()); len(fields) > mountPoint && unescape(fields[mountPoint]) == real {
+		if fields := strings.Fields(lines.Text()); len(fields) > mountPoint && unescape(fields[mountPoint]) == point {
 			return true, nil
 		}
 	}

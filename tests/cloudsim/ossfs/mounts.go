@@ -69,7 +69,7 @@ func (m *Mounts) Sync() error {
 		all = append(all, b)
 	}
 	m.mu.Unlock()
-	var errs []error
+	errs := make([]error, 0, len(all))
 	for _, b := range all {
 		errs = append(errs, b.Sync())
 	}

@@ -94,7 +94,8 @@ func Copy(from, to string) error {
 	return nil
 }
 
-var errChanged = errors.New("files came or went while the directory was listed") //nolint:gochecknoglobals // A constant.
+// errChanged is why Copy begins anew.
+var errChanged = errors.New("files came or went while the directory was listed")
 
 // copyListed copies a directory as it is listed now. That names come or go meanwhile is errChanged, for a listing may miss
 // a file that is renamed under both its names; for the tolerant, what has gone is left out.

@@ -21,11 +21,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(ctx, os.Args[1:], log); err != nil {
+	err := run(ctx, os.Args[1:], log)
+	stop()
+	if err != nil {
 		log.Error("csidriver: " + err.Error())
-		stop()
 		os.Exit(1)
 	}
 }
