@@ -53,7 +53,7 @@ func suites() []suite {
 		{labels: "Basic+ClusterResource", runs: plain, fast: true},
 		{labels: "Basic+NodePort", runs: plain},
 		{labels: "ResourceModifier+Restore", runs: plain, fast: true},
-		{labels: "PrivilegesMgmt+SSR", runs: plain, fast: true},
+		{labels: "PrivilegesMgmt+SSR", runs: plain},
 		{labels: "Backups+BackupsSync", runs: plain},
 		{labels: "Schedule+Periodical+Pause+LongTime", runs: plain},
 		{labels: "Schedule+OrderedResources", runs: plain},
