@@ -23,6 +23,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/journal"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/proxy"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/rpc"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/sts"
@@ -40,6 +41,7 @@ type Cloud struct {
 	journal   *journal.Journal
 	faults    *fault.Injector
 	oss       *oss.Service
+	mounts    *ossfs.Mounts
 	ecs       *ecs.Service
 	nas       *nas.Service
 	hbr       *hbr.Service
@@ -64,7 +66,8 @@ type Addresses struct {
 	Metadata string `json:"metadata,omitempty"`
 	// Proxy is for HTTP_PROXY and HTTPS_PROXY. Behind it the services have their real names.
 	Proxy string `json:"proxy"`
-	// Admin serves /journal, /faults, /healthz, and below /ecs/ and /hbr/ what Service.Admin of those packages says.
+	// Admin serves /journal, /faults, /healthz, and below /ecs/, /nas/, /ossfs/ and /hbr/ what Admin of those
+	// packages says.
 	Admin string `json:"admin"`
 	// CAFile is for SSL_CERT_FILE.
 	CAFile string `json:"caFile"`
@@ -129,6 +132,7 @@ func (c *Cloud) start(config Config, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	c.mounts = ossfs.NewMounts(c.oss, filepath.Join(c.stateDir, "ossfs"))
 	if c.ecs, err = ecs.New(config.ECS, c.stateDir, c.now); err != nil {
 		return err
 	}
@@ -267,6 +271,8 @@ func (c *Cloud) admin() http.Handler {
 	mux.Handle("/journal", c.journal)
 	mux.Handle("/faults", c.faults)
 	mux.Handle("/ecs/", c.ecs.Admin())
+	mux.Handle("/nas/", c.nas.Admin())
+	mux.Handle("/ossfs/", c.mounts.Admin())
 	mux.Handle("/hbr/", c.hbr.Admin())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
@@ -310,6 +316,9 @@ func (c *Cloud) Accounts() *account.Registry { return c.accounts }
 // OSS returns the OSS service, for looking at buckets and changing them by hand.
 func (c *Cloud) OSS() *oss.Service { return c.oss }
 
+// Mounts returns the directories as which buckets are mounted.
+func (c *Cloud) Mounts() *ossfs.Mounts { return c.mounts }
+
 // ECS returns the ECS service, for looking at disks and snapshots and changing them by hand.
 func (c *Cloud) ECS() *ecs.Service { return c.ecs }
 
@@ -333,7 +342,7 @@ func (c *Cloud) MintToken(providerARN, subject, audience string, lifetime time.D
 func (c *Cloud) Close() error {
 	err := c.servers.close()
 	if c.oss != nil {
-		err = errors.Join(err, c.oss.Close())
+		err = errors.Join(err, c.oss.Close(), c.mounts.Close())
 	}
 	if c.ecs != nil {
 		err = errors.Join(err, c.ecs.Close())

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -27,8 +26,20 @@ type Options struct {
 	Index int
 	// Region and Zone are where the node says that it is.
 	Region, Zone string
+	// Kubeconfig is the path of a kubeconfig file of a cluster that there is, usually $KUBECONFIG: then that one is used,
+	// and nothing is made. It is the context that is called like the cluster. Where there is none, the current context is
+	// taken for the cluster whose index is 1.
+	Kubeconfig string
 	// Progress gets lines for a person before anything that takes long. By default they are dropped.
 	Progress io.Writer
+}
+
+// Standard are the options of the clusters that tests share: two of them, in different regions.
+func Standard() []Options {
+	return []Options{
+		{Name: "a", Index: 1, Region: "cn-hangzhou", Zone: "cn-hangzhou-h"},
+		{Name: "b", Index: 2, Region: "cn-beijing", Zone: "cn-beijing-k"},
+	}
 }
 
 // Cluster is a running cluster.
@@ -44,13 +55,15 @@ type Cluster struct {
 	NodeName string
 	// NodeAddress is the node's address, which this machine, the node's pods and other nodes reach.
 	NodeAddress string
-	// HostAddress is this machine's address, as nodes and pods reach it.
+	// HostAddress is this machine's address, as nodes and pods reach it. It is not known of a cluster that was there.
 	HostAddress string
 	// KubeletDir is the kubelet's folder on the node.
 	KubeletDir string
-	// LogDir is a folder of this machine with the logs of the cluster's programs, one file for each.
+	// LogDir is a folder of this machine with the logs of the node's programs, one file for each; those of the control
+	// plane are in control-plane/logs beside it.
 	LogDir string
 
+	// machine is nil if the cluster was there.
 	machine *machine
 	network network
 }
@@ -78,10 +91,17 @@ func dir(name string) string {
 }
 
 // Up starts a cluster and returns when its node is ready and its DNS server answers. It outlives this process: end it with
-// Down. If the cluster runs already, that one is returned; one that has broken is begun anew.
+// Down. What it takes some minutes to build the first time, it says. If the cluster runs already, that one is returned; one that has broken is begun anew.
 func Up(ctx context.Context, options Options) (*Cluster, error) {
 	if options.Progress == nil {
 		options.Progress = io.Discard
+	}
+	if options.Kubeconfig != "" {
+		c, err := existing(ctx, options)
+		if err != nil {
+			return nil, fmt.Errorf("using the cluster of %s: %w", options.Kubeconfig, err)
+		}
+		return c, nil
 	}
 	c, err := up(ctx, options)
 	if err != nil {
@@ -99,7 +119,6 @@ func up(ctx context.Context, options Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	defer func() { _ = lock.Release() }()
-
 	wanted := state{Name: options.Name, Index: options.Index, Region: options.Region, Zone: options.Zone}
 	if c, err := running(ctx, wanted); err == nil {
 		return c, nil
@@ -223,7 +242,7 @@ func connect(s state) (*Cluster, error) {
 		machine:     m,
 		network:     n,
 	}
-	c.Config, c.Client, err = controlplane.Connect(c.Kubeconfig)
+	c.Config, c.Client, err = controlplane.Connect(c.Kubeconfig, controlplane.KubeconfigContext)
 	return c, err
 }
 
@@ -263,27 +282,50 @@ func Open(ctx context.Context, name string) (*Cluster, error) {
 	return c, nil
 }
 
+// Names are the names of the clusters of this machine, in whatever state they are.
+func Names() ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(base, "*", stateFile))
+	if err != nil {
+		return nil, fmt.Errorf("looking for clusters: %w", err)
+	}
+	found := make([]string, 0, len(files))
+	for _, file := range files {
+		found = append(found, filepath.Base(filepath.Dir(file)))
+	}
+	return found, nil
+}
+
 // LoadImage gives the node an image from an archive, as BuildImage makes it, docker save, or buildah push to docker-archive.
 func (c *Cluster) LoadImage(ctx context.Context, archive string) error {
-	if err := c.machine.load(ctx, archive); err != nil {
-		return fmt.Errorf("cluster %s: %w", c.Name, err)
-	}
-	return nil
+	return c.ours("loading an image", func(m *machine) error { return m.load(ctx, archive) })
 }
 
 // CutNetwork cuts the node's wire: the node and its pods reach each other, and nothing else, and nothing reaches them, not
 // even the API server, until MendNetwork.
 func (c *Cluster) CutNetwork(ctx context.Context) error {
-	if err := (step{"ip", "link", "set", c.network.link, "down"}).run(ctx); err != nil {
-		return fmt.Errorf("cutting the network of cluster %s: %w", c.Name, err)
-	}
-	return nil
+	return c.ours("cutting the network", func(*machine) error {
+		return step{"ip", "link", "set", c.network.link, "down"}.run(ctx)
+	})
 }
 
 // MendNetwork undoes CutNetwork.
 func (c *Cluster) MendNetwork(ctx context.Context) error {
-	if err := (step{"ip", "link", "set", c.network.link, "up"}).run(ctx); err != nil {
-		return fmt.Errorf("mending the network of cluster %s: %w", c.Name, err)
+	return c.ours("mending the network", func(*machine) error {
+		return step{"ip", "link", "set", c.network.link, "up"}.run(ctx)
+	})
+}
+
+// errNotOurs says that something cannot be done to a cluster that Up has not made.
+var errNotOurs = errors.New("it was there before, and its node is not on this machine")
+
+// ours does something to a cluster that Up has made.
+func (c *Cluster) ours(what string, do func(*machine) error) error {
+	err := errNotOurs
+	if c.machine != nil {
+		err = do(c.machine)
+	}
+	if err != nil {
+		return fmt.Errorf("cluster %s: %s: %w", c.Name, what, err)
 	}
 	return nil
 }
@@ -303,14 +345,6 @@ func Down(ctx context.Context, name string) error {
 	defer func() { _ = lock.Release() }()
 	if err := sweep(ctx, name); err != nil {
 		return fmt.Errorf("ending cluster %s: %w", name, err)
-	}
-	return nil
-}
-
-// requireRoot returns an error unless this process may do all that a cluster takes.
-func requireRoot() error {
-	if os.Geteuid() != 0 {
-		return errors.New("a cluster's node is made of namespaces, mounts and network devices: this needs root")
 	}
 	return nil
 }

@@ -92,24 +92,54 @@ func commands() map[string]string {
 
 // requirements returns an error unless this machine has what a cluster takes, which says what is missing.
 func requirements() error {
-	if runtime.GOOS != "linux" {
-		return errors.New("a cluster's node needs Linux")
-	}
 	if err := requireRoot(); err != nil {
 		return err
 	}
+	if missing := missingPackages(); len(missing) > 0 {
+		return fmt.Errorf("programs are missing, which these packages of Debian have: apt-get install %s", strings.Join(missing, " "))
+	}
+	return nil
+}
+
+// requireRoot returns an error unless this process may do all that a cluster takes.
+func requireRoot() error {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		return errors.New("a cluster's node is made of namespaces, mounts and network devices: this needs Linux and root")
+	}
+	return nil
+}
+
+// missingPackages are the packages of Debian whose programs are not there.
+func missingPackages() []string {
 	var missing []string
-	for _, command := range slices.Sorted(maps.Keys(commands())) {
+	for command, name := range commands() {
 		if _, err := exec.LookPath(command); err != nil {
-			missing = append(missing, commands()[command])
+			missing = append(missing, name)
 		}
 	}
 	if _, err := cniPlugins(); err != nil {
 		missing = append(missing, cniPackage)
 	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		return fmt.Errorf("packages are missing: apt-get install %s", strings.Join(slices.Compact(missing), " "))
+	slices.Sort(missing)
+	return slices.Compact(missing)
+}
+
+// InstallPackages installs those packages that are missing, where that can be done: as root, on Debian.
+func InstallPackages(ctx context.Context, progress io.Writer) error {
+	if err := requireRoot(); err != nil {
+		return err
 	}
-	return nil
+	missing := missingPackages()
+	if len(missing) == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return requirements()
+	}
+	fmt.Fprintf(progress, "installing %s\n", strings.Join(missing, " "))
+	install := append(step{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends"}, missing...)
+	if err := runAll(ctx, []step{{"apt-get", "update"}, install}); err != nil {
+		return fmt.Errorf("installing packages: %w", err)
+	}
+	return requirements()
 }

@@ -24,6 +24,9 @@ const (
 	clientBurst = 2000
 )
 
+// KubeconfigContext is the name of the context of a control plane's kubeconfig file.
+const KubeconfigContext = "controlplane"
+
 // The files of a control plane, relative to its working folder.
 const (
 	etcdDir            = "etcd"
@@ -154,7 +157,7 @@ func (cp *ControlPlane) configure(address string) error {
 	if err != nil {
 		return fmt.Errorf("reading the kube-apiserver's certificate: %w", err)
 	}
-	const name = "controlplane"
+	name := KubeconfigContext
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
 		Server: "https://" + address, CertificateAuthorityData: certificate,
@@ -166,7 +169,7 @@ func (cp *ControlPlane) configure(address string) error {
 		return fmt.Errorf("writing the kubeconfig file: %w", err)
 	}
 	cp.Kubeconfig = cp.file(kubeconfigFile)
-	cp.Config, cp.Client, err = Connect(cp.Kubeconfig)
+	cp.Config, cp.Client, err = Connect(cp.Kubeconfig, name)
 	return err
 }
 
@@ -184,9 +187,11 @@ func (cp *ControlPlane) writeCertificates() error {
 	return signer.writeClientCertificate(cp.file(kubeletClientFile), cp.file(kubeletClientKeyFile), "kube-apiserver-kubelet-client")
 }
 
-// Connect returns the configuration and the client that a ControlPlane has, for the cluster of a kubeconfig file.
-func Connect(kubeconfig string) (*rest.Config, client.WithWatch, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// Connect returns the configuration and the client that a ControlPlane has, for a context of a kubeconfig file.
+func Connect(kubeconfig, kubecontext string) (*rest.Config, client.WithWatch, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}, &clientcmd.ConfigOverrides{CurrentContext: kubecontext},
+	).ClientConfig()
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the kubeconfig file: %w", err)
 	}

@@ -18,7 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/events"
 )
 
 // Options say what a Cluster is like.
@@ -69,6 +71,7 @@ type Cluster struct {
 	client  client.WithWatch
 	options Options
 	storage *storage
+	events  *events.Recorder
 
 	// mu guards everything below, and lets one round run at a time.
 	mu     sync.Mutex
@@ -76,8 +79,6 @@ type Cluster struct {
 	faults Faults
 	// pods are those that have something on a node.
 	pods map[types.UID]*pod
-	// told are the events that there have been.
-	told map[string]bool
 	// failed are the errors of rounds that nobody waited for.
 	failed []error
 
@@ -94,10 +95,10 @@ func New(ctx context.Context, api client.WithWatch, options Options) (*Cluster, 
 	}
 	c := &Cluster{
 		client: api, options: options, faults: options.Faults, nodes: map[string]*machine{}, pods: map[types.UID]*pod{},
-		told: map[string]bool{},
+		events: events.NewRecorder(api, options.Now),
 		storage: &storage{
 			cloud: options.Cloud, account: options.Account, fileSystems: options.FileSystems,
-			dir: filepath.Join(options.Dir, "volumes"), buckets: map[string]*bucketDir{},
+			dir: filepath.Join(options.Dir, "volumes"), buckets: ossfs.NewMounts(options.Cloud.OSS(), filepath.Join(options.Dir, "volumes", "oss")),
 		},
 	}
 	for _, config := range options.Nodes {

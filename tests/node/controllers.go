@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // This file is what kube-controller-manager does, for where there is none.
@@ -46,12 +48,12 @@ func (r *round) bindClaim(ctx context.Context, claim *corev1.PersistentVolumeCla
 		return r.bindTo(ctx, claim, pv)
 	}
 	class, err := r.class(ctx, claim)
-	if err != nil || class == nil || claim.Spec.VolumeName != "" || claim.Annotations[provisionerKey] != "" ||
+	if err != nil || class == nil || claim.Spec.VolumeName != "" || claim.Annotations[provisioner.ProvisionerKey] != "" ||
 		waits(class) && claim.Annotations[selectedNodeKey] == "" {
 		return err
 	}
 	return patch(ctx, r, claim, func(c *corev1.PersistentVolumeClaim) {
-		metav1.SetMetaDataAnnotation(&c.ObjectMeta, provisionerKey, class.Provisioner)
+		metav1.SetMetaDataAnnotation(&c.ObjectMeta, provisioner.ProvisionerKey, class.Provisioner)
 	})
 }
 

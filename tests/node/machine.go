@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // DefaultKubeletRoot is the --root-dir that a kubelet has by default.
@@ -29,7 +30,7 @@ const DefaultKubeletRoot = "/var/lib/kubelet"
 // Labels and taints of Nodes.
 const (
 	// diskZoneLabel is set by the CSI driver of disks.
-	diskZoneLabel = "topology.diskplugin.csi.alibabacloud.com/zone"
+	diskZoneLabel = provisioner.DiskZoneLabel
 	// A virtual node is an endpoint of Elastic Container Instance and no machine.
 	typeLabel    = "type"
 	virtualType  = "virtual-kubelet"

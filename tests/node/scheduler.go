@@ -13,10 +13,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // selectedNodeKey is the annotation by which the scheduler says where a claim's first Pod will be.
-const selectedNodeKey = "volume.kubernetes.io/selected-node"
+const selectedNodeKey = provisioner.SelectedNodeKey
 
 // schedule gives Pods nodes.
 func (r *round) schedule(ctx context.Context) error {

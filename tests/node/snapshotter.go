@@ -90,6 +90,7 @@ func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapsh
 	if err := r.create(ctx, content); err != nil {
 		return err
 	}
+	const gib = 1 << 30
 	ready, size := true, disk.Size*gib
 	err = patchStatus(ctx, r, content, func(c *snapshotv1.VolumeSnapshotContent) {
 		c.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &id, ReadyToUse: &ready, RestoreSize: &size}

@@ -17,14 +17,16 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/nas"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ossfs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // The drivers of the cloud's storage. Those of FlexVolume are the older ones.
 const (
-	diskDriver     = "diskplugin.csi.alibabacloud.com"
-	nasDriver      = "nasplugin.csi.alibabacloud.com"
-	ossDriver      = "ossplugin.csi.alibabacloud.com"
+	diskDriver     = provisioner.DiskDriver
+	nasDriver      = provisioner.NASDriver
+	ossDriver      = provisioner.OSSDriver
 	flexDiskDriver = "alicloud/disk"
 	flexNASDriver  = "alicloud/nas"
 	flexOSSDriver  = "alicloud/oss"
@@ -37,8 +39,8 @@ type storage struct {
 	fileSystems map[string]string
 	// dir has the volumes that are not of the cloud.
 	dir string
-	// buckets are the directories of OSS volumes, by bucket and prefix.
-	buckets map[string]*bucketDir
+	// buckets are the directories of OSS volumes.
+	buckets *ossfs.Mounts
 }
 
 // open returns the files of a volume.
@@ -117,12 +119,17 @@ func (s *storage) serves(server string) bool {
 // openFileSystem returns a directory of NAS or CPFS. The drivers make it where it does not exist.
 func (s *storage) openFileSystem(attributes map[string]string) (Content, error) {
 	server, export, _ := strings.Cut(attributes["server"], ":")
-	f, ok := s.find(server)
-	if !ok {
-		return Content{}, fmt.Errorf("mount.nfs: Failed to resolve server %s: Name or service not known", server)
-	}
-	dir, err := tree.NewMachine(f.Dir).Make(path.Join("/", export, attributes["path"]))
+	dir, err := s.cloud.NAS().Mount(server, path.Join(export, attributes["path"]))
 	return Content{Dir: dir}, err
+}
+
+// openBucket returns the directory of an OSS volume with what is in the bucket now.
+func (s *storage) openBucket(attributes map[string]string) (Content, error) {
+	b, err := s.buckets.Open(attributes["bucket"], attributes["path"])
+	if err != nil {
+		return Content{}, err
+	}
+	return Content{Dir: b.Path(), Sync: b.Sync}, nil
 }
 
 // openExport returns a directory that is mounted by NFS, which makes none in NAS. What another server exports is there.

@@ -3,35 +3,52 @@
 package ecs
 
 import (
-	"encoding/json"
-	"io"
+	"errors"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-// maxAdminBody bounds what is read of a request of Admin.
-const maxAdminBody = 1 << 20
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/admin"
+)
 
 // advance is the body of POST /ecs/advance.
 type advance struct {
 	By metav1.Duration `json:"by"`
 }
 
+// Attachment is of which disk and instance a request below /ecs/attachments is.
+type Attachment struct {
+	Disk     string `json:"disk"`
+	Instance string `json:"instance"`
+}
+
 // Admin serves, as JSON, what is not part of ECS but lets a program or a shell look into the service and change it:
 //
-//	GET  /ecs/inventory?account=<id>  Inventory
-//	POST /ecs/advance                 Advance, {"by": "1h"}
-//	PUT  /ecs/durations               SetDurations
-//	PUT  /ecs/quotas                  SetQuotas
-//	PUT  /ecs/throttling              SetThrottling
+//	GET    /ecs/inventory?account=<id>  Inventory
+//	POST   /ecs/attachments             Attach, {"disk": "d-…", "instance": "i-…"}, answered by DiskDir, {"dir": "/…"}
+//	DELETE /ecs/attachments             DetachFrom, {"disk": "d-…", "instance": "i-…"}. The disk may be gone
+//	POST   /ecs/advance                 Advance, {"by": "1h"}
+//	PUT    /ecs/durations               SetDurations
+//	PUT    /ecs/quotas                  SetQuotas
+//	PUT    /ecs/throttling              SetThrottling
 func (s *Service) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ecs/inventory", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		// An Inventory can be encoded: an error means that the client has gone.
-		_ = json.NewEncoder(w).Encode(s.Inventory(r.URL.Query().Get("account")))
+		admin.Write(w, s.Inventory(r.URL.Query().Get("account")))
 	})
+	mux.Handle("POST /ecs/attachments", admin.Answer(func(a Attachment) (admin.Directory, error) {
+		if err := s.Attach(a.Disk, a.Instance); err != nil {
+			return admin.Directory{}, err
+		}
+		dir, err := s.DiskDir(a.Disk)
+		return admin.Directory{Dir: dir}, err
+	}))
+	mux.Handle("DELETE /ecs/attachments", admin.Apply(func(a Attachment) error {
+		if err := s.DetachFrom(a.Disk, a.Instance); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	}))
 	mux.Handle("POST /ecs/advance", applied(func(a advance) { s.Advance(a.By.Duration) }))
 	mux.Handle("PUT /ecs/durations", applied(s.SetDurations))
 	mux.Handle("PUT /ecs/quotas", applied(s.SetQuotas))
@@ -39,17 +56,10 @@ func (s *Service) Admin() http.Handler {
 	return mux
 }
 
-// applied answers requests by giving their body to a method. A field that is not known is an error.
+// applied is admin.Apply for a method that can not fail.
 func applied[T any](apply func(T)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var value T
-		decoder := json.NewDecoder(io.LimitReader(r.Body, maxAdminBody))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&value); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	return admin.Apply(func(value T) error {
 		apply(value)
-		w.WriteHeader(http.StatusNoContent)
+		return nil
 	})
 }

@@ -173,6 +173,18 @@ func (s *Service) Detach(diskID string) error {
 	return err
 }
 
+// DetachFrom detaches a disk from one instance. It is no error if it is not attached to it.
+func (s *Service) DetachFrom(diskID, instanceID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, d, err := s.disk(diskID)
+	if err == nil && slices.Contains(d.instances, instanceID) {
+		d.instances = slices.DeleteFunc(d.instances, func(id string) bool { return id == instanceID })
+		d.detachedAt = s.now()
+	}
+	return err
+}
+
 // RemoveDisk deletes a disk in whatever state it is.
 func (s *Service) RemoveDisk(id string) error {
 	s.mu.Lock()

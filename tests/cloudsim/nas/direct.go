@@ -5,11 +5,14 @@ package nas
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
 )
 
 // The methods of this file are for tests and for the other services of the cloud: they look into the service and change
@@ -97,6 +100,46 @@ func (s *Service) FileSystems() []FileSystem {
 		all = append(all, f.describe())
 	}
 	return all
+}
+
+// Mount returns the directory that a machine gets which mounts a path of a mount target, and makes it where it does not
+// exist, as the CSI driver does. The error is in the words of mount.nfs.
+func (s *Service) Mount(server, name string) (dir string, err error) {
+	f, err := s.serving(server)
+	if err != nil {
+		return "", err
+	}
+	return tree.NewMachine(f.Dir).Make(path.Join("/", name))
+}
+
+// RemoveDirectory deletes a directory that Mount returns, with all that is in it. There may be none. The root can not be
+// deleted.
+func (s *Service) RemoveDirectory(server, name string) error {
+	f, err := s.serving(server)
+	if err != nil {
+		return err
+	}
+	if path.Clean("/"+name) == "/" {
+		return fmt.Errorf("file system %s: its root can not be deleted", f.ID)
+	}
+	dir, err := tree.NewMachine(f.Dir).Resolve(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// serving returns the file system of a mount target.
+func (s *Service) serving(server string) (FileSystem, error) {
+	all := s.FileSystems()
+	at := slices.IndexFunc(all, func(f FileSystem) bool { return slices.Contains(f.MountTargets, server) })
+	if at < 0 {
+		return FileSystem{}, fmt.Errorf("mount.nfs: Failed to resolve server %s: Name or service not known", server)
+	}
+	return all[at], nil
 }
 
 // WriteFile writes a file of a file system. Its name is a slash-separated path; directories are made as needed.

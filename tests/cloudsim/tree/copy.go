@@ -66,18 +66,65 @@ func List(dir string) ([]Entry, error) {
 	return all, nil
 }
 
+const (
+	// attempts is how often Copy begins anew because files came or went while it listed.
+	attempts = 10
+	// maxOpen bounds how many files Copy holds open. Further ones are copied as they are when their turn comes.
+	maxOpen = 4096
+)
+
 // Copy copies a directory to one that does not exist yet, as a Copier does. When it fails nothing is left.
+//
+// The directory may be one that programs write to. The copy is that of the instant at which it was listed, as near as that
+// can be told without stopping them. Each file is opened then, so that one which is replaced or deleted while the others are
+// copied is in the copy as it was; and it has as many bytes as there were, so that a program that appends records, each
+// within a page of memory, finds none of them torn, and no file ahead of another by more than the time of listing. What was
+// written before the call is in the copy, whether it was flushed to the disk or not.
 func Copy(from, to string) error {
+	var err error
+	for attempt := range attempts {
+		err = copyListed(from, to, attempt == attempts-1)
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("copy a directory: %w", err)
+	}
+	return nil
+}
+
+var errChanged = errors.New("files came or went while the directory was listed") //nolint:gochecknoglobals // A constant.
+
+// copyListed copies a directory as it is listed now. That names come or go meanwhile is errChanged, for a listing may miss
+// a file that is renamed under both its names; for the tolerant, what has gone is left out.
+func copyListed(from, to string, tolerant bool) error {
 	entries, err := List(from)
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return fmt.Errorf("copy a directory: %w", err)
-	}
 	c := Copier{From: from, To: to}
-	for _, e := range entries {
-		if err = c.Copy(e); err != nil {
+	files, err := c.open(entries)
+	defer files.close()
+	if err != nil {
+		return err
+	}
+	if again, err := List(from); !tolerant && (err != nil || !slices.EqualFunc(entries, again, sameName)) {
+		return errors.Join(errChanged, err)
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	for i, e := range entries {
+		if files[i].File != nil {
+			err = files[i].copyTo(filepath.Join(to, e.Name))
+		} else {
+			err = c.Copy(e)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // A directory or a link that has gone since.
+		}
+		if err != nil {
 			break
 		}
 	}
@@ -85,9 +132,56 @@ func Copy(from, to string) error {
 		err = c.Finish(entries)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("copy a directory: %w", err), os.RemoveAll(to))
+		return errors.Join(err, os.RemoveAll(to))
 	}
 	return nil
+}
+
+func sameName(a, b Entry) bool { return a.Name == b.Name && a.Dir == b.Dir }
+
+// openFile is a regular file as it was when it was opened. It has no File for what is none, and for what has gone.
+type openFile struct {
+	*os.File
+	info fs.FileInfo
+}
+
+type openFiles []openFile
+
+func (files openFiles) close() {
+	for _, f := range files {
+		if f.File != nil {
+			f.Close()
+		}
+	}
+}
+
+// open opens the regular files among the entries.
+func (c Copier) open(entries []Entry) (openFiles, error) {
+	files := make(openFiles, len(entries))
+	for i, e := range entries[:min(len(entries), maxOpen)] {
+		name := filepath.Join(c.From, e.Name)
+		info, err := os.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+			continue
+		}
+		if err == nil {
+			files[i].File, err = os.Open(name)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			files[i].info, err = files[i].Stat()
+		}
+		if err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+func (f openFile) copyTo(to string) error {
+	return errors.Join(copyContent(io.LimitReader(f, f.info.Size()), to), copyAttributes(f.info, to))
 }
 
 // Copier copies one directory to another, entry by entry in the order of List.
@@ -164,6 +258,11 @@ func copyFile(from, to string) error {
 		return err
 	}
 	defer source.Close()
+	return copyContent(source, to)
+}
+
+// copyContent writes a new file.
+func copyContent(source io.Reader, to string) error {
 	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

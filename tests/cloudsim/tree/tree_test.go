@@ -3,11 +3,14 @@
 package tree_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,6 +241,79 @@ func TestCopyIsAllOrNothing(t *testing.T) {
 	if err := tree.Copy(filepath.Join(from, "none"), to+"-2"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a copy of nothing: %v", err)
 	}
+}
+
+func TestCopyOfWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	const record = 512
+	from := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	writers.Go(func() {
+		if err := appendRecords(ctx, from, record); err != nil {
+			t.Error(err)
+		}
+	})
+	defer writers.Wait()
+	defer cancel()
+	for n := range 50 {
+		to := filepath.Join(t.TempDir(), "copy")
+		before := size(t, filepath.Join(from, "first"))
+		if err := tree.Copy(from, to); err != nil {
+			t.Fatal(err)
+		}
+		first, second := size(t, filepath.Join(to, "first")), size(t, filepath.Join(to, "second"))
+		if first < before || first%record != 0 || second%record != 0 {
+			t.Fatalf("copy %d has %d and %d bytes of records of %d, and %d were written before", n, first, second, record, before)
+		}
+		replaced, err := os.ReadFile(filepath.Join(to, "replaced"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("copy %d: %v", n, err)
+		}
+		if len(replaced) > 0 && len(replaced) != int(replaced[0])*100 {
+			t.Fatalf("copy %d has %d bytes of a file of %d", n, len(replaced), int(replaced[0])*100)
+		}
+	}
+}
+
+// appendRecords appends records to one file and then to another, and replaces a third by ones of other lengths, each of
+// which begins with its length in hundreds, until ctx ends.
+func appendRecords(ctx context.Context, dir string, record int) error {
+	var files []*os.File
+	for _, name := range []string{"first", "second"} {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	for n := 1; ctx.Err() == nil; n = n%200 + 1 {
+		for _, f := range files {
+			if _, err := f.Write(make([]byte, record)); err != nil {
+				return err
+			}
+		}
+		data := bytes.Repeat([]byte{byte(n)}, n*100)
+		temporary := filepath.Join(dir, "temporary")
+		if err := errors.Join(os.WriteFile(temporary, data, 0o600), os.Rename(temporary, filepath.Join(dir, "replaced"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// size is 0 for a file that does not exist.
+func size(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 func TestCopyReplacesWhatIsInItsWay(t *testing.T) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package node
+// Package ossfs shows what a bucket of the simulated OSS has under a prefix as a directory, as ossfs does, by which the CSI
+// driver mounts buckets.
+package ossfs
 
 import (
 	"errors"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
@@ -37,12 +40,15 @@ const (
 	modeTypes    = 0o170000
 )
 
-// bucketDir is the objects of a bucket with a prefix, as the directory that ossfs shows them as. It is not the same at any
-// time, but when it was synchronized.
-type bucketDir struct {
+// Dir is the objects of a bucket with a prefix, as the directory that ossfs shows them as. It is not the same at any
+// time, but when it was synchronized. It is safe for concurrent use.
+type Dir struct {
 	service        *oss.Service
 	bucket, prefix string
 	dir            string
+
+	// mu lets one synchronization run at a time, and guards everything below.
+	mu sync.Mutex
 	// known are the objects and the files as both were last, by key.
 	known map[string]copied
 	// implied are directories that have no object of their own, by name.
@@ -70,28 +76,13 @@ func stampOf(info fs.FileInfo) stamp {
 	return s
 }
 
-// openBucket returns the directory of an OSS volume with what is in the bucket now.
-func (s *storage) openBucket(attributes map[string]string) (Content, error) {
-	bucket, prefix := attributes["bucket"], strings.Trim(attributes["path"], "/")
-	if prefix != "" {
-		prefix += "/"
-	}
-	key := bucket + "/" + prefix
-	if s.buckets[key] == nil {
-		dir, err := s.makeDir("oss", strconv.Itoa(len(s.buckets)))
-		if err != nil {
-			return Content{}, err
-		}
-		s.buckets[key] = &bucketDir{
-			service: s.cloud.OSS(), bucket: bucket, prefix: prefix, dir: dir, known: map[string]copied{}, implied: map[string]bool{".": true},
-		}
-	}
-	b := s.buckets[key]
-	return Content{Dir: b.dir, Sync: b.sync}, b.sync()
-}
+// Path is the directory on this machine.
+func (b *Dir) Path() string { return b.dir }
 
-// sync takes what has changed in the directory to the bucket, and then what has changed in the bucket to the directory.
-func (b *bucketDir) sync() error {
+// Sync takes what has changed in the directory to the bucket, and then what has changed in the bucket to the directory.
+func (b *Dir) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.push(); err != nil {
 		return fmt.Errorf("synchronize the bucket %s: %w", b.bucket, err)
 	}
@@ -102,9 +93,12 @@ func (b *bucketDir) sync() error {
 }
 
 // push takes files to the bucket.
-func (b *bucketDir) push() error {
+func (b *Dir) push() error {
 	found := map[string]bool{}
 	err := filepath.WalkDir(b.dir, func(file string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && file != b.dir {
+			return nil // It went while the directory was read.
+		}
 		if err != nil {
 			return err
 		}
@@ -113,6 +107,9 @@ func (b *bucketDir) push() error {
 			return err
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -124,7 +121,11 @@ func (b *bucketDir) push() error {
 		if b.known[key].file == stampOf(info) {
 			return nil
 		}
-		return b.put(key, file, info)
+		if err := b.put(key, file, info); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		delete(found, key)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (b *bucketDir) push() error {
 }
 
 // put stores a file as an object.
-func (b *bucketDir) put(key, file string, info fs.FileInfo) error {
+func (b *Dir) put(key, file string, info fs.FileInfo) error {
 	var data []byte
 	var err error
 	mode := uint32(info.Mode().Perm())
@@ -173,7 +174,7 @@ func (b *bucketDir) put(key, file string, info fs.FileInfo) error {
 }
 
 // pull takes objects to files. Keys that no file can have are left in the bucket.
-func (b *bucketDir) pull() error {
+func (b *Dir) pull() error {
 	objects := b.service.Objects(b.bucket)
 	if objects == nil {
 		return errors.New("there is no such bucket")
@@ -200,7 +201,7 @@ func (b *bucketDir) pull() error {
 }
 
 // nameOf returns the name that an object has in the directory, if it can have one.
-func (b *bucketDir) nameOf(key string) (string, bool) {
+func (b *Dir) nameOf(key string) (string, bool) {
 	const longest = 255
 	below, ok := strings.CutPrefix(key, b.prefix)
 	if !ok || below == "" {
@@ -214,7 +215,7 @@ func (b *bucketDir) nameOf(key string) (string, bool) {
 }
 
 // get stores an object as a file. A file in the place of a directory, or the reverse, is left.
-func (b *bucketDir) get(o oss.ObjectInfo, name string) error {
+func (b *Dir) get(o oss.ObjectInfo, name string) error {
 	file := filepath.Join(b.dir, name)
 	if err := b.makeDirs(filepath.Dir(name)); err != nil {
 		return nil //nolint:nilerr // An object has the name of a directory: ossfs shows one of them.
@@ -239,7 +240,7 @@ func (b *bucketDir) get(o oss.ObjectInfo, name string) error {
 }
 
 // makeDirs makes directories that have no object, as far as there are none.
-func (b *bucketDir) makeDirs(name string) error {
+func (b *Dir) makeDirs(name string) error {
 	for i, r := range name + "/" {
 		if r != '/' || i == 0 {
 			continue
@@ -255,7 +256,7 @@ func (b *bucketDir) makeDirs(name string) error {
 	return nil
 }
 
-func (b *bucketDir) getDir(file, name string, mode uint64) error {
+func (b *Dir) getDir(file, name string, mode uint64) error {
 	if err := os.Mkdir(file, defaultDirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -266,7 +267,7 @@ func (b *bucketDir) getDir(file, name string, mode uint64) error {
 	return os.Chmod(file, fs.FileMode(mode)&fs.ModePerm)
 }
 
-func (b *bucketDir) getFile(o oss.ObjectInfo, file string, mode uint64) error {
+func (b *Dir) getFile(o oss.ObjectInfo, file string, mode uint64) error {
 	data, err := b.service.Read(b.bucket, o.Key)
 	if err != nil {
 		return err
