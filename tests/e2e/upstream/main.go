@@ -15,12 +15,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cluster"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
@@ -122,8 +119,8 @@ func test(ctx context.Context, o options, out io.Writer) (_ []result, err error)
 	if err != nil {
 		return nil, err
 	}
-	site := site{options: o, checkout: strings.TrimSpace(string(checkout)), dir: dir, builder: builder, out: out}
-	ran, err := site.run(ctx, p, chosen, all)
+	s := site{options: o, checkout: strings.TrimSpace(string(checkout)), dir: dir, builder: builder, out: out}
+	ran, err := s.run(ctx, p, chosen, all)
 	results, collectErr := collect(all, chosen, merge(specs, ran))
 	return results, errors.Join(err, collectErr)
 }
@@ -144,74 +141,4 @@ func merge(listed, ran []spec) []spec {
 		merged = append(merged, s)
 	}
 	return merged
-}
-
-// site is where suites run.
-type site struct {
-	options
-
-	checkout string
-	dir      string
-	builder  *tools.Builder
-	out      io.Writer
-}
-
-// run runs suites on a cluster.
-func (s site) run(ctx context.Context, p program, chosen, all []suite) (ran []spec, err error) {
-	_, opened := cluster.Open(ctx, s.cluster)
-	c, err := cluster.Up(ctx, cluster.Options{Name: s.cluster, Index: s.index, Region: region, Zone: zone, Progress: s.out})
-	if err != nil {
-		return nil, err
-	}
-	if opened != nil && !s.keep {
-		defer func() { err = errors.Join(err, cluster.Down(context.WithoutCancel(ctx), s.cluster)) }()
-	}
-	if err := s.load(ctx, c); err != nil {
-		return nil, err
-	}
-	cloud, err := startCloud(s.checkout, c.HostAddress, filepath.Join(s.dir, "cloud"))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, cloud.Close()) }()
-	credentials := filepath.Join(s.dir, "credentials")
-	if err := writeCredentials(credentials); err != nil {
-		return nil, err
-	}
-	for _, i := range []installation{plain, volumes} {
-		group := where(chosen, func(s suite) bool { return s.runs == i })
-		if len(group) == 0 {
-			continue
-		}
-		flags, env := i.settings(cloud, credentials)
-		fmt.Fprintf(s.out, "running %d suites (%s), log: %s\n", len(group), i, filepath.Join(s.output, string(i)+".log"))
-		start := time.Now()
-		specs, err := p.run(ctx, string(i), c.Kubeconfig, env, append(flags, "--ginkgo.v", "--ginkgo.label-filter="+filter(group, all))...)
-		ran = append(ran, specs...)
-		if err != nil {
-			return ran, err
-		}
-		fmt.Fprintf(s.out, "ran them in %s\n", time.Since(start).Round(time.Second))
-	}
-	return ran, nil
-}
-
-// load puts the images onto the node.
-func (s site) load(ctx context.Context, c *cluster.Cluster) error {
-	start := time.Now()
-	for _, build := range []func() (string, error){
-		func() (string, error) { return images.BuildBusyBox(ctx) },
-		func() (string, error) { return images.BuildVelero(ctx, s.builder) },
-		func() (string, error) { return images.BuildPlugin(ctx, s.checkout, s.dir) },
-	} {
-		archive, err := build()
-		if err != nil {
-			return err
-		}
-		if err := c.LoadImage(ctx, archive); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(s.out, "built and loaded the images in %s\n", time.Since(start).Round(time.Second))
-	return nil
 }

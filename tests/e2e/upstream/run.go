@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
@@ -56,13 +55,15 @@ func findProgram(ctx context.Context, builder *tools.Builder, dir, output string
 	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, filepath.Join(dir, "testdata")))
 }
 
-// storageClass is upstream's for our provider: test/testdata/storage-class has one for each of theirs.
+// storageClass is upstream's for our provider: test/testdata/storage-class has one for each of theirs. The claims of the
+// suites are for 1 GiB, which of the ESSDs only those of PL0 can be.
 const storageClass = `apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata:
   name: e2e-storage-class
 parameters:
   type: cloud_essd
+  performanceLevel: PL0
 provisioner: diskplugin.csi.alibabacloud.com
 reclaimPolicy: Delete
 volumeBindingMode: WaitForFirstConsumer
@@ -124,9 +125,13 @@ func (p program) run(ctx context.Context, name, kubeconfig string, env []string,
 	return specs, ctx.Err()
 }
 
-// settings are the flags that upstream's README asks for (test/e2e/README.md).
-func (i installation) settings(cloud *cloudsim.Cloud, credentials string) (flags, env []string) {
-	location := "region=" + region + ",endpoint=" + cloud.OSSURL() + ",addressingStyle=path"
+// settings are the flags that upstream's README asks for (test/e2e/README.md), and the environment.
+func (i installation) settings(at *cloud) (flags, env []string) {
+	location, credentials := "region="+region+",endpoint="+at.OSSURL()+",addressingStyle=path", at.dotenv
+	if i == files {
+		location += ",s3Url=" + at.s3URL + ",s3ForcePathStyle=true,insecureSkipTLSVerify=true"
+		credentials = at.profile
+	}
 	flags = []string{
 		"--cloud-provider=" + provider,
 		"--object-store-provider=" + provider,
@@ -136,11 +141,11 @@ func (i installation) settings(cloud *cloudsim.Cloud, credentials string) (flags
 		"--bucket=" + bucket,
 		"--prefix=" + prefix,
 		"--bsl-config=" + location,
-		"--vsl-config=region=" + region + ",endpoint=" + cloud.RPCURL(),
+		"--vsl-config=region=" + region + ",endpoint=" + at.RPCURL(),
 		"--credentials-file=" + credentials,
-		"--use-node-agent=false",
+		fmt.Sprintf("--use-node-agent=%t", i == files),
 		fmt.Sprintf("--use-volume-snapshots=%t", i == volumes),
 		"--fail-fast=false",
 	}
-	return flags, []string{"ALIBABA_CLOUD_ECS_ENDPOINT=" + cloud.RPCURL()}
+	return flags, []string{"ALIBABA_CLOUD_ECS_ENDPOINT=" + at.RPCURL()}
 }

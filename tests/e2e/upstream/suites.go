@@ -16,7 +16,11 @@ const (
 	plain installation = "plain"
 	// volumes has a CSI driver, whose disks the plugin snapshots.
 	volumes installation = "volumes"
+	// files has a CSI driver too, and Velero's node agent, which backs files up.
+	files installation = "files"
 )
+
+func installations() []installation { return []installation{plain, volumes, files} }
 
 // suite is those specs of upstream that have exactly its labels.
 type suite struct {
@@ -34,7 +38,6 @@ type suite struct {
 const (
 	needsKibishii = "its workload is Kibishii, whose image is in a registry and whose source is not in the Go module proxy"
 	needsSidecars = "needs CSI snapshots, and the controllers of kubernetes-csi for them are not in the Go module proxy"
-	needsAgent    = "needs Velero's node agent and an S3 interface of the bucket for its repository, which the simulated OSS does not have"
 )
 
 // suites are all of upstream's. A spec that is in none of them is an error, so that none is left out silently.
@@ -65,13 +68,13 @@ func suites() []suite {
 		{labels: "BackupVolumeInfo+SkippedVolume", runs: volumes},
 		{labels: "BackupVolumeInfo+NativeSnapshot", runs: volumes},
 
-		{labels: "ResourceFiltering+ResourcePolicies+Restic", absent: needsAgent},
-		{labels: "BackupVolumeInfo+FilesystemUpload", absent: needsAgent},
-		{labels: "PVBackup+OptIn+FSB", absent: needsAgent},
-		{labels: "PVBackup+OptOut+FSB", absent: needsAgent},
-		{labels: "UploaderConfig+ParallelFilesUpload", absent: needsAgent},
-		{labels: "UploaderConfig+ParallelFilesDownload", absent: needsAgent},
-		{labels: "RepoMaintenance+LongTime", absent: needsAgent},
+		{labels: "ResourceFiltering+ResourcePolicies+Restic", runs: files},
+		{labels: "BackupVolumeInfo+FilesystemUpload", runs: files},
+		{labels: "PVBackup+OptIn+FSB", runs: files},
+		{labels: "PVBackup+OptOut+FSB", runs: files},
+		{labels: "UploaderConfig+ParallelFilesUpload", runs: files},
+		{labels: "UploaderConfig+ParallelFilesDownload", runs: files},
+		{labels: "RepoMaintenance+LongTime", runs: files},
 
 		{labels: "BackupVolumeInfo+CSISnapshot", absent: needsSidecars},
 		{labels: "BackupVolumeInfo+CSIDataMover", absent: needsSidecars},
