@@ -5,10 +5,12 @@ package integration
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
 )
 
 // awsProfile is a section of a credentials file that the plugin and Velero's kopia both read.
@@ -55,11 +58,13 @@ func (s *suite) testFileSystemBackup(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := s.newVaultWithoutLocation(t, c.name, c.file)
-			s3 := serveS3(t, v.bucket, v.key)
-			config := map[string]string{"s3Url": s3.URL, "s3ForcePathStyle": "false", "resticRepoPrefix": "ignored"}
+			files := s3.New(v.bucket, region, v.key)
+			server := httptest.NewTLSServer(files)
+			t.Cleanup(server.Close)
+			config := map[string]string{"s3Url": server.URL, "s3ForcePathStyle": "false", "resticRepoPrefix": "ignored"}
 			maps.Copy(config, c.config)
 			v.createLocation(t, vaultOptions{config: config, location: func(l *velerov1.BackupStorageLocation) {
-				l.Spec.ObjectStorage.CACert = s3.certificate()
+				l.Spec.ObjectStorage.CACert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 			}})
 			v.waitAvailable(t)
 			s.newNamespace(t, c.name)
@@ -68,8 +73,8 @@ func (s *suite) testFileSystemBackup(t *testing.T) {
 
 			v.waitRepository(t, c.name, velerov1.BackupRepositoryPhaseReady)
 			v.backUpAndRestoreFiles(t, c.name)
-			wantEqual(t, "refused requests of the S3 interface", s3.refusals(), []string{})
-			keys := s3.keys()
+			wantEqual(t, "refused requests of the S3 interface", files.Refusals(), []string{})
+			keys := files.Keys()
 			if err := wantText(strings.Join(keys, "\n"), prefix+"/kopia/"+c.name+"/kopia.repository"); err != nil {
 				t.Error(err)
 			}

@@ -177,7 +177,8 @@ type accessKey struct {
 	id, secret string
 }
 
-// readKey reads ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET from lines NAME=value.
+// readKey reads an access key from lines NAME=value, which a profile may head, by either pair of names that the plugin
+// and Velero's repositories take.
 func readKey(file string) (accessKey, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -187,14 +188,14 @@ func readKey(file string) (accessKey, error) {
 	var key accessKey
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		switch name, value, _ := strings.Cut(lines.Text(), "="); name {
-		case "ALIBABA_CLOUD_ACCESS_KEY_ID":
+		case "ALIBABA_CLOUD_ACCESS_KEY_ID", "aws_access_key_id":
 			key.id = value
-		case "ALIBABA_CLOUD_ACCESS_KEY_SECRET":
+		case "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "aws_secret_access_key":
 			key.secret = value
 		}
 	}
 	if key.id == "" || key.secret == "" {
-		return accessKey{}, errors.New("the credentials file has no ALIBABA_CLOUD_ACCESS_KEY_ID or no ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+		return accessKey{}, errors.New("the credentials file has no access key")
 	}
 	return key, nil
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package integration
+// Package s3 is a bucket as it is to clients of Amazon S3, such as the repositories of Velero's file-system backup. Of
+// uploads it takes what OSS takes of such clients (OSS documentation, "Access OSS using AWS SDKs"): no aws-chunked bodies.
+//
+// The simulated OSS has no S3 interface, so this is a bucket of its own.
+package s3
 
 import (
 	"bytes"
@@ -9,74 +13,57 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/pem"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 )
 
-// bucketOverS3 is a bucket that is served by the S3 interface, over TLS, on a loopback address and so in path style. Of
-// uploads it takes what OSS takes of them (OSS documentation, "Access OSS using AWS SDKs"): no aws-chunked bodies.
-//
-// The simulated OSS has no S3 interface, so this is a bucket of its own.
-type bucketOverS3 struct {
-	*httptest.Server
-
+// Bucket is an http.Handler that serves one bucket in path style, from memory. It is safe for concurrent use.
+type Bucket struct {
 	name string
 	// region is what requests must be signed for, key what with.
 	region string
 	key    cloudsim.AccessKey
 
 	mu      sync.Mutex
-	objects map[string]s3Object
+	objects map[string]object
 	refused []string
 }
 
-type s3Object struct {
+type object struct {
 	content  []byte
 	modified time.Time
 }
 
-// serveS3 serves an empty bucket until the end of the test.
-func serveS3(t *testing.T, name string, key cloudsim.AccessKey) *bucketOverS3 {
-	t.Helper()
-	b := &bucketOverS3{name: name, region: region, key: key, objects: map[string]s3Object{}}
-	b.Server = httptest.NewTLSServer(b)
-	t.Cleanup(b.Close)
-	return b
+// New returns an empty bucket.
+func New(name, region string, key cloudsim.AccessKey) *Bucket {
+	return &Bucket{name: name, region: region, key: key, objects: map[string]object{}}
 }
 
-// certificate is what a client must trust, in PEM.
-func (b *bucketOverS3) certificate() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b.Certificate().Raw})
-}
-
-// keys are the keys of the objects, sorted.
-func (b *bucketOverS3) keys() []string {
+// Keys are the keys of the objects, sorted.
+func (b *Bucket) Keys() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.objects))
 }
 
-// refusals are the requests that were refused, and why.
-func (b *bucketOverS3) refusals() []string {
+// Refusals are the requests that were refused, and why.
+func (b *Bucket) Refusals() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]string{}, b.refused...)
 }
 
 // ServeHTTP implements http.Handler.
-func (b *bucketOverS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *Bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key, inBucket := strings.CutPrefix(r.URL.Path, "/"+b.name+"/")
@@ -98,18 +85,18 @@ func (b *bucketOverS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers with an error of the S3 interface, and remembers it. It needs b.mu.
-func (b *bucketOverS3) refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
+func (b *Bucket) refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
 	b.refused = append(b.refused, fmt.Sprintf("%s %s: %s", r.Method, r.URL, code))
-	writeS3Error(w, status, code)
+	writeError(w, status, code)
 }
 
-func writeS3Error(w http.ResponseWriter, status int, code string) {
+func writeError(w http.ResponseWriter, status int, code string) {
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>The request was refused.</Message></Error>", code)
 }
 
 // list answers ListObjectsV2, all in one page. It needs b.mu.
-func (b *bucketOverS3) list(w http.ResponseWriter, r *http.Request) {
+func (b *Bucket) list(w http.ResponseWriter, r *http.Request) {
 	type contents struct {
 		Key          string
 		LastModified time.Time
@@ -122,46 +109,46 @@ func (b *bucketOverS3) list(w http.ResponseWriter, r *http.Request) {
 		Contents []contents
 	}{Name: b.name}
 	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
-		if object := b.objects[key]; strings.HasPrefix(key, r.URL.Query().Get("prefix")) {
-			page.Contents = append(page.Contents, contents{key, object.modified, object.etag(), len(object.content)})
+		if found := b.objects[key]; strings.HasPrefix(key, r.URL.Query().Get("prefix")) {
+			page.Contents = append(page.Contents, contents{key, found.modified, found.etag(), len(found.content)})
 		}
 	}
 	_ = xml.NewEncoder(w).Encode(page) // It fails if the client has gone.
 }
 
 // serveObject answers GetObject, HeadObject, PutObject and DeleteObject. It needs b.mu.
-func (b *bucketOverS3) serveObject(w http.ResponseWriter, r *http.Request, key string) {
+func (b *Bucket) serveObject(w http.ResponseWriter, r *http.Request, key string) {
 	switch r.Method {
 	case http.MethodPut:
 		content, err := io.ReadAll(r.Body)
-		object := s3Object{content: content, modified: time.Now().UTC()}
+		put := object{content: content, modified: time.Now().UTC()}
 		if sum := md5.Sum(content); err != nil || r.Header.Get("Content-Md5") != base64.StdEncoding.EncodeToString(sum[:]) {
 			b.refuse(w, r, http.StatusBadRequest, "BadDigest")
 			return
 		}
-		b.objects[key] = object
-		w.Header().Set("ETag", object.etag())
+		b.objects[key] = put
+		w.Header().Set("ETag", put.etag())
 	case http.MethodDelete:
 		delete(b.objects, key)
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodGet, http.MethodHead:
-		object, found := b.objects[key]
-		if !found {
-			writeS3Error(w, http.StatusNotFound, "NoSuchKey") // No refusal: Velero asks whether there is a repository.
+		found, ok := b.objects[key]
+		if !ok {
+			writeError(w, http.StatusNotFound, "NoSuchKey") // No refusal: Velero asks whether there is a repository.
 			return
 		}
-		w.Header().Set("ETag", object.etag())
-		http.ServeContent(w, r, "", object.modified, bytes.NewReader(object.content))
+		w.Header().Set("ETag", found.etag())
+		http.ServeContent(w, r, "", found.modified, bytes.NewReader(found.content))
 	default:
 		b.refuse(w, r, http.StatusNotImplemented, "NotImplemented")
 	}
 }
 
-func (o s3Object) etag() string { return fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum(o.content))) }
+func (o object) etag() string { return fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum(o.content))) }
 
 // authorization is the header with which the request must come, by Signature Version 4 ("Authenticating Requests" in
 // the reference of Amazon S3's API). Of the request's own header it takes the names of the signed headers alone.
-func (b *bucketOverS3) authorization(r *http.Request, payload string) string {
+func (b *Bucket) authorization(r *http.Request, payload string) string {
 	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "SignedHeaders=")
 	signed, _, _ := strings.Cut(rest, ",")
 	var headers strings.Builder

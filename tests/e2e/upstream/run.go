@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
+)
+
+const (
+	provider      = "alibabacloud"
+	veleroVersion = "v1.18.3"
+	// suiteTimeout ends a run that hangs: upstream's longest suites wait for an hour.
+	suiteTimeout = 3 * time.Hour
+	// killDelay is how long upstream's program has to clean up after an interrupt.
+	killDelay = 30 * time.Second
+)
+
+// program is upstream's test program, and where it runs.
+type program struct {
+	path string
+	// tools are the folders of kubectl and velero, which it calls.
+	tools []string
+	// dir is the working directory, beside which is the folder testdata.
+	dir string
+	// output is the folder of logs and reports.
+	output string
+}
+
+// findProgram builds the program and what it calls.
+func findProgram(ctx context.Context, builder *tools.Builder, dir, output string) (program, error) {
+	p := program{dir: filepath.Join(dir, "e2e"), output: output}
+	var err error
+	if p.path, err = builder.Path(ctx, tools.VeleroE2E); err != nil {
+		return program{}, err
+	}
+	for _, name := range []string{tools.Kubectl, tools.Velero} {
+		path, err := builder.Path(ctx, name)
+		if err != nil {
+			return program{}, err
+		}
+		p.tools = append(p.tools, filepath.Dir(path))
+	}
+	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, filepath.Join(dir, "testdata")))
+}
+
+// storageClass is upstream's for our provider: test/testdata/storage-class has one for each of theirs. The claims of the
+// suites are for 1 GiB, which of the ESSDs only those of PL0 can be.
+const storageClass = `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: e2e-storage-class
+parameters:
+  type: cloud_essd
+  performanceLevel: PL0
+provisioner: diskplugin.csi.alibabacloud.com
+reclaimPolicy: Delete
+volumeBindingMode: WaitForFirstConsumer
+allowVolumeExpansion: true
+`
+
+// writeTestdata makes the folder from which the suites read manifests: upstream's, with a StorageClass for our provider.
+func writeTestdata(ctx context.Context, dir string) error {
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/vmware-tanzu/velero").Output()
+	if err != nil {
+		return fmt.Errorf("finding the source of Velero: %w", err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(strings.TrimSpace(string(module)), "test", "testdata"))); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "storage-class", provider+".yaml"), []byte(storageClass), 0o600)
+}
+
+// list returns the specs that upstream has.
+func (p program) list(ctx context.Context) ([]spec, error) {
+	// It reads a kubeconfig, but asks no cluster.
+	kubeconfig := filepath.Join(p.dir, "none")
+	const none = "apiVersion: v1\nkind: Config\nclusters: [{name: none, cluster: {server: 'http://127.0.0.1:1'}}]\n" +
+		"contexts: [{name: none, context: {cluster: none}}]\ncurrent-context: none\n"
+	if err := os.WriteFile(kubeconfig, []byte(none), 0o600); err != nil {
+		return nil, err
+	}
+	return p.run(ctx, "list", kubeconfig, nil, "--ginkgo.dry-run", "--cloud-provider="+provider)
+}
+
+// run runs the program, and returns what became of the specs. That some have failed is no error.
+func (p program) run(ctx context.Context, name, kubeconfig string, env []string, args ...string) ([]spec, error) {
+	report, logFile := filepath.Join(p.output, name+".json"), filepath.Join(p.output, name+".log")
+	log, err := os.Create(logFile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	if err := os.RemoveAll(report); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, p.path, slices.Concat([]string{
+		"--ginkgo.json-report=" + report, "--ginkgo.seed=1", "--ginkgo.no-color", "--ginkgo.timeout=" + suiteTimeout.String(),
+	}, args)...)
+	cmd.Dir = p.dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = slices.Concat(os.Environ(), []string{
+		"KUBECONFIG=" + kubeconfig, "HOME=" + p.dir,
+		"PATH=" + strings.Join(append(slices.Clone(p.tools), os.Getenv("PATH")), string(os.PathListSeparator)),
+	}, env)
+	// An interrupt makes Ginkgo write its report, and say of a spec that it was interrupted.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = killDelay
+	runErr := cmd.Run()
+	specs, err := readReport(report)
+	if err != nil {
+		return nil, fmt.Errorf("upstream's test program has left no report (%w): %w; see %s", runErr, err, logFile)
+	}
+	return specs, ctx.Err()
+}
+
+// settings are the flags that upstream's README asks for (test/e2e/README.md), and the environment.
+func (i installation) settings(at *cloud) (flags, env []string) {
+	location, credentials := "region="+region+",endpoint="+at.OSSURL()+",addressingStyle=path", at.dotenv
+	if i == files {
+		location += ",s3Url=" + at.s3URL + ",s3ForcePathStyle=true,insecureSkipTLSVerify=true"
+		credentials = at.profile
+	}
+	flags = []string{
+		"--cloud-provider=" + provider,
+		"--object-store-provider=" + provider,
+		"--velero-image=" + images.Velero,
+		"--velero-version=" + veleroVersion,
+		"--plugins=" + images.Plugin,
+		"--bucket=" + bucket,
+		"--prefix=" + prefix,
+		"--bsl-config=" + location,
+		"--vsl-config=region=" + region + ",endpoint=" + at.RPCURL(),
+		"--credentials-file=" + credentials,
+		fmt.Sprintf("--use-node-agent=%t", i == files),
+		fmt.Sprintf("--use-volume-snapshots=%t", i == volumes),
+		"--fail-fast=false",
+	}
+	return flags, []string{"ALIBABA_CLOUD_ECS_ENDPOINT=" + at.RPCURL()}
+}
