@@ -32,7 +32,7 @@ func (e *environment) testInstallation(t *testing.T) {
 	}
 	wantListed(true)
 	deployment := &appsv1.Deployment{ObjectMeta: inVelero("velero")}
-	s.velero(t, "plugin", "remove", images.Plugin, "--confirm")
+	s.velero(t, "plugin", "remove", images.Plugin)
 	s.awaitRollout(t, deployment)
 	wantListed(false)
 	s.velero(t, "plugin", "add", images.Plugin, "--confirm")

@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -219,7 +220,8 @@ func policies(t *testing.T) []account.Policy {
 	for _, name := range []string{"oss.json", "ecs.json", "hbr.json"} {
 		data, err := os.ReadFile(filepath.Join("../../deploy/ram", name))
 		must(t, err)
-		policy, err := account.ParsePolicy(data)
+		// It is for one bucket, and tests have several.
+		policy, err := account.ParsePolicy(bytes.ReplaceAll(data, []byte("cnfs-oss-backup"), []byte(bucketsPrefix+"*")))
 		must(t, err)
 		all = append(all, policy)
 	}

@@ -3,9 +3,6 @@
 package integration
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -94,73 +91,6 @@ func (s *diskSuite) testRefusedSnapshot(t *testing.T) {
 		disks = append(disks, diskOf(v.wantRestored(t, v.essd())))
 	}
 	b.settle(t, disks...)
-}
-
-func (s *diskSuite) testOfficialBackup(t *testing.T) {
-	t.Parallel()
-	b := s.newBench(t, "disk-official", nil)
-	s.newNamespace(t, b.name)
-	v := b.newVolume(t, "data", volumeOptions{})
-	b.completedDiskBackup(t, b.name)
-	b.makeOfficial(t, b.name, v)
-
-	there := b.inOtherCluster(t, region, zoneH, nil)
-	there.completedRestore(t, b.name, b.name)
-	want := v.essd()
-	want.OwnTag, want.Content = "", "of the official plugin"
-	pv := v.wantRestoredIn(t, there.suite, b.name, want)
-	there.delete(t, b.name)
-	b.settle(t, v.disk, diskOf(pv))
-}
-
-// makeOfficial puts into the bucket, in place of a backup with one volume, one that the official plugin could have made:
-// its snapshot ids have no region, its types no performance level, and its snapshots tell the zone alone.
-func (b *bench) makeOfficial(t *testing.T, backup string, v *diskVolume) {
-	t.Helper()
-	files := map[string][]byte{}
-	for _, key := range b.keys("backups/" + backup + "/") {
-		content, err := b.cloud.OSS().Read(b.bucket, prefix+"/backups/"+backup+"/"+key)
-		must(t, err)
-		files[key] = content
-	}
-	b.delete(t, backup)
-	b.wantInventory(t, "after the deletion of our backup", 1, 0, 0)
-
-	id, err := b.cloud.ECS().AddSnapshot(ecs.SnapshotConfig{
-		Account: b.account, Region: region, Disk: v.disk, Size: 20,
-		Tags: map[string]string{
-			"velero.io/backup": backup, "velero.io/pv": v.pv, "alibabacloud.velero-plugin/orginal-volume-az": zoneH, //nolint:misspell // It is theirs.
-		},
-		Files: map[string]string{file: "of the official plugin"},
-	})
-	must(t, err)
-	snapshots := backup + "-volumesnapshots.json.gz"
-	files[snapshots] = officialSnapshots(t, files[snapshots], id)
-	for key, content := range files {
-		must(t, b.cloud.OSS().Put(b.bucket, prefix+"/backups/"+backup+"/"+key, content))
-	}
-}
-
-// officialSnapshots replaces in a list of one snapshot what the official plugin says otherwise.
-func officialSnapshots(t *testing.T, list []byte, id string) []byte {
-	t.Helper()
-	var taken []struct {
-		Spec   map[string]any `json:"spec"`
-		Status map[string]any `json:"status"`
-	}
-	must(t, json.Unmarshal(gunzip(t, list), &taken))
-	if len(taken) != 1 {
-		t.Fatalf("the backup has %d snapshots, want one", len(taken))
-	}
-	taken[0].Status["providerSnapshotID"] = id
-	taken[0].Spec["volumeType"] = "cloud_essd"
-	taken[0].Spec["volumeIOPS"] = 2800 // What DescribeDisks says of a PL1 of 20 GiB.
-
-	var compressed bytes.Buffer
-	writer := gzip.NewWriter(&compressed)
-	must(t, json.NewEncoder(writer).Encode(taken))
-	must(t, writer.Close())
-	return compressed.Bytes()
 }
 
 func (s *diskSuite) testConsistencyGroup(t *testing.T) {

@@ -38,7 +38,6 @@ func TestDisks(t *testing.T) { //nolint:tparallel // What follows the cases dist
 		t.Run("a claim is restored alone beside a volume of another vendor", s.testClaimAlone)
 		t.Run("a backup that hits the quota of snapshots keeps all objects and what it could take", s.testQuota)
 		t.Run("a snapshot that is refused costs no object", s.testRefusedSnapshot)
-		t.Run("a backup of the official plugin is restored", s.testOfficialBackup)
 		t.Run("the disks of a consistency group are cut together", s.testConsistencyGroup)
 	})
 	t.Run("ten slow disks are made side by side and held back until they are whole", s.testTenSlowDisks)

@@ -51,7 +51,9 @@ type suite struct {
 	cp        *controlplane.ControlPlane
 	velero    *controlplane.Velero
 	pluginDir string
-	secrets   *secrets
+	// env is added to the environment of the Velero server.
+	env     []string
+	secrets *secrets
 	// buckets are the names of all that the tests have made.
 	buckets *names
 	// said is what the Velero CLI has written.
@@ -160,7 +162,7 @@ func (s *suite) startVelero(t *testing.T, args ...string) {
 	t.Helper()
 	velero, err := s.cp.StartVelero(t.Context(), controlplane.VeleroOptions{
 		PluginDir: s.pluginDir,
-		Env: []string{
+		Env: append([]string{
 			// Behind the proxy the cloud's endpoints have their real names. Go never uses it for loopback addresses.
 			"HTTPS_PROXY=" + s.cloud.ProxyURL(),
 			"SSL_CERT_FILE=" + s.cloud.Addresses().CAFile,
@@ -169,7 +171,7 @@ func (s *suite) startVelero(t *testing.T, args ...string) {
 			"KUBECONFIG=" + s.cp.Kubeconfig,
 			// VolumeSnapshots are looked at each second, and not each five.
 			"CSI_SNAPSHOT_EARLY_FREQUENT_POLLING=true",
-		},
+		}, s.env...),
 		Args: append([]string{
 			// Tests of different buckets run side by side, and one slow upload must not hold up the others.
 			"--concurrent-backups=4",

@@ -43,9 +43,11 @@ const (
 	// diskTagPrefix begins the keys under which a snapshot keeps the tags of its disk.
 	diskTagPrefix = "disk/"
 
-	// tagBackup and tagVolume are Velero's own (pkg/backup/item_backupper.go, takePVSnapshot).
-	tagBackup = "velero.io/backup"
-	tagVolume = "velero.io/pv"
+	// veleroTagPrefix begins Velero's own. tagBackup and tagVolume are those of every snapshot, the others labels of the
+	// backup (pkg/backup/item_backupper.go, takePVSnapshot).
+	veleroTagPrefix = "velero.io/"
+	tagBackup       = veleroTagPrefix + "backup"
+	tagVolume       = veleroTagPrefix + "pv"
 	// tagOfficialZone is the official plugin's, spelt as it spells it.
 	tagOfficialZone = "alibabacloud.velero-plugin/orginal-volume-az" //nolint:misspell // It is theirs.
 )
@@ -130,7 +132,7 @@ func readRecord(s snapshot, o order) record {
 		volume:    s.tags[tagVolume],
 		claim:     parseClaim(s.tags[tagClaim]),
 		disk:      parseDisk(s.tags[tagDisk]),
-		diskTags:  map[string]string{},
+		diskTags:  readDiskTags(s.tags),
 		group:     s.tags[tagGroup],
 	}
 	r.claim.StorageClass, r.claim.Block = s.tags[tagStorageClass], s.tags[tagVolumeMode] == modeBlock
@@ -145,12 +147,24 @@ func readRecord(s snapshot, o order) record {
 			r.disk.Type.PerformanceLevel = diskspec.LevelWith(o.iops, r.disk.SizeGiB)
 		}
 	}
-	for key, value := range s.tags {
-		if own, ok := strings.CutPrefix(key, diskTagPrefix); ok && validTag(own, value) {
-			r.diskTags[own] = value
+	return r
+}
+
+// readDiskTags returns the tags of the disk that a snapshot keeps. The official plugin
+// keeps them under their own keys, beside those of Velero and of itself.
+func readDiskTags(tags map[string]string) map[string]string {
+	isOfficial := tags[tagBackup] != "" && tags[tagDisk] == ""
+	found := map[string]string{}
+	for key, value := range tags {
+		own, isDisks := strings.CutPrefix(key, diskTagPrefix)
+		if isOfficial {
+			own, isDisks = key, key != tagOfficialZone && !strings.HasPrefix(key, veleroTagPrefix)
+		}
+		if isDisks && validTag(own, value) {
+			found[own] = value
 		}
 	}
-	return r
+	return found
 }
 
 // firstOf returns the first text that is not empty.

@@ -77,6 +77,18 @@ func TestARecordIsReadFromItsTags(t *testing.T) {
 			}},
 		},
 		{
+			name: "the tags of its disk that the official plugin has copied",
+			snapshot: snapshot{tags: map[string]string{
+				"velero.io/backup": "old", "velero.io/pv": "d-1", "velero.io/storage-location": "default", "team": "shop", "disk/owner": "ops",
+				"alibabacloud.velero-plugin/orginal-volume-az": "cn-hangzhou-h", //nolint:misspell // It is theirs.
+				"acs:rm:rgId": "rg-1", "alibabacloud.com/copy-of": "cn-hangzhou/s-1",
+			}},
+			want: record{
+				backup: "old", volume: "d-1", diskTags: map[string]string{"team": "shop", "disk/owner": "ops"},
+				disk: diskspec.Spec{Zone: "cn-hangzhou-h"},
+			},
+		},
+		{
 			name:     "a snapshot without tags, as the snapshot and Velero tell",
 			snapshot: snapshot{encrypted: true, kmsKeyID: "key-2", sizeGiB: 20},
 			order:    order{kind: volume.DiskType{Category: "cloud_ssd"}, zone: homeZone},
