@@ -138,7 +138,7 @@ func down(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		names = standardNames()
 	}
-	var errs []error
+	errs := make([]error, 0, len(names))
 	for _, name := range names {
 		errs = append(errs, cluster.Down(ctx, name))
 	}
