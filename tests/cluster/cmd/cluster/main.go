@@ -23,12 +23,13 @@ const usage = `Usage: cluster COMMAND
 
   up [NAME...]         start clusters, and print the paths of their kubeconfig files; those that run already stay as they are
   down [NAME...]       end clusters and remove all of them, also after a crash
-  status               print which clusters there are, and how they are
+  status               print which clusters there are on this machine, and how they are
   load NAME FILE...    give the node of a cluster images, from archives as docker save writes them
   packages             install what clusters need of Debian; up does that too
 
-NAME is %s, by default all of them. Clusters run until they are ended, each on a node in namespaces of its own on this
-machine. This needs root and Linux, and these packages, which root gets installed on Debian:
+NAME is %s, by default both. Clusters run until they are ended, each on a node in namespaces of its own on this machine.
+Tests have clusters of other names, which status shows, and down ends when it is given them. This needs root and Linux,
+and these packages, which root gets installed on Debian:
 
   %s
 
@@ -131,15 +132,13 @@ func chosen(names []string) ([]cluster.Options, error) {
 	return wanted, nil
 }
 
-// down ends the named clusters, or all that there are.
+// down ends the named clusters, by default those that up starts: others, which status shows, may be those of a test that
+// runs.
 func down(ctx context.Context, names []string) error {
 	if len(names) == 0 {
-		var err error
-		if names, err = cluster.Names(); err != nil {
-			return err
-		}
+		names = standardNames()
 	}
-	var errs []error
+	errs := make([]error, 0, len(names))
 	for _, name := range names {
 		errs = append(errs, cluster.Down(ctx, name))
 	}
