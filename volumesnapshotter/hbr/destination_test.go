@@ -31,7 +31,7 @@ func (w *nodeWorld) mapped(t *testing.T, from, to string) {
 // Volumes that were provisioned for the data of a volume of 20 GiB with ReadWriteOnce.
 const (
 	ofESSD = `
-metadata: {name: clone-vol, annotations: {own: kept, pv.kubernetes.io/provisioned-by: diskplugin.csi.alibabacloud.com}}
+metadata: {name: clone-vol, labels: {csi.alibabacloud.com/disktype: cloud_essd.PL1}, annotations: {own: kept, pv.kubernetes.io/provisioned-by: diskplugin.csi.alibabacloud.com}}
 spec:
   accessModes: [ReadWriteOnce]
   capacity: {storage: 20Gi}
