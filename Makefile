@@ -84,6 +84,14 @@ fuzz: ## Fuzz tests of what reads settings and objects, each for FUZZTIME
 bench: tools ## What the plugin costs, measured in the real Velero; results in tests/bench/results
 	go test -timeout 30m -run '^$$' -bench . -benchtime 1x -v ./tests/bench
 
+.PHONY: cluster-up
+cluster-up: ## Two real Kubernetes clusters on this machine, of a node each (root on Linux; tests/cluster/README.md)
+	go run ./tests/cluster/cmd/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## End them, and remove all that is left of them, also after a crash
+	go run ./tests/cluster/cmd/cluster down
+
 .PHONY: lint
 lint: ## Static analysis and formatting
 	$(GOLANGCI_LINT) run ./...

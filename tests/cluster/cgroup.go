@@ -93,22 +93,34 @@ func (c cgroup) createIn(hierarchy string) error {
 		return err
 	}
 	if c.unified {
-		controllers, err := os.ReadFile(filepath.Join(hierarchy, "cgroup.controllers"))
-		if err != nil {
-			return err
+		return enableControllers(hierarchy, dir)
+	}
+	return enableProcessors(hierarchy, dir)
+}
+
+// enableControllers makes the controllers that kubelets use act below a group of version 2.
+func enableControllers(parent, dir string) error {
+	controllers, err := os.ReadFile(filepath.Join(parent, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, controller := range strings.Fields(string(controllers)) {
+		if !slices.Contains([]string{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"}, controller) {
+			continue
 		}
-		for _, controller := range strings.Fields(string(controllers)) {
-			for _, parent := range []string{hierarchy, dir} {
-				if err := os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
-					return err
-				}
+		for _, group := range []string{parent, dir} {
+			if err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
+				return err
 			}
 		}
-		return nil
 	}
-	// A new group of version 1 has no processors and no memory nodes.
+	return nil
+}
+
+// enableProcessors gives a group of version 1, which has none at first, the processors and memory nodes of its parent.
+func enableProcessors(parent, dir string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		content, err := os.ReadFile(filepath.Join(hierarchy, file))
+		content, err := os.ReadFile(filepath.Join(parent, file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -34,15 +34,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// detached makes that parent start a detached group. The id that it prints is then that of the program, which leads a
+// process group of its own.
+const detached = "PROCESS_TEST_DETACHED"
+
 func beParent(dir string) error {
-	group, err := process.NewGroup()
+	group := process.NewDetachedGroup()
+	if os.Getenv(detached) == "" {
+		var err error
+		if group, err = process.NewGroup(); err != nil {
+			return err
+		}
+	}
+	p, err := group.Start(shell(dir, familyScript))
 	if err != nil {
 		return err
 	}
-	if _, err := group.Start(shell(dir, familyScript)); err != nil {
-		return err
+	if os.Getenv(detached) != "" {
+		fmt.Println(p.PID())
+	} else {
+		fmt.Println(group.ID())
 	}
-	fmt.Println(group.ID())
 	select {}
 }
 
@@ -118,14 +130,15 @@ func start(t *testing.T, group *process.Group, command process.Command) *process
 	return p
 }
 
-func TestMembersDieWithAKilledParent(t *testing.T) {
-	t.Parallel()
+// killedParent starts a parent and kills it when its group has some members. It returns the group's id.
+func killedParent(t *testing.T, members int, env ...string) int {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	parent := exec.CommandContext(t.Context(), self)
-	parent.Env = append(os.Environ(), asParent+"="+t.TempDir())
+	parent.Env = append(append(os.Environ(), asParent+"="+t.TempDir()), env...)
 	stdout, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -141,13 +154,41 @@ func TestMembersDieWithAKilledParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitForMembers(t, group, 4) // guard, script and its two children
-
+	waitForMembers(t, group, members)
 	if err = parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = parent.Wait() // "signal: killed"
+	return group
+}
+
+func TestMembersDieWithAKilledParent(t *testing.T) {
+	t.Parallel()
+	group := killedParent(t, 4) // guard, script and its two children
 	waitForMembers(t, group, 0)
+}
+
+func TestDetachedMembersOutliveAKilledParent(t *testing.T) {
+	t.Parallel()
+	group := killedParent(t, 3, detached+"=1") // script and its two children
+	waitForMembers(t, group, 3)
+	if err := syscall.Kill(-group, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	waitForMembers(t, group, 0)
+}
+
+func TestCloseEndsDetachedMembers(t *testing.T) {
+	t.Parallel()
+	group := process.NewDetachedGroup()
+	p := start(t, group, shell(t.TempDir(), familyScript))
+	ended := start(t, group, shell(t.TempDir(), "true"))
+	<-ended.Done()
+	waitForMembers(t, p.PID(), 3)
+	if err := group.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitForMembers(t, p.PID(), 0)
 }
 
 func TestCloseEndsTheChildrenOfAKilledMember(t *testing.T) {

@@ -74,8 +74,9 @@ func run(ctx context.Context, args []string, kubeconfig string, stdout, progress
 
 // standardNames are the names that clusters have here.
 func standardNames() []string {
-	var names []string
-	for _, options := range cluster.Standard() {
+	standard := cluster.Standard()
+	names := make([]string, 0, len(standard))
+	for _, options := range standard {
 		names = append(names, options.Name)
 	}
 	return names
@@ -152,13 +153,7 @@ func status(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	for _, name := range names {
-		line := ""
-		if c, err := cluster.Open(ctx, name); err != nil {
-			line = err.Error()
-		} else {
-			line = fmt.Sprintf("cluster %s: ready, its node is %s (%s), its kubeconfig file %s", name, c.NodeName, c.NodeAddress, c.Kubeconfig)
-		}
-		if _, err := fmt.Fprintln(stdout, line); err != nil {
+		if _, err := fmt.Fprintln(stdout, describe(ctx, name)); err != nil {
 			return err
 		}
 	}
@@ -166,6 +161,15 @@ func status(ctx context.Context, stdout io.Writer) error {
 		_, err = fmt.Fprintln(stdout, "there are no clusters")
 	}
 	return err
+}
+
+// describe says how a cluster is.
+func describe(ctx context.Context, name string) string {
+	c, err := cluster.Open(ctx, name)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("cluster %s: ready, its node is %s (%s), its kubeconfig file %s", name, c.NodeName, c.NodeAddress, c.Kubeconfig)
 }
 
 // load gives a cluster's node images.
