@@ -237,7 +237,7 @@ func writeArchive(w io.Writer, image Image, entries []entry) error {
 		Config: containerConfig{
 			User: image.User, Env: image.Env, Entrypoint: image.Entrypoint, Cmd: image.Cmd, StopSignal: image.StopSignal,
 		},
-		RootFS:       rootFS{Type: "layers", DiffIDs: []string{"sha256:" + digest(layer.Bytes())}},
+		RootFS: rootFS{Type: "layers", DiffIDs: []string{"sha256:" + digest(layer.Bytes())}},
 	})
 	if err != nil {
 		return err

@@ -31,8 +31,8 @@ const (
 // program is upstream's test program, and where it runs.
 type program struct {
 	path string
-	// tools are the folders of kubectl and velero, which it calls.
-	tools []string
+	// kubectl and velero are the programs that it calls.
+	kubectl, velero string
 	// dir is the working directory, beside which is the folder testdata.
 	dir, testdata string
 	// output is the folder of logs and reports.
@@ -43,15 +43,10 @@ type program struct {
 func findProgram(ctx context.Context, builder *tools.Builder, dir, output string) (program, error) {
 	p := program{dir: filepath.Join(dir, "e2e"), testdata: filepath.Join(dir, "testdata"), output: output}
 	var err error
-	if p.path, err = builder.Path(ctx, tools.VeleroE2E); err != nil {
-		return program{}, err
-	}
-	for _, name := range []string{tools.Kubectl, tools.Velero} {
-		path, err := builder.Path(ctx, name)
-		if err != nil {
+	for name, path := range map[string]*string{tools.VeleroE2E: &p.path, tools.Kubectl: &p.kubectl, tools.Velero: &p.velero} {
+		if *path, err = builder.Path(ctx, name); err != nil {
 			return program{}, err
 		}
-		p.tools = append(p.tools, filepath.Dir(path))
 	}
 	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, p.testdata))
 }
@@ -104,6 +99,15 @@ func (p program) list(ctx context.Context) ([]spec, error) {
 	return p.run(ctx, "list", kubeconfig, nil, "--ginkgo.dry-run", "--cloud-provider="+provider)
 }
 
+// uninstall removes a Velero that an interrupted run may have left. The suites would take it for theirs.
+func (p program) uninstall(ctx context.Context, kubeconfig string) error {
+	cmd := exec.CommandContext(ctx, p.velero, "uninstall", "--force", "--wait", "--kubeconfig", kubeconfig)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("uninstalling Velero: %w\n%s", err, output)
+	}
+	return nil
+}
+
 // run runs the program, and returns what became of the specs. That some have failed is no error.
 func (p program) run(ctx context.Context, name, kubeconfig string, env []string, args ...string) ([]spec, error) {
 	report, logFile := filepath.Join(p.output, name+".json"), filepath.Join(p.output, name+".log")
@@ -122,7 +126,7 @@ func (p program) run(ctx context.Context, name, kubeconfig string, env []string,
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = slices.Concat(os.Environ(), []string{
 		"KUBECONFIG=" + kubeconfig, "HOME=" + p.dir,
-		"PATH=" + strings.Join(append(slices.Clone(p.tools), os.Getenv("PATH")), string(os.PathListSeparator)),
+		"PATH=" + strings.Join([]string{filepath.Dir(p.kubectl), filepath.Dir(p.velero), os.Getenv("PATH")}, string(os.PathListSeparator)),
 	}, env)
 	// An interrupt makes Ginkgo write its report, and say of a spec that it was interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }

@@ -84,6 +84,11 @@ func (s site) runAll(ctx context.Context, p program, at *cloud, clusters []*clus
 				return ran, err
 			}
 		}
+		for _, c := range clusters {
+			if err := p.uninstall(ctx, c.Kubeconfig); err != nil {
+				return ran, err
+			}
+		}
 		flags, env := i.settings(at, p.testdata)
 		fmt.Fprintf(s.out, "running %d suites (%s), log: %s\n", len(group), i, filepath.Join(s.output, string(i)+".log"))
 		start := time.Now()
