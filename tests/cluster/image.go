@@ -49,6 +49,9 @@ type Image struct {
 	User string
 	// Env holds variables (NAME=value).
 	Env []string
+	// StopSignal ends containers, by default SIGTERM. As the first process of a container a program that has no handler
+	// for that ignores it, and its Pod ends only after its grace period.
+	StopSignal string
 }
 
 // BuildImage returns the path of an archive of an image, as docker save writes it, which LoadImage takes. It needs
@@ -200,6 +203,7 @@ type containerConfig struct {
 	Env        []string `json:"Env,omitempty"`
 	Entrypoint []string `json:"Entrypoint,omitempty"`
 	Cmd        []string `json:"Cmd,omitempty"`
+	StopSignal string   `json:"StopSignal,omitempty"`
 }
 
 // rootFS names the layers of an image.
@@ -230,8 +234,10 @@ func writeArchive(w io.Writer, image Image, entries []entry) error {
 	config, err := json.Marshal(imageConfig{
 		Architecture: runtime.GOARCH,
 		OS:           "linux",
-		Config:       containerConfig{User: image.User, Env: image.Env, Entrypoint: image.Entrypoint, Cmd: image.Cmd},
-		RootFS:       rootFS{Type: "layers", DiffIDs: []string{"sha256:" + digest(layer.Bytes())}},
+		Config: containerConfig{
+			User: image.User, Env: image.Env, Entrypoint: image.Entrypoint, Cmd: image.Cmd, StopSignal: image.StopSignal,
+		},
+		RootFS: rootFS{Type: "layers", DiffIDs: []string{"sha256:" + digest(layer.Bytes())}},
 	})
 	if err != nil {
 		return err

@@ -57,7 +57,8 @@ func BuildPlugin(ctx context.Context, checkout, dir string) (archive string, err
 	return archive, nil
 }
 
-// BuildBusyBox returns an image of Debian's BusyBox, with a link for each of its commands.
+// BuildBusyBox returns an image of Debian's BusyBox, with a link for each of its commands. Its containers end at once, which
+// upstream's suites, whose Pods sleep, do not ask for: they would wait half a minute for each.
 func BuildBusyBox(ctx context.Context) (archive string, err error) {
 	links, err := BusyBoxLinks(ctx)
 	if err != nil {
@@ -65,7 +66,7 @@ func BuildBusyBox(ctx context.Context) (archive string, err error) {
 	}
 	return cluster.BuildImage(ctx, cluster.Image{
 		Name: BusyBox, Files: map[string]string{"/bin/busybox": busyBoxFile}, Links: links,
-		Directories: []string{"/tmp"}, Cmd: []string{"sh"}, Env: []string{"PATH=/bin"},
+		Directories: []string{"/tmp"}, Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, StopSignal: "SIGKILL",
 	})
 }
 

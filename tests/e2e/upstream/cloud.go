@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -27,14 +26,10 @@ const (
 	region    = "cn-hangzhou"
 	zone      = "cn-hangzhou-k"
 	accountID = "1000000000000001"
-	// instance is the node.
-	instance = "i-node"
 
-	// The access keys are made up: only the simulated cloud knows them. Velero has the one, the CSI driver the other.
-	accessKeyID     = "LTAIupstream"
-	accessKeySecret = "made-up"
-	ownerKeyID      = "LTAIowner"
-	ownerKeySecret  = "made-up-too"
+	// The access key is made up: only the simulated cloud knows it. It is the CSI driver's.
+	ownerKeyID     = "LTAIowner"
+	ownerKeySecret = "made-up"
 )
 
 // cloud is a simulated cloud, and beside it what it lacks: the S3 interface of OSS.
@@ -42,51 +37,63 @@ type cloud struct {
 	*cloudsim.Cloud
 
 	stateDir string
-	s3       *http.Server
-	s3URL    string
-	// dotenv and profile are files with Velero's access key: as the plugin takes it, and as both it and Velero's
-	// repositories do.
-	dotenv, profile string
+	// velero is who Velero is, and additional who it is to additional locations.
+	velero, additional user
+	servers            []*http.Server
 }
 
-// startCloud starts a simulated cloud at an address that Pods reach, with a bucket and a RAM user who has the policies
+// user is a RAM user.
+type user struct {
+	name string
+	// credentials is a file with the access key, as both the plugin and Velero's repositories read it.
+	credentials string
+	// s3URL is the bucket for this user.
+	s3URL string
+}
+
+// instances are the nodes.
+func instances() []string { return []string{"i-" + home, "i-" + away} }
+
+// startCloud starts a simulated cloud at an address that Pods reach, with a bucket and RAM users who have the policies
 // that this repository recommends.
 func startCloud(checkout, address, dir string) (_ *cloud, err error) {
-	c := &cloud{
-		stateDir: filepath.Join(dir, "cloud"),
-		dotenv:   filepath.Join(dir, "credentials"), profile: filepath.Join(dir, "profile"),
-	}
-	key := cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}
-	err = errors.Join(
-		os.WriteFile(c.dotenv, fmt.Appendf(nil, "ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\n", key.ID, key.Secret), 0o600),
-		os.WriteFile(c.profile, fmt.Appendf(nil, "[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", key.ID, key.Secret), 0o600),
-	)
-	if err != nil {
-		return nil, err
-	}
-	user := cloudsim.User{Name: "velero", Keys: []cloudsim.AccessKey{key}}
-	if user.Policies, err = policies(checkout); err != nil {
-		return nil, err
-	}
+	c := &cloud{stateDir: filepath.Join(dir, "cloud"), velero: user{name: "velero"}, additional: user{name: "additional"}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
 	at := net.JoinHostPort(address, "0")
-	c.Cloud, err = cloudsim.Start(cloudsim.Config{
-		Region: region,
-		Accounts: []cloudsim.Account{{
-			ID: accountID, OwnerKey: &cloudsim.AccessKey{ID: ownerKeyID, Secret: ownerKeySecret}, Users: []cloudsim.User{user},
-		}},
-		Buckets: []oss.BucketConfig{{Name: bucket, Region: region, Owner: accountID}},
-		ECS: ecs.Config{
-			Regions:   []ecs.Region{{ID: region, Zones: []ecs.Zone{{ID: zone}}}},
-			Instances: []ecs.Instance{{ID: instance, Account: accountID, Zone: zone}},
-		},
-	}, cloudsim.WithStateDir(c.stateDir), cloudsim.WithListen(cloudsim.Listen{OSS: at, RPC: at, Proxy: at, Admin: at}))
-	if err != nil {
-		return nil, err
+	account := cloudsim.Account{ID: accountID, OwnerKey: &cloudsim.AccessKey{ID: ownerKeyID, Secret: ownerKeySecret}}
+	for _, u := range []*user{&c.velero, &c.additional} {
+		key := cloudsim.AccessKey{ID: "LTAI" + u.name, Secret: "made-up"}
+		allowed, err := policies(checkout)
+		if err != nil {
+			return nil, err
+		}
+		account.Users = append(account.Users, cloudsim.User{Name: u.name, Keys: []cloudsim.AccessKey{key}, Policies: allowed})
+		u.credentials = filepath.Join(dir, u.name)
+		profile := fmt.Appendf(nil, "[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", key.ID, key.Secret)
+		if err := os.WriteFile(u.credentials, profile, 0o600); err != nil {
+			return nil, err
+		}
+		if u.s3URL, err = c.serveS3(at, key); err != nil {
+			return nil, err
+		}
 	}
-	if err := c.serveS3(at, key); err != nil {
-		return nil, errors.Join(err, c.Cloud.Close())
+	config := cloudsim.Config{
+		Region:   region,
+		Accounts: []cloudsim.Account{account},
+		Buckets:  []oss.BucketConfig{{Name: bucket, Region: region, Owner: accountID}},
+		ECS:      ecs.Config{Regions: []ecs.Region{{ID: region, Zones: []ecs.Zone{{ID: zone}}}}},
 	}
-	return c, nil
+	for _, id := range instances() {
+		config.ECS.Instances = append(config.ECS.Instances, ecs.Instance{ID: id, Account: accountID, Zone: zone})
+	}
+	c.Cloud, err = cloudsim.Start(config, cloudsim.WithStateDir(c.stateDir), cloudsim.WithListen(cloudsim.Listen{
+		OSS: at, RPC: at, Proxy: at, Admin: at,
+	}))
+	return c, err
 }
 
 // policies are those that this repository recommends.
@@ -107,21 +114,28 @@ func policies(checkout string) ([]account.Policy, error) {
 }
 
 // serveS3 serves a bucket over TLS, where clients of S3 do not sign parts of their bodies: OSS takes none that they do.
-func (c *cloud) serveS3(address string, key cloudsim.AccessKey) error {
+func (c *cloud) serveS3(address string, key cloudsim.AccessKey) (at string, err error) {
 	authority, err := ca.New()
 	if err != nil {
-		return err
+		return "", err
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return "", err
 	}
-	c.s3URL = "https://" + listener.Addr().String()
-	c.s3 = &http.Server{Handler: s3.New(bucket, region, key), TLSConfig: authority.TLSConfig(), ReadHeaderTimeout: time.Minute}
-	go func() { _ = c.s3.ServeTLS(listener, "", "") }() // It ends with close.
-	return nil
+	server := &http.Server{Handler: s3.New(bucket, region, key), TLSConfig: authority.TLSConfig(), ReadHeaderTimeout: time.Minute}
+	c.servers = append(c.servers, server)
+	go func() { _ = server.ServeTLS(listener, "", "") }() // It ends with close.
+	return "https://" + listener.Addr().String(), nil
 }
 
 func (c *cloud) close() error {
-	return errors.Join(c.s3.Shutdown(context.Background()), c.Cloud.Close())
+	var err error
+	for _, server := range c.servers {
+		err = errors.Join(err, server.Close())
+	}
+	if c.Cloud != nil {
+		err = errors.Join(err, c.Cloud.Close())
+	}
+	return err
 }

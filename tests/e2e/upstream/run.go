@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -30,29 +31,24 @@ const (
 // program is upstream's test program, and where it runs.
 type program struct {
 	path string
-	// tools are the folders of kubectl and velero, which it calls.
-	tools []string
+	// kubectl and velero are the programs that it calls.
+	kubectl, velero string
 	// dir is the working directory, beside which is the folder testdata.
-	dir string
+	dir, testdata string
 	// output is the folder of logs and reports.
 	output string
 }
 
 // findProgram builds the program and what it calls.
 func findProgram(ctx context.Context, builder *tools.Builder, dir, output string) (program, error) {
-	p := program{dir: filepath.Join(dir, "e2e"), output: output}
+	p := program{dir: filepath.Join(dir, "e2e"), testdata: filepath.Join(dir, "testdata"), output: output}
 	var err error
-	if p.path, err = builder.Path(ctx, tools.VeleroE2E); err != nil {
-		return program{}, err
-	}
-	for _, name := range []string{tools.Kubectl, tools.Velero} {
-		path, err := builder.Path(ctx, name)
-		if err != nil {
+	for name, path := range map[string]*string{tools.VeleroE2E: &p.path, tools.Kubectl: &p.kubectl, tools.Velero: &p.velero} {
+		if *path, err = builder.Path(ctx, name); err != nil {
 			return program{}, err
 		}
-		p.tools = append(p.tools, filepath.Dir(path))
 	}
-	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, filepath.Join(dir, "testdata")))
+	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, p.testdata))
 }
 
 // storageClass is upstream's for our provider: test/testdata/storage-class has one for each of theirs. The claims of the
@@ -70,13 +66,22 @@ volumeBindingMode: WaitForFirstConsumer
 allowVolumeExpansion: true
 `
 
-// writeTestdata makes the folder from which the suites read manifests: upstream's, with a StorageClass for our provider.
+// kibishii is what installs a double of Kibishii, laid out as upstream's folder of manifests (--kibishii-directory).
+//
+//go:embed kibishii
+var kibishii embed.FS
+
+// writeTestdata makes the folder from which the suites read manifests: upstream's, with a StorageClass for our provider,
+// and a double of Kibishii.
 func writeTestdata(ctx context.Context, dir string) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/vmware-tanzu/velero").Output()
 	if err != nil {
 		return fmt.Errorf("finding the source of Velero: %w", err)
 	}
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(strings.TrimSpace(string(module)), "test", "testdata"))); err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, kibishii); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "storage-class", provider+".yaml"), []byte(storageClass), 0o600)
@@ -92,6 +97,15 @@ func (p program) list(ctx context.Context) ([]spec, error) {
 		return nil, err
 	}
 	return p.run(ctx, "list", kubeconfig, nil, "--ginkgo.dry-run", "--cloud-provider="+provider)
+}
+
+// uninstall removes a Velero that an interrupted run may have left. The suites would take it for theirs.
+func (p program) uninstall(ctx context.Context, kubeconfig string) error {
+	cmd := exec.CommandContext(ctx, p.velero, "uninstall", "--force", "--wait", "--kubeconfig", kubeconfig)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("uninstalling Velero: %w\n%s", err, output)
+	}
+	return nil
 }
 
 // run runs the program, and returns what became of the specs. That some have failed is no error.
@@ -112,7 +126,7 @@ func (p program) run(ctx context.Context, name, kubeconfig string, env []string,
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = slices.Concat(os.Environ(), []string{
 		"KUBECONFIG=" + kubeconfig, "HOME=" + p.dir,
-		"PATH=" + strings.Join(append(slices.Clone(p.tools), os.Getenv("PATH")), string(os.PathListSeparator)),
+		"PATH=" + strings.Join([]string{filepath.Dir(p.kubectl), filepath.Dir(p.velero), os.Getenv("PATH")}, string(os.PathListSeparator)),
 	}, env)
 	// An interrupt makes Ginkgo write its report, and say of a spec that it was interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
@@ -126,11 +140,13 @@ func (p program) run(ctx context.Context, name, kubeconfig string, env []string,
 }
 
 // settings are the flags that upstream's README asks for (test/e2e/README.md), and the environment.
-func (i installation) settings(at *cloud) (flags, env []string) {
-	location, credentials := "region="+region+",endpoint="+at.OSSURL()+",addressingStyle=path", at.dotenv
-	if i == files {
-		location += ",s3Url=" + at.s3URL + ",s3ForcePathStyle=true,insecureSkipTLSVerify=true"
-		credentials = at.profile
+func (i installation) settings(at *cloud, testdata string) (flags, env []string) {
+	location := func(u user) string {
+		config := "region=" + region + ",endpoint=" + at.OSSURL() + ",addressingStyle=path"
+		if i != plain {
+			config += ",s3Url=" + u.s3URL + ",s3ForcePathStyle=true,insecureSkipTLSVerify=true"
+		}
+		return config
 	}
 	flags = []string{
 		"--cloud-provider=" + provider,
@@ -140,12 +156,28 @@ func (i installation) settings(at *cloud) (flags, env []string) {
 		"--plugins=" + images.Plugin,
 		"--bucket=" + bucket,
 		"--prefix=" + prefix,
-		"--bsl-config=" + location,
+		"--bsl-config=" + location(at.velero),
 		"--vsl-config=region=" + region + ",endpoint=" + at.RPCURL(),
-		"--credentials-file=" + credentials,
-		fmt.Sprintf("--use-node-agent=%t", i == files),
-		fmt.Sprintf("--use-volume-snapshots=%t", i == volumes),
+		"--credentials-file=" + at.velero.credentials,
+		"--additional-bsl-object-store-provider=" + provider,
+		"--additional-bsl-plugins=" + images.Plugin,
+		"--additional-bsl-bucket=" + bucket,
+		"--additional-bsl-prefix=additional",
+		"--additional-bsl-config=" + location(at.additional),
+		"--additional-bsl-credentials-file=" + at.additional.credentials,
+		"--kibishii-directory=" + filepath.Join(testdata, "kibishii") + "/",
+		fmt.Sprintf("--use-node-agent=%t", i != plain),
+		fmt.Sprintf("--use-volume-snapshots=%t", i != plain),
 		"--fail-fast=false",
+	}
+	if i == migration {
+		flags = append(flags,
+			"--default-cluster-context="+home, "--standby-cluster-context="+away,
+			"--standby-cluster-cloud-provider="+provider, "--standby-cluster-object-store-provider="+provider,
+			"--standby-cluster-plugins="+images.Plugin, "--migrate-from-velero-version="+veleroVersion)
 	}
 	return flags, []string{"ALIBABA_CLOUD_ECS_ENDPOINT=" + at.RPCURL()}
 }
+
+// The contexts of a kubeconfig of two clusters.
+const home, away = "home", "away"

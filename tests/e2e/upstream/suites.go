@@ -14,13 +14,13 @@ type installation string
 const (
 	// plain has no volumes.
 	plain installation = "plain"
-	// volumes has a CSI driver, whose disks the plugin snapshots.
+	// volumes has a CSI driver, whose disks the plugin snapshots, and Velero's node agent, which backs files up.
 	volumes installation = "volumes"
-	// files has a CSI driver too, and Velero's node agent, which backs files up.
-	files installation = "files"
+	// migration has that in two clusters.
+	migration installation = "migration"
 )
 
-func installations() []installation { return []installation{plain, volumes, files} }
+func installations() []installation { return []installation{plain, volumes, migration} }
 
 // suite is those specs of upstream that have exactly its labels.
 type suite struct {
@@ -30,14 +30,16 @@ type suite struct {
 	runs installation
 	// fast says that it runs also where a test may take two minutes.
 	fast bool
+	// double says that its workload, Kibishii, is one of ours that only looks the same.
+	double bool
 	// absent is why it cannot run here.
 	absent string
 }
 
 // Why suites cannot run.
 const (
-	needsKibishii = "its workload is Kibishii, whose image is in a registry and whose source is not in the Go module proxy"
 	needsSidecars = "needs CSI snapshots, and the controllers of kubernetes-csi for them are not in the Go module proxy"
+	needsReleases = "the images of older releases of Velero are in a registry"
 )
 
 // suites are all of upstream's. A spec that is in none of them is an error, so that none is left out silently.
@@ -68,36 +70,36 @@ func suites() []suite {
 		{labels: "BackupVolumeInfo+SkippedVolume", runs: volumes},
 		{labels: "BackupVolumeInfo+NativeSnapshot", runs: volumes},
 
-		{labels: "ResourceFiltering+ResourcePolicies+Restic", runs: files},
-		{labels: "BackupVolumeInfo+FilesystemUpload", runs: files},
-		{labels: "PVBackup+OptIn+FSB", runs: files},
-		{labels: "PVBackup+OptOut+FSB", runs: files},
-		{labels: "UploaderConfig+ParallelFilesUpload", runs: files},
-		{labels: "UploaderConfig+ParallelFilesDownload", runs: files},
-		{labels: "RepoMaintenance+LongTime", runs: files},
+		{labels: "ResourceFiltering+ResourcePolicies+Restic", runs: volumes},
+		{labels: "BackupVolumeInfo+FilesystemUpload", runs: volumes},
+		{labels: "PVBackup+OptIn+FSB", runs: volumes},
+		{labels: "PVBackup+OptOut+FSB", runs: volumes},
+		{labels: "UploaderConfig+ParallelFilesUpload", runs: volumes},
+		{labels: "UploaderConfig+ParallelFilesDownload", runs: volumes},
+		{labels: "RepoMaintenance+LongTime", runs: volumes},
 
 		{labels: "BackupVolumeInfo+CSISnapshot", absent: needsSidecars},
 		{labels: "BackupVolumeInfo+CSIDataMover", absent: needsSidecars},
 		{labels: "NodeAgentConfig+LoadAffinity", absent: needsSidecars},
 
-		{labels: "Basic+Snapshot+SkipVanillaZfs+AdditionalBSL", absent: needsKibishii},
-		{labels: "Basic+Snapshot+RetainPV+AdditionalBSL", absent: needsKibishii},
-		{labels: "Basic+Restic+AdditionalBSL", absent: needsKibishii},
-		{labels: "Basic+Restic+RetainPV+AdditionalBSL", absent: needsKibishii},
-		{labels: "Backups+Deletion+Snapshot+SkipVanillaZfs", absent: needsKibishii},
-		{labels: "Backups+Deletion+Restic", absent: needsKibishii},
-		{labels: "Backups+TTL+LongTime+Snapshot+SkipVanillaZfs", absent: needsKibishii},
-		{labels: "BSL+Deletion+Snapshot+SkipVanillaZfs+AdditionalBSL", absent: needsKibishii},
-		{labels: "BSL+Deletion+Restic+AdditionalBSL", absent: needsKibishii},
-		{labels: "NamespaceMapping+Single+Snapshot+SkipVanillaZfs", absent: needsKibishii},
-		{labels: "NamespaceMapping+Multiple+Snapshot+SkipVanillaZfs", absent: needsKibishii},
-		{labels: "NamespaceMapping+Single+Restic", absent: needsKibishii},
-		{labels: "NamespaceMapping+Multiple+Restic", absent: needsKibishii},
-		{labels: "Migration+Snapshot+SkipVanillaZfs", absent: needsKibishii},
-		{labels: "Migration+FSB", absent: needsKibishii},
-		{labels: "Upgrade+Snapshot+SkipVanillaZfs", absent: needsKibishii + "; and the images of older releases of Velero are in a registry"},
-		{labels: "Upgrade+Restic", absent: needsKibishii + "; and the images of older releases of Velero are in a registry"},
+		{labels: "Basic+Snapshot+SkipVanillaZfs+AdditionalBSL", runs: volumes, double: true},
+		{labels: "Basic+Snapshot+RetainPV+AdditionalBSL", runs: volumes, double: true},
+		{labels: "Basic+Restic+AdditionalBSL", runs: volumes, double: true},
+		{labels: "Basic+Restic+RetainPV+AdditionalBSL", runs: volumes, double: true},
+		{labels: "Backups+Deletion+Snapshot+SkipVanillaZfs", runs: volumes, double: true},
+		{labels: "Backups+Deletion+Restic", runs: volumes, double: true},
+		{labels: "Backups+TTL+LongTime+Snapshot+SkipVanillaZfs", runs: volumes, double: true},
+		{labels: "BSL+Deletion+Snapshot+SkipVanillaZfs+AdditionalBSL", runs: volumes, double: true},
+		{labels: "BSL+Deletion+Restic+AdditionalBSL", runs: volumes, double: true},
+		{labels: "NamespaceMapping+Single+Snapshot+SkipVanillaZfs", runs: volumes, double: true},
+		{labels: "NamespaceMapping+Multiple+Snapshot+SkipVanillaZfs", runs: volumes, double: true},
+		{labels: "NamespaceMapping+Single+Restic", runs: volumes, double: true},
+		{labels: "NamespaceMapping+Multiple+Restic", runs: volumes, double: true},
+		{labels: "Migration+Snapshot+SkipVanillaZfs", runs: migration, double: true},
+		{labels: "Migration+FSB", runs: migration, double: true},
 
+		{labels: "Upgrade+Snapshot+SkipVanillaZfs", absent: needsReleases},
+		{labels: "Upgrade+Restic", absent: needsReleases},
 		{
 			labels: "APIGroup+APIExtensions+SKIP_KIND",
 			absent: "restores from a cluster older than Kubernetes 1.22 into a newer one, as two contexts of one kubeconfig",

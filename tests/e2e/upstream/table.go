@@ -58,6 +58,9 @@ func (r result) outcome() (word, why string) {
 	if passed == 0 {
 		return "skipped", why
 	}
+	if why == "" && r.double {
+		why = "with a double of Kibishii"
+	}
 	return "passed", why
 }
 
