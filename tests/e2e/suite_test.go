@@ -99,6 +99,8 @@ func TestE2E(t *testing.T) {
 	t.Run("case", func(t *testing.T) {
 		t.Run("schedules make backups when their time comes", e.testSchedules)
 		t.Run("a schedule whose namespaces are gone", e.testSchedulesWithoutNamespaces)
+		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
+		t.Run("an application migrates while it serves", e.testMigration)
 	})
 }
 
@@ -274,7 +276,7 @@ func buildImages(t *testing.T, builder *tools.Builder) []string {
 	must(t, err)
 	archives := []string{velero, plugin, busyBox}
 	for _, image := range []cluster.Image{
-		{Name: ledgerImage, Programs: map[string]string{"/ledger": "./tests/e2e/ledger/cmd/ledger"}, Entrypoint: []string{"/ledger"}},
+		ledgerIn(""),
 		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
 	} {
 		archive, err := cluster.BuildImage(t.Context(), image)
@@ -282,6 +284,13 @@ func buildImages(t *testing.T, builder *tools.Builder) []string {
 		archives = append(archives, archive)
 	}
 	return archives
+}
+
+// ledgerIn is the image of the ledger in a registry and a path there, none for Docker Hub.
+func ledgerIn(registry string) cluster.Image {
+	return cluster.Image{
+		Name: registry + ledgerImage, Programs: map[string]string{"/ledger": "./tests/e2e/ledger/cmd/ledger"}, Entrypoint: []string{"/ledger"},
+	}
 }
 
 // equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, CSI drivers and the cloud
