@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
@@ -37,8 +39,11 @@ type application struct {
 const (
 	// pod is the name of the Pod of every ledger.
 	pod = ledger.Name + "-0"
-	// diskClass makes disks when a Pod needs them, nasClass directories of a file system.
-	diskClass, nasClass = "alicloud-disk-topology-alltype", "alibabacloud-cnfs-nas"
+	// diskClass is of ACK, and makes disks when a Pod needs them.
+	diskClass = "alicloud-disk-topology-alltype"
+	// nasClass is one that administrators make: each volume is a directory, and names the file system. Those of
+	// alibabacloud-cnfs-nas name a CNFS object instead, and Cloud Backup cannot read them without its client.
+	nasClass = "alicloud-nas-subpath"
 )
 
 // onDisk and onNAS are volumes of ledgers, named for what they are on.
@@ -50,15 +55,36 @@ func onNAS() ledger.Volume {
 	return ledger.Volume{Name: "nas", StorageClass: nasClass, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}
 }
 
+// newNASClass is the class nasClass.
+func (s *site) newNASClass() *storagev1.StorageClass {
+	return &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: nasClass}, Provisioner: "nasplugin.csi.alibabacloud.com",
+		Parameters:    map[string]string{"volumeAs": "subpath", "server": mountTarget(s.fileSystem, s.region) + ":/"},
+		MountOptions:  []string{"nolock,tcp,noresvport", "vers=3"},
+		ReclaimPolicy: new(corev1.PersistentVolumeReclaimDelete), VolumeBindingMode: new(storagev1.VolumeBindingImmediate),
+	}
+}
+
 // startLedger creates a ledger and waits until it has a history.
 func (s *site) startLedger(t *testing.T, options ledger.Options) *application {
 	t.Helper()
 	options.Image = ledgerImage
+	s.discardAtEnd(t, options.Namespace)
 	s.create(t, ledger.Objects(options)...)
 	a := &application{site: s, namespace: options.Namespace}
 	s.awaitPod(t, a.namespace, pod)
 	a.awaitRecords(t, history)
 	return a
+}
+
+// discardAtEnd deletes a namespace at the end of the test, which does not wait for that: others are to have the machine.
+func (s *site) discardAtEnd(t *testing.T, namespace string) {
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if err := s.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); client.IgnoreNotFound(err) != nil {
+			t.Errorf("the namespace %s stays: %v", namespace, err)
+		}
+	})
 }
 
 // claim is that of a volume of the Pod.

@@ -32,6 +32,7 @@ func (m *migration) testBeside(t *testing.T) {
 	const name = "shop-beside"
 	s := m.home
 	listeners := m.listeners(t, m.reused.ID)
+	s.discardAtEnd(t, name)
 	s.restore(t, name, shop, "--include-namespaces", shop, "--namespace-mappings", shop+":"+name)
 	app := &application{site: s, namespace: name}
 	app.awaitRestored(t, m.cuts)

@@ -310,6 +310,7 @@ func (s *site) equip(t *testing.T, archives []string) {
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
 		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
 	}))
+	s.create(t, s.newNASClass())
 	controller, err := cloudcontroller.Start(t.Context(), s.Client, cloudcontroller.Options{
 		LoadBalancers: s.balancers.In(s.region), ClusterID: "c-" + s.Name,
 	})
