@@ -79,6 +79,7 @@ func (s *site) startLedger(t *testing.T, options ledger.Options) *application {
 
 // discardAtEnd deletes a namespace at the end of the test, which does not wait for that: others are to have the machine.
 func (s *site) discardAtEnd(t *testing.T, namespace string) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		if err := s.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); client.IgnoreNotFound(err) != nil {
@@ -184,11 +185,11 @@ func (c *simulated) cutOf(t *testing.T, snapshotID string) time.Time {
 			return s.Created
 		}
 	}
-	jobs, err := c.HBR().BackupJobs()
+	files, err := c.HBR().Snapshots() // An agentless job goes with its plan.
 	must(t, err)
-	for _, j := range jobs {
-		if strings.Contains(snapshotID, "/"+j.ID) {
-			return j.Created
+	for _, s := range files {
+		if strings.Contains(snapshotID, "/"+s.Job+"?") {
+			return s.Begun
 		}
 	}
 	t.Fatalf("the cloud has no snapshot %s", snapshotID)

@@ -168,10 +168,13 @@ func (e *environment) listeners(t *testing.T, id string) string {
 	return string(listeners)
 }
 
-// keepServing asks the application at addresses again and again, until the function that it returns is called. It answers
-// each time, and no copy in its place: a copy has found records.
+// keepServing asks the application at addresses again and again, until the function that it returns is called. Once it has
+// answered, it answers each time, and no copy in its place: a copy has found records.
 func (a *application) keepServing(t *testing.T, addresses ...string) (stop func()) {
 	t.Helper()
+	for _, address := range addresses {
+		a.eventually(t, podTimeout, "an answer at "+address, func(ctx context.Context) error { return a.answers(ctx, address) })
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, address := range addresses {

@@ -201,6 +201,22 @@ func TestNASRoundTrip(t *testing.T) {
 	}
 }
 
+// checkBegun holds that a snapshot tells when its job began.
+func checkBegun(t *testing.T, c *cloudsim.Cloud) {
+	t.Helper()
+	jobs, err := c.HBR().BackupJobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshots, err := c.HBR().Snapshots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(jobs) != 1 || len(snapshots) != 1 || !snapshots[0].Begun.Equal(jobs[0].Created) || !snapshots[0].Begun.Before(jobs[0].Finished) {
+		t.Errorf("the snapshots are %+v, want one that began with the job of %+v", snapshots, jobs)
+	}
+}
+
 func TestJobsTakeTimeAndShowProgress(t *testing.T) {
 	t.Parallel()
 	c := start(t, taking)
@@ -226,6 +242,7 @@ func TestJobsTakeTimeAndShowProgress(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the backup (-want +got):\n%s", diff)
 	}
+	checkBegun(t, c)
 	id := restoreNAS(t, c, snapshotOf(t, c, "NAS", jobID, ofFileSystem(t, c)...), "/restored")
 	var whole []bool
 	got = watch(func() (string, int32) {

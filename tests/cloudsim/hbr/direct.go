@@ -48,6 +48,8 @@ type JobInfo struct {
 // SnapshotInfo describes a snapshot.
 type SnapshotInfo struct {
 	ID, Hash, Account, Region, Vault, Job, Kind string
+	// Begun is when the job began, which is before it looked at what there is.
+	Begun time.Time
 	// Expires is zero for a snapshot that stays for ever.
 	Expires time.Time
 }
@@ -227,7 +229,7 @@ func (s *Service) Snapshots() ([]SnapshotInfo, error) {
 	for _, item := range inOrder(s.snapshots) {
 		all = append(all, SnapshotInfo{
 			ID: item.id, Hash: item.hash, Account: item.account, Region: item.region, Vault: item.vault, Job: item.job,
-			Kind: item.kind, Expires: item.expires(),
+			Kind: item.kind, Begun: item.begun, Expires: item.expires(),
 		})
 	}
 	return all, err

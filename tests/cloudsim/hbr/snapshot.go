@@ -29,6 +29,7 @@ type snapshot struct {
 	keys         []string
 	status       string
 	bytes, items int64
+	begun        time.Time
 	completed    time.Time
 	retention    int64
 }
@@ -60,7 +61,7 @@ func (s *Service) addSnapshot(b *backup) {
 		},
 		hash: strings.ToLower(rand.Text() + rand.Text())[:40], vault: b.vault, kind: b.kind, job: b.id, plan: b.plan,
 		source: b.source, volume: b.volume, keys: b.keys, status: b.final, bytes: b.bytes, items: int64(b.done - b.missed),
-		completed: b.finished, retention: b.retention,
+		begun: b.created, completed: b.finished, retention: b.retention,
 	}
 	s.snapshots[item.id] = item
 }
