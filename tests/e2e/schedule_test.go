@@ -28,7 +28,7 @@ func (e *environment) testSchedulesWithoutNamespaces(t *testing.T) {
 	t.Parallel()
 	s := e.home
 	s.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "closed"}})
-	s.velero(t, "schedule", "create", "closed", "--schedule", "@every 6h30m", "--include-namespaces", "closed", "--skip-immediately")
+	s.velero(t, "schedule", "create", "closed", "--schedule", "@every 6h30m", "--include-namespaces", "closed", "--skip-immediately=true")
 	s.deleteNamespace(t, "closed")
 	s.due(t, "closed")
 	backup := s.scheduled(t, "closed")
@@ -46,7 +46,7 @@ func (e *environment) testSchedules(t *testing.T) {
 	s := e.home
 	s.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "scheduled"}})
 	for name, expression := range map[string]string{"cron": "*/1 * * * *", "every": "@every 6h30m", "later": "@every 6h30m"} {
-		s.velero(t, "schedule", "create", name, "--schedule", expression, "--include-namespaces", "scheduled", "--skip-immediately")
+		s.velero(t, "schedule", "create", name, "--schedule", expression, "--include-namespaces", "scheduled", "--skip-immediately=true")
 	}
 	s.due(t, "every")
 	for _, name := range []string{"cron", "every"} {
