@@ -7,7 +7,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudcontroller"
@@ -114,17 +114,33 @@ func start(t *testing.T) *environment {
 		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli},
 		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem, cli: cli},
 	}
+	var archives []string
+	// All of this waits for one thing or another most of the time.
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		archives, err = buildImages(t.Context(), builder, t.TempDir())
+		return err
+	})
 	for i, s := range []*site{e.home, e.away} {
-		s.Cluster = startCluster(t, cluster.Options{
+		options := cluster.Options{
 			Name: fmt.Sprintf("e2e%d%c", slot, 'a'+i), Index: 2*slot - 1 + i, Region: s.region, Zone: s.zone, Progress: os.Stderr,
+		}
+		t.Cleanup(func() { endCluster(t, options.Name) })
+		group.Go(func() (err error) {
+			s.Cluster, err = startCluster(t.Context(), options)
+			return err
 		})
 	}
+	must(t, group.Wait())
 	e.cloud = startCloud(t, e.home.HostAddress)
 	e.balancers = startBalancers(t, slot)
-	archives := buildImages(t, builder)
 	for _, s := range []*site{e.home, e.away} {
 		s.cloud, s.balancers = e.cloud, e.balancers
-		s.equip(t, archives)
+		group.Go(func() error { return s.equip(t.Context(), archives) })
+	}
+	must(t, group.Wait())
+	for _, s := range []*site{e.home, e.away} {
+		s.startController(t)
 	}
 	return e
 }
@@ -143,22 +159,27 @@ func slot(t *testing.T) int {
 	return number
 }
 
-// startCluster starts a cluster that is empty, and ends with the test.
-func startCluster(t *testing.T, options cluster.Options) *cluster.Cluster {
+// startCluster starts a cluster that is empty.
+func startCluster(ctx context.Context, options cluster.Options) (*cluster.Cluster, error) {
+	if err := cluster.Down(ctx, options.Name); err != nil {
+		return nil, err
+	}
+	return cluster.Up(ctx, options)
+}
+
+// endCluster ends a cluster, unless KEEP is set.
+func endCluster(t *testing.T, name string) {
 	t.Helper()
-	must(t, cluster.Down(t.Context(), options.Name))
-	c, err := cluster.Up(t.Context(), options)
-	must(t, err)
-	t.Cleanup(func() {
-		if os.Getenv("KEEP") != "" {
+	ctx := context.WithoutCancel(t.Context())
+	if os.Getenv("KEEP") != "" {
+		if c, err := cluster.Open(ctx, name); err == nil {
 			t.Logf("kept for you: export KUBECONFIG=%s", c.Kubeconfig)
-			return
 		}
-		if err := cluster.Down(context.WithoutCancel(t.Context()), options.Name); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+		return
+	}
+	if err := cluster.Down(ctx, name); err != nil {
+		t.Error(err)
+	}
 }
 
 // startCloud starts a cloud at an address of this machine.
@@ -263,52 +284,64 @@ func startBalancers(t *testing.T, slot int) *slb.Account {
 	return balancers
 }
 
-// buildImages builds the images that tests run, and returns their archives.
-func buildImages(t *testing.T, builder *tools.Builder) []string {
-	t.Helper()
-	velero, err := images.BuildVelero(t.Context(), builder)
-	must(t, err)
-	plugin, err := images.BuildPlugin(t.Context(), "../..", t.TempDir())
-	must(t, err)
-	busyBox, err := images.BuildBusyBox(t.Context())
-	must(t, err)
-	archives := []string{velero, plugin, busyBox}
+// buildImages builds the images that tests run, and returns their archives. That of the plugin is made in dir.
+func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]string, error) {
+	velero, err := images.BuildVelero(ctx, builder)
+	if err != nil {
+		return nil, err
+	}
+	plugin, err := images.BuildPlugin(ctx, "../..", dir)
+	if err != nil {
+		return nil, err
+	}
+	archives := []string{velero, plugin}
 	for _, image := range []cluster.Image{
 		{Name: ledgerImage, Programs: map[string]string{"/ledger": "./tests/e2e/ledger/cmd/ledger"}, Entrypoint: []string{"/ledger"}},
 		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
 	} {
-		archive, err := cluster.BuildImage(t.Context(), image)
-		must(t, err)
+		archive, err := cluster.BuildImage(ctx, image)
+		if err != nil {
+			return nil, err
+		}
 		archives = append(archives, archive)
 	}
-	return archives
+	return archives, nil
 }
 
-// equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, CSI drivers and the cloud
-// controller manager.
-func (s *site) equip(t *testing.T, archives []string) {
-	t.Helper()
+// equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, and CSI drivers.
+func (s *site) equip(ctx context.Context, archives []string) error {
 	for _, archive := range archives {
-		must(t, s.LoadImage(t.Context(), archive))
+		if err := s.LoadImage(ctx, archive); err != nil {
+			return err
+		}
 	}
-	reached, err := expose.Apply(t.Context(), s.Client, s.cloud.Addresses())
-	must(t, err)
+	addresses := s.cloud.Addresses()
+	reached, err := expose.Apply(ctx, s.Client, addresses)
+	if err != nil {
+		return err
+	}
 	s.proxyURL = reached.Proxy
-	must(t, csidriver.Install(t.Context(), s.Client, csidriver.Options{
-		Image: driverImage, AdminURL: s.cloud.Addresses().Admin, ProxyURL: s.cloud.Addresses().Proxy,
-		StateDir: filepath.Dir(s.cloud.Addresses().CAFile), KubeletDir: s.KubeletDir,
+	return csidriver.Install(ctx, s.Client, csidriver.Options{
+		Image: driverImage, AdminURL: addresses.Admin, ProxyURL: addresses.Proxy,
+		StateDir: filepath.Dir(addresses.CAFile), KubeletDir: s.KubeletDir,
 		Region: s.region, Zone: s.zone, Instance: instanceOf(s.region),
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
 		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
-	}))
+	})
+}
+
+// startController starts the cloud controller manager's double, which ends with the test.
+func (s *site) startController(t *testing.T) {
+	t.Helper()
 	controller, err := cloudcontroller.Start(t.Context(), s.Client, cloudcontroller.Options{
 		LoadBalancers: s.balancers.In(s.region), ClusterID: "c-" + s.Name,
+		// A cluster that ends, or is cut off, is out of reach.
+		Report: func(err error) { t.Logf("the cloud controller of %s: %v", s.Name, err) },
 	})
 	must(t, err)
 	t.Cleanup(func() {
-		// A controller that is cut off from the API server says so, which is no failure.
-		if err := controller.Close(); err != nil && !errors.Is(err, context.Canceled) {
-			t.Logf("the cloud controller: %v", err)
+		if err := controller.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
