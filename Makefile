@@ -106,7 +106,7 @@ e2e: e2e-packages ## On real clusters: installed as users do, real Pods and data
 
 .PHONY: e2e-full
 e2e-full: e2e-packages ## e2e, what docs/reliability.md tells, the doubles themselves, and all of upstream's suites that can run
-	$(E2E) -v -run 'TestCluster|TestDriver' ./tests/cluster ./tests/csidriver
+	$(E2E) -v -run '^TestCluster$$|^TestPodsWriteToTheCloud$$' ./tests/cluster ./tests/csidriver
 	$(E2E) -v ./tests/e2e
 	go run ./tests/e2e/upstream --suites all
 
