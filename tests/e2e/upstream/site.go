@@ -54,7 +54,7 @@ func (s site) run(ctx context.Context, p program, chosen, all []suite) (ran []sp
 		}
 		clusters = append(clusters, c)
 	}
-	cloud, err := startCloud(s.checkout, clusters[0].HostAddress, s.dir)
+	cloud, err := startCloud(ctx, s.checkout, clusters[0].HostAddress, s.dir)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,8 @@ func TestTableSaysWhatBecameOfEverySpec(t *testing.T) {
 	}
 	ran := []spec{
 		newSpec("passed", "A"), newSpec("passed", "B"), wrong, shy, newSpec("passed", "D"), newSpec("passed", "D"),
-		{LeafNodeType: "BeforeSuite", State: "passed"}, newSpec("skipped", "F"), newSpec("skipped", "E"),
+		{LeafNodeType: "BeforeSuite", State: "passed"},
+		newSpec("skipped", "F"), newSpec("skipped", "E"),
 	}
 	results, err := collect(all, all[:5], merge(listed, ran))
 	if err != nil {
