@@ -102,7 +102,7 @@ func test(ctx context.Context, o options, out io.Writer) (_ []result, err error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := findProgram(ctx, builder, dir, o.output)
+	p, err := findProgram(ctx, builder, o.output)
 	if err != nil {
 		return nil, err
 	}
