@@ -99,6 +99,8 @@ func TestE2E(t *testing.T) {
 	t.Run("case", func(t *testing.T) {
 		t.Run("schedules make backups when their time comes", e.testSchedules)
 		t.Run("a schedule whose namespaces are gone", e.testSchedulesWithoutNamespaces)
+		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
+		t.Run("an application migrates while it serves", e.testMigration)
 	})
 }
 
@@ -296,7 +298,7 @@ func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]str
 	}
 	archives := []string{velero, plugin}
 	for _, image := range []cluster.Image{
-		{Name: ledgerImage, Programs: map[string]string{"/ledger": "./tests/e2e/ledger/cmd/ledger"}, Entrypoint: []string{"/ledger"}},
+		ledgerIn(""),
 		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
 	} {
 		archive, err := cluster.BuildImage(ctx, image)
@@ -306,6 +308,13 @@ func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]str
 		archives = append(archives, archive)
 	}
 	return archives, nil
+}
+
+// ledgerIn is the image of the ledger in a registry and a path there, none for Docker Hub.
+func ledgerIn(registry string) cluster.Image {
+	return cluster.Image{
+		Name: registry + ledgerImage, Programs: map[string]string{"/ledger": "./tests/e2e/ledger/cmd/ledger"}, Entrypoint: []string{"/ledger"},
+	}
 }
 
 // equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, and CSI drivers.
@@ -321,13 +330,17 @@ func (s *site) equip(ctx context.Context, archives []string) error {
 		return err
 	}
 	s.proxyURL = reached.Proxy
-	return csidriver.Install(ctx, s.Client, csidriver.Options{
+	err = csidriver.Install(ctx, s.Client, csidriver.Options{
 		Image: driverImage, AdminURL: addresses.Admin, ProxyURL: addresses.Proxy,
 		StateDir: filepath.Dir(addresses.CAFile), KubeletDir: s.KubeletDir,
 		Region: s.region, Zone: s.zone, Instance: instanceOf(s.region),
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
 		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
 	})
+	if err != nil {
+		return err
+	}
+	return s.Client.Create(ctx, s.newNASClass())
 }
 
 // startController starts the cloud controller manager's double, which ends with the test.

@@ -51,7 +51,7 @@ type installation struct {
 	nodeAgent bool
 }
 
-// install installs Velero with the plugin as the README says, and makes of it what a cluster with restricted Pods and a
+// install installs Velero with the plugin as the README says, with locations for disks and for file systems, and makes of it what a cluster with restricted Pods and a
 // proxy to the outside asks for. It returns when the default location is Available.
 func (s *site) install(t *testing.T, in installation) {
 	t.Helper()
@@ -69,6 +69,8 @@ func (s *site) install(t *testing.T, in installation) {
 		args = append(args, "--use-node-agent", "--privileged-node-agent", "--kubelet-root-dir", s.KubeletDir)
 	}
 	s.velero(t, append(args, in.args...)...)
+	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr", "--config", "region="+s.region,
+		"--credential", "cloud-credentials=cloud")
 	s.adapt(t, in)
 	s.awaitLocation(t, "default")
 }

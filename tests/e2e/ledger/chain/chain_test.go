@@ -142,6 +142,27 @@ func TestAChainGoesOn(t *testing.T) {
 	}
 }
 
+func TestTheRecordsAreRead(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "chain")
+	write(t, dir, perSegment+2)
+	got, err := chain.Read(dir)
+	check(t, err)
+	if len(got) != perSegment+2 {
+		t.Fatalf("%d records, want %d", len(got), perSegment+2)
+	}
+	last, report := got[len(got)-1], verify(t, dir)
+	if last.Sequence != report.Last || last.Hash != report.LastHash || last.Previous != got[len(got)-2].Hash {
+		t.Errorf("the last one is %+v, want number %d with the hash %v", last, report.Last, report.LastHash)
+	}
+	edit(t, segment(dir, "1"), func(data []byte) []byte { data[0]++; return data })
+	after, err := chain.Read(dir)
+	check(t, err)
+	if diff := cmp.Diff(got[1:], after); diff != "" {
+		t.Errorf("with the first record destroyed (-want +got):\n%s", diff)
+	}
+}
+
 func segment(dir string, number string) string { return filepath.Join(dir, "0000000"+number+".seg") }
 
 // edit changes a file.

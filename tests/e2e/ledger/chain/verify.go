@@ -162,3 +162,31 @@ func (r *Report) problem(format string, args ...any) {
 		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 	}
 }
+
+// Entry is a record with its hash.
+type Entry struct {
+	Record
+	Hash Hash
+}
+
+// Read returns the records of a directory in their order, to compare them with those of another one. What is none is not
+// among them: Verify finds that.
+func Read(dir string) ([]Entry, error) {
+	names, err := segments(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("read the chain: %w", err)
+		}
+		for block := range slices.Chunk(content, Size) {
+			if record, hash, err := Parse(block); err == nil {
+				all = append(all, Entry{record, hash})
+			}
+		}
+	}
+	return all, nil
+}

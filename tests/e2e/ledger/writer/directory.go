@@ -18,7 +18,8 @@ import (
 
 // The directories below that of a volume, which may have others at its root (lost+found).
 const (
-	chainDir = "ledger/chain"
+	// ChainDir has the chain.
+	ChainDir = "ledger/chain"
 	treeDir  = "ledger/tree"
 )
 
@@ -52,7 +53,7 @@ func Verify(dir string, atLeast uint64) Report {
 }
 
 func (r *Report) read() error {
-	records, err := chain.Verify(filepath.Join(r.Directory, chainDir))
+	records, err := chain.Verify(filepath.Join(r.Directory, ChainDir))
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func open(path string) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	w, found, err := chain.Open(filepath.Join(path, chainDir))
+	w, found, err := chain.Open(filepath.Join(path, ChainDir))
 	if err != nil {
 		return nil, err
 	}
