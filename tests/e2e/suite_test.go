@@ -41,6 +41,7 @@ const (
 	userName   = "velero"
 	homeRegion = "cn-hangzhou"
 	homeZone   = "cn-hangzhou-h"
+	otherZone  = "cn-hangzhou-i" // of the first region: no node is there
 	awayRegion = "cn-beijing"
 	awayZone   = "cn-beijing-k"
 
@@ -83,8 +84,10 @@ type site struct {
 	fileSystem   string
 	cloud        *simulated
 	balancers    *slb.Account
-	// cli is the Velero CLI.
-	cli string
+	// namespace is that of Velero, by default veleroNamespace.
+	namespace string
+	// cli is the Velero CLI, and kubectl that of Kubernetes.
+	cli, kubectl string
 	// proxyURL is that of the cloud's proxy as Pods reach it.
 	proxyURL string
 }
@@ -101,6 +104,8 @@ func TestE2E(t *testing.T) {
 		t.Run("a schedule whose namespaces are gone", e.testSchedulesWithoutNamespaces)
 		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
 		t.Run("an application migrates while it serves", e.testMigration)
+		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
+		t.Run("backups of the official plugin are restored", e.testUpgrade)
 	})
 }
 
@@ -111,10 +116,12 @@ func start(t *testing.T) *environment {
 	must(t, err)
 	cli, err := builder.Path(t.Context(), tools.Velero)
 	must(t, err)
+	kubectl, err := builder.Path(t.Context(), tools.Kubectl)
+	must(t, err)
 	slot := slot(t)
 	e := &environment{
-		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli},
-		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem, cli: cli},
+		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli, kubectl: kubectl},
+		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem, cli: cli, kubectl: kubectl},
 	}
 	var archives []string
 	// All of this waits for one thing or another most of the time.
@@ -206,7 +213,13 @@ func cloudConfig(t *testing.T) cloudsim.Config {
 	t.Helper()
 	unreachable := false
 	second := metav1.Duration{Duration: time.Second}
-	region := func(id, zone string) ecs.Region { return ecs.Region{ID: id, Zones: []ecs.Zone{{ID: zone}}} }
+	region := func(id string, zones ...string) ecs.Region {
+		r := ecs.Region{ID: id}
+		for _, zone := range zones {
+			r.Zones = append(r.Zones, ecs.Zone{ID: zone})
+		}
+		return r
+	}
 	files := func(id, region string) nas.FileSystemConfig {
 		return nas.FileSystemConfig{ID: id, Account: accountID, Region: region, MountTargets: []string{mountTarget(id, region)}}
 	}
@@ -217,7 +230,7 @@ func cloudConfig(t *testing.T) cloudsim.Config {
 			{Name: "csi", Keys: []cloudsim.AccessKey{{ID: driverKeyID, Secret: driverKeySecret}}, Policies: []account.Policy{driverPolicy(t)}},
 		}}},
 		ECS: ecs.Config{
-			Regions: []ecs.Region{region(homeRegion, homeZone), region(awayRegion, awayZone)},
+			Regions: []ecs.Region{region(homeRegion, homeZone, otherZone), region(awayRegion, awayZone)},
 			Instances: []ecs.Instance{
 				{ID: instanceOf(homeRegion), Account: accountID, Zone: homeZone}, {ID: instanceOf(awayRegion), Account: accountID, Zone: awayZone},
 			},
