@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,10 +23,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
 const (
@@ -115,23 +112,12 @@ func TestReliability(t *testing.T) {
 // startReliability starts one cluster, with the applications of all moments.
 func startReliability(t *testing.T) *reliability {
 	t.Helper()
-	builder, err := tools.NewBuilder(t.Context(), os.LookupEnv, os.Stderr)
-	must(t, err)
-	cli, err := builder.Path(t.Context(), tools.Velero)
-	must(t, err)
-	slot := slot(t)
-	s := &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli}
-	s.Cluster = startCluster(t, cluster.Options{
-		Name: fmt.Sprintf("e2e%da", slot), Index: 2*slot - 1, Region: s.region, Zone: s.zone, Progress: os.Stderr,
-	})
-	s.cloud = startCloud(t, s.HostAddress)
-	s.balancers = startBalancers(t, slot)
-	s.equip(t, buildImages(t, builder))
+	s := &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem}
+	startSites(t, s)
 	r := &reliability{site: s, bucket: s.cloud.bucket(t, "reliability"), moments: moments(), written: map[string]uint64{}}
 	s.install(t, installation{bucket: r.bucket, prefix: "home"})
-	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr",
-		"--config", "region="+s.region, "--credential", "cloud-credentials=cloud")
 	r.startApplications(t)
+	var err error
 	r.before, err = s.inventory(t.Context(), r.bucket)
 	must(t, err)
 	return r

@@ -112,17 +112,21 @@ func TestE2E(t *testing.T) {
 // start starts everything, which ends with the test.
 func start(t *testing.T) *environment {
 	t.Helper()
+	e := &environment{
+		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem},
+		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem},
+	}
+	startSites(t, e.home, e.away)
+	e.cloud, e.balancers = e.home.cloud, e.home.balancers
+	return e
+}
+
+// startSites starts clusters of one account, which end with the test.
+func startSites(t *testing.T, sites ...*site) {
+	t.Helper()
 	builder, err := tools.NewBuilder(t.Context(), os.LookupEnv, os.Stderr)
 	must(t, err)
-	cli, err := builder.Path(t.Context(), tools.Velero)
-	must(t, err)
-	kubectl, err := builder.Path(t.Context(), tools.Kubectl)
-	must(t, err)
 	slot := slot(t)
-	e := &environment{
-		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli, kubectl: kubectl},
-		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem, cli: cli, kubectl: kubectl},
-	}
 	var archives []string
 	// All of this waits for one thing or another most of the time.
 	var group errgroup.Group
@@ -130,7 +134,11 @@ func start(t *testing.T) *environment {
 		archives, err = buildImages(t.Context(), builder, t.TempDir())
 		return err
 	})
-	for i, s := range []*site{e.home, e.away} {
+	for i, s := range sites {
+		s.cli, err = builder.Path(t.Context(), tools.Velero)
+		must(t, err)
+		s.kubectl, err = builder.Path(t.Context(), tools.Kubectl)
+		must(t, err)
 		options := cluster.Options{
 			Name: fmt.Sprintf("e2e%d%c", slot, 'a'+i), Index: 2*slot - 1 + i, Region: s.region, Zone: s.zone, Progress: os.Stderr,
 		}
@@ -141,17 +149,15 @@ func start(t *testing.T) *environment {
 		})
 	}
 	must(t, group.Wait())
-	e.cloud = startCloud(t, e.home.HostAddress)
-	e.balancers = startBalancers(t, slot)
-	for _, s := range []*site{e.home, e.away} {
-		s.cloud, s.balancers = e.cloud, e.balancers
+	cloud, balancers := startCloud(t, sites[0].HostAddress), startBalancers(t, slot)
+	for _, s := range sites {
+		s.cloud, s.balancers = cloud, balancers
 		group.Go(func() error { return s.equip(t.Context(), archives) })
 	}
 	must(t, group.Wait())
-	for _, s := range []*site{e.home, e.away} {
+	for _, s := range sites {
 		s.startController(t)
 	}
-	return e
 }
 
 // slot is the number of this suite among those of the machine.
