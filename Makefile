@@ -34,7 +34,7 @@ tools: ## Build the programs that tests run, into a cache (minutes the first tim
 # Where the plugins and all that they stand on are; the rest is tests/ and main.
 PLUGINS := ./objectstore/... ./volumesnapshotter/... ./backupitemaction/... ./restoreitemaction/... ./internal/...
 
-unit integration test-short test-old-versions: export CGO_ENABLED := 1
+unit integration test-short test-old-versions e2e e2e-full: export CGO_ENABLED := 1
 
 .PHONY: test
 test: unit integration ## Unit and integration tests with the real Velero and kube-apiserver (needs a C compiler for the race detector)
@@ -49,9 +49,9 @@ unit: tools ## Unit tests, with coverage for `make cover`
 integration: tools ## Integration tests, which mostly wait for Velero
 	go test -count=1 -race -timeout 30m -parallel 8 . ./tests/...
 
-# One after the other also with -j; and fuzz tests beside what waits: make -j2 test fuzz.
+# One after the other also with -j; and fuzz and e2e tests beside what waits: make -j3 test fuzz e2e.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
-integration fuzz: | unit
+integration fuzz e2e: | unit
 endif
 
 .PHONY: test-old-versions
@@ -91,6 +91,24 @@ cluster-up: ## Two real Kubernetes clusters on this machine, of a node each (roo
 .PHONY: cluster-down
 cluster-down: ## End them, and remove all that is left of them, also after a crash
 	go run ./tests/cluster/cmd/cluster down
+
+# The tests of clusters and of the CSI driver's double are among the others of ./tests/...; this runs what needs a node.
+E2E := go test -tags e2e -count=1 -race -timeout 60m
+
+.PHONY: e2e-packages
+e2e-packages: tools
+	go run ./tests/cluster/cmd/cluster packages
+
+.PHONY: e2e
+e2e: e2e-packages ## On real clusters: installed as users do, real Pods and data; a few of upstream's suites (root on Linux; tests/e2e/README.md)
+	$(E2E) -v -run TestE2E ./tests/e2e
+	go run ./tests/e2e/upstream --suites fast
+
+.PHONY: e2e-full
+e2e-full: e2e-packages ## e2e, what docs/reliability.md tells, the doubles themselves, and all of upstream's suites that can run
+	$(E2E) -v -run '^TestCluster$$|^TestPodsWriteToTheCloud$$' ./tests/cluster ./tests/csidriver
+	$(E2E) -v ./tests/e2e
+	go run ./tests/e2e/upstream --suites all
 
 .PHONY: lint
 lint: ## Static analysis and formatting

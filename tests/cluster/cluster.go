@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -313,6 +316,33 @@ func (c *Cluster) MendNetwork(ctx context.Context) error {
 	return c.ours("mending the network", func(*machine) error {
 		return step{"ip", "link", "set", c.network.link, "up"}.run(ctx)
 	})
+}
+
+// maxComm is how much of a program's name the kernel tells (TASK_COMM_LEN).
+const maxComm = 15
+
+// Kill kills (SIGKILL) the processes of the node and its pods that run a program of this name, and returns how many there
+// were. Who looks after them begins them anew.
+func (c *Cluster) Kill(program string) (int, error) {
+	killed := 0
+	err := c.ours("killing "+program, func(m *machine) error {
+		ids, err := m.cgroup.processes()
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", id))
+			if err != nil || strings.TrimSpace(string(comm)) != program[:min(len(program), maxComm)] {
+				continue // A process that has ended meanwhile is another one that is not killed.
+			}
+			if err := syscall.Kill(id, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+			killed++
+		}
+		return nil
+	})
+	return killed, err
 }
 
 // errNotOurs says that something cannot be done to a cluster that Up has not made.

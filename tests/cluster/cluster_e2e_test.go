@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -347,23 +346,10 @@ func cutAndMend(t *testing.T, cut, whole *Cluster) {
 // killSome kills the programs of a cluster that have one of some names.
 func killSome(t *testing.T, c *Cluster, names ...string) {
 	t.Helper()
-	ids, err := c.machine.cgroup.processes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	killed := 0
-	for _, id := range ids {
-		for _, name := range names {
-			if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", id)); err == nil && strings.HasPrefix(string(comm), name) {
-				if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
-					t.Fatal(err)
-				}
-				killed++
-			}
+	for _, name := range names {
+		if killed, err := c.Kill(name); err != nil || killed == 0 {
+			t.Fatalf("killed %d programs %s, %v, want one or more", killed, name, err)
 		}
-	}
-	if killed < len(names) {
-		t.Fatalf("killed %d programs, want %d or more", killed, len(names))
 	}
 }
 

@@ -145,15 +145,14 @@ func (o Options) daemonSet() client.Object {
 
 // arguments are those of the program.
 func (o Options) arguments() []string {
-	fixed := []string{
-		"--node=$(NODE)", "--kubelet-dir=" + o.KubeletDir, "--region=" + o.Region, "--account=" + o.Account.ID,
-		"--instance=" + o.Instance, "--zone=" + o.Zone, "--cloud-admin=" + o.AdminURL, "--cloud-proxy=" + o.ProxyURL, "--ca-file=" + o.CAFile,
-	}
 	objects := make([]string, 0, len(o.FileSystems))
 	for _, name := range slices.Sorted(maps.Keys(o.FileSystems)) {
 		objects = append(objects, "--cnfs="+name+"="+o.FileSystems[name])
 	}
-	return append(fixed, objects...)
+	return append([]string{
+		"--node=$(NODE)", "--kubelet-dir=" + o.KubeletDir, "--region=" + o.Region, "--account=" + o.Account.ID,
+		"--instance=" + o.Instance, "--zone=" + o.Zone, "--cloud-admin=" + o.AdminURL, "--cloud-proxy=" + o.ProxyURL, "--ca-file=" + o.CAFile,
+	}, objects...)
 }
 
 // classes are the StorageClasses that a cluster of ACK has from the start.

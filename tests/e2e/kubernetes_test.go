@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,34 @@ func (s *site) awaitPod(t *testing.T, namespace, name string) *corev1.Pod {
 		return fmt.Errorf("it is %s: %+v", pod.Status.Phase, pod.Status.ContainerStatuses)
 	})
 	return pod
+}
+
+// runToEnd runs a Pod until it has ended, and deletes it. A Pod that fails is a failure of the test.
+func (s *site) runToEnd(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	s.create(t, pod)
+	s.eventually(t, podTimeout, "the end of the Pod "+pod.Namespace+"/"+pod.Name, func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+			return err
+		}
+		if phase := pod.Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed {
+			return fmt.Errorf("it is %s", phase)
+		}
+		return nil
+	})
+	if pod.Status.Phase == corev1.PodFailed {
+		logs, err := s.logs(t, pod)
+		t.Fatalf("the Pod %s/%s has failed: %v\n%s", pod.Namespace, pod.Name, err, logs)
+	}
+	must(t, s.Client.Delete(t.Context(), pod))
+	s.awaitGone(t, pod)
+}
+
+// logs are those of a Pod with one container.
+func (s *site) logs(t *testing.T, pod *corev1.Pod) (string, error) {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), s.kubectl, "--kubeconfig="+s.Kubeconfig, "--namespace="+pod.Namespace, "logs", pod.Name).CombinedOutput()
+	return string(output), err
 }
 
 // report is what the cluster says of what is wrong: Pods that are not ready, and events that are warnings.

@@ -36,15 +36,8 @@ type application struct {
 	namespace string
 }
 
-const (
-	// pod is the name of the Pod of every ledger.
-	pod = ledger.Name + "-0"
-	// diskClass is of ACK, and makes disks when a Pod needs them.
-	diskClass = "alicloud-disk-topology-alltype"
-	// nasClass is one that administrators make: each volume is a directory, and names the file system. Those of
-	// alibabacloud-cnfs-nas name a CNFS object instead, and Cloud Backup cannot read them without its client.
-	nasClass = "alicloud-nas-subpath"
-)
+// pod is the name of the Pod of every ledger.
+const pod = ledger.Name + "-0"
 
 // onDisk and onNAS are volumes of ledgers, named for what they are on.
 func onDisk(class string) ledger.Volume {

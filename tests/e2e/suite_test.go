@@ -7,7 +7,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudcontroller"
@@ -41,6 +41,7 @@ const (
 	userName   = "velero"
 	homeRegion = "cn-hangzhou"
 	homeZone   = "cn-hangzhou-h"
+	otherZone  = "cn-hangzhou-i" // of the first region: no node is there
 	awayRegion = "cn-beijing"
 	awayZone   = "cn-beijing-k"
 
@@ -83,8 +84,10 @@ type site struct {
 	fileSystem   string
 	cloud        *simulated
 	balancers    *slb.Account
-	// cli is the Velero CLI.
-	cli string
+	// namespace is that of Velero, by default veleroNamespace.
+	namespace string
+	// cli is the Velero CLI, and kubectl that of Kubernetes.
+	cli, kubectl string
 	// proxyURL is that of the cloud's proxy as Pods reach it.
 	proxyURL string
 }
@@ -101,34 +104,60 @@ func TestE2E(t *testing.T) {
 		t.Run("a schedule whose namespaces are gone", e.testSchedulesWithoutNamespaces)
 		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
 		t.Run("an application migrates while it serves", e.testMigration)
+		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
+		t.Run("backups of the official plugin are restored", e.testUpgrade)
 	})
 }
 
 // start starts everything, which ends with the test.
 func start(t *testing.T) *environment {
 	t.Helper()
+	e := &environment{
+		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem},
+		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem},
+	}
+	startSites(t, e.home, e.away)
+	e.cloud, e.balancers = e.home.cloud, e.home.balancers
+	return e
+}
+
+// startSites starts clusters of one account, which end with the test.
+func startSites(t *testing.T, sites ...*site) {
+	t.Helper()
 	builder, err := tools.NewBuilder(t.Context(), os.LookupEnv, os.Stderr)
 	must(t, err)
-	cli, err := builder.Path(t.Context(), tools.Velero)
-	must(t, err)
 	slot := slot(t)
-	e := &environment{
-		home: &site{region: homeRegion, zone: homeZone, fileSystem: homeFileSystem, cli: cli},
-		away: &site{region: awayRegion, zone: awayZone, fileSystem: awayFileSystem, cli: cli},
-	}
-	for i, s := range []*site{e.home, e.away} {
-		s.Cluster = startCluster(t, cluster.Options{
+	var archives []string
+	// All of this waits for one thing or another most of the time.
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		archives, err = buildImages(t.Context(), builder, t.TempDir())
+		return err
+	})
+	for i, s := range sites {
+		s.cli, err = builder.Path(t.Context(), tools.Velero)
+		must(t, err)
+		s.kubectl, err = builder.Path(t.Context(), tools.Kubectl)
+		must(t, err)
+		options := cluster.Options{
 			Name: fmt.Sprintf("e2e%d%c", slot, 'a'+i), Index: 2*slot - 1 + i, Region: s.region, Zone: s.zone, Progress: os.Stderr,
+		}
+		t.Cleanup(func() { endCluster(t, options.Name) })
+		group.Go(func() (err error) {
+			s.Cluster, err = startCluster(t.Context(), options)
+			return err
 		})
 	}
-	e.cloud = startCloud(t, e.home.HostAddress)
-	e.balancers = startBalancers(t, slot)
-	archives := buildImages(t, builder)
-	for _, s := range []*site{e.home, e.away} {
-		s.cloud, s.balancers = e.cloud, e.balancers
-		s.equip(t, archives)
+	must(t, group.Wait())
+	cloud, balancers := startCloud(t, sites[0].HostAddress), startBalancers(t, slot)
+	for _, s := range sites {
+		s.cloud, s.balancers = cloud, balancers
+		group.Go(func() error { return s.equip(t.Context(), archives) })
 	}
-	return e
+	must(t, group.Wait())
+	for _, s := range sites {
+		s.startController(t)
+	}
 }
 
 // slot is the number of this suite among those of the machine.
@@ -145,22 +174,27 @@ func slot(t *testing.T) int {
 	return number
 }
 
-// startCluster starts a cluster that is empty, and ends with the test.
-func startCluster(t *testing.T, options cluster.Options) *cluster.Cluster {
+// startCluster starts a cluster that is empty.
+func startCluster(ctx context.Context, options cluster.Options) (*cluster.Cluster, error) {
+	if err := cluster.Down(ctx, options.Name); err != nil {
+		return nil, err
+	}
+	return cluster.Up(ctx, options)
+}
+
+// endCluster ends a cluster, unless KEEP is set.
+func endCluster(t *testing.T, name string) {
 	t.Helper()
-	must(t, cluster.Down(t.Context(), options.Name))
-	c, err := cluster.Up(t.Context(), options)
-	must(t, err)
-	t.Cleanup(func() {
-		if os.Getenv("KEEP") != "" {
+	ctx := context.WithoutCancel(t.Context())
+	if os.Getenv("KEEP") != "" {
+		if c, err := cluster.Open(ctx, name); err == nil {
 			t.Logf("kept for you: export KUBECONFIG=%s", c.Kubeconfig)
-			return
 		}
-		if err := cluster.Down(context.WithoutCancel(t.Context()), options.Name); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+		return
+	}
+	if err := cluster.Down(ctx, name); err != nil {
+		t.Error(err)
+	}
 }
 
 // startCloud starts a cloud at an address of this machine.
@@ -185,7 +219,13 @@ func cloudConfig(t *testing.T) cloudsim.Config {
 	t.Helper()
 	unreachable := false
 	second := metav1.Duration{Duration: time.Second}
-	region := func(id, zone string) ecs.Region { return ecs.Region{ID: id, Zones: []ecs.Zone{{ID: zone}}} }
+	region := func(id string, zones ...string) ecs.Region {
+		r := ecs.Region{ID: id}
+		for _, zone := range zones {
+			r.Zones = append(r.Zones, ecs.Zone{ID: zone})
+		}
+		return r
+	}
 	files := func(id, region string) nas.FileSystemConfig {
 		return nas.FileSystemConfig{ID: id, Account: accountID, Region: region, MountTargets: []string{mountTarget(id, region)}}
 	}
@@ -196,7 +236,7 @@ func cloudConfig(t *testing.T) cloudsim.Config {
 			{Name: "csi", Keys: []cloudsim.AccessKey{{ID: driverKeyID, Secret: driverKeySecret}}, Policies: []account.Policy{driverPolicy(t)}},
 		}}},
 		ECS: ecs.Config{
-			Regions: []ecs.Region{region(homeRegion, homeZone), region(awayRegion, awayZone)},
+			Regions: []ecs.Region{region(homeRegion, homeZone, otherZone), region(awayRegion, awayZone)},
 			Instances: []ecs.Instance{
 				{ID: instanceOf(homeRegion), Account: accountID, Zone: homeZone}, {ID: instanceOf(awayRegion), Account: accountID, Zone: awayZone},
 			},
@@ -265,25 +305,28 @@ func startBalancers(t *testing.T, slot int) *slb.Account {
 	return balancers
 }
 
-// buildImages builds the images that tests run, and returns their archives.
-func buildImages(t *testing.T, builder *tools.Builder) []string {
-	t.Helper()
-	velero, err := images.BuildVelero(t.Context(), builder)
-	must(t, err)
-	plugin, err := images.BuildPlugin(t.Context(), "../..", t.TempDir())
-	must(t, err)
-	busyBox, err := images.BuildBusyBox(t.Context())
-	must(t, err)
-	archives := []string{velero, plugin, busyBox}
+// buildImages builds the images that tests run, and returns their archives. That of the plugin is made in dir.
+func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]string, error) {
+	velero, err := images.BuildVelero(ctx, builder)
+	if err != nil {
+		return nil, err
+	}
+	plugin, err := images.BuildPlugin(ctx, "../..", dir)
+	if err != nil {
+		return nil, err
+	}
+	archives := []string{velero, plugin}
 	for _, image := range []cluster.Image{
 		ledgerIn(""),
 		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
 	} {
-		archive, err := cluster.BuildImage(t.Context(), image)
-		must(t, err)
+		archive, err := cluster.BuildImage(ctx, image)
+		if err != nil {
+			return nil, err
+		}
 		archives = append(archives, archive)
 	}
-	return archives
+	return archives, nil
 }
 
 // ledgerIn is the image of the ledger in a registry and a path there, none for Docker Hub.
@@ -293,32 +336,44 @@ func ledgerIn(registry string) cluster.Image {
 	}
 }
 
-// equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, CSI drivers and the cloud
-// controller manager.
-func (s *site) equip(t *testing.T, archives []string) {
-	t.Helper()
+// equip makes of a cluster one of Alibaba Cloud: it has the images, the way to the cloud, and CSI drivers.
+func (s *site) equip(ctx context.Context, archives []string) error {
 	for _, archive := range archives {
-		must(t, s.LoadImage(t.Context(), archive))
+		if err := s.LoadImage(ctx, archive); err != nil {
+			return err
+		}
 	}
-	reached, err := expose.Apply(t.Context(), s.Client, s.cloud.Addresses())
-	must(t, err)
+	addresses := s.cloud.Addresses()
+	reached, err := expose.Apply(ctx, s.Client, addresses)
+	if err != nil {
+		return err
+	}
 	s.proxyURL = reached.Proxy
-	must(t, csidriver.Install(t.Context(), s.Client, csidriver.Options{
-		Image: driverImage, AdminURL: s.cloud.Addresses().Admin, ProxyURL: s.cloud.Addresses().Proxy,
-		StateDir: filepath.Dir(s.cloud.Addresses().CAFile), KubeletDir: s.KubeletDir,
+	err = csidriver.Install(ctx, s.Client, csidriver.Options{
+		Image: driverImage, AdminURL: addresses.Admin, ProxyURL: addresses.Proxy,
+		StateDir: filepath.Dir(addresses.CAFile), KubeletDir: s.KubeletDir,
 		Region: s.region, Zone: s.zone, Instance: instanceOf(s.region),
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
 		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
-	}))
-	s.create(t, s.newNASClass())
+	})
+	if err != nil {
+		return err
+	}
+	return s.Client.Create(ctx, s.newNASClass())
+}
+
+// startController starts the cloud controller manager's double, which ends with the test.
+func (s *site) startController(t *testing.T) {
+	t.Helper()
 	controller, err := cloudcontroller.Start(t.Context(), s.Client, cloudcontroller.Options{
 		LoadBalancers: s.balancers.In(s.region), ClusterID: "c-" + s.Name,
+		// A cluster that ends, or is cut off, is out of reach.
+		Report: func(err error) { t.Logf("the cloud controller of %s: %v", s.Name, err) },
 	})
 	must(t, err)
 	t.Cleanup(func() {
-		// A controller that is cut off from the API server says so, which is no failure.
-		if err := controller.Close(); err != nil && !errors.Is(err, context.Canceled) {
-			t.Logf("the cloud controller: %v", err)
+		if err := controller.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

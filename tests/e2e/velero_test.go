@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,6 +49,10 @@ type installation struct {
 	args []string
 	// locationConfig is added to the configuration of the default location, as key=value.
 	locationConfig []string
+	// snapshotConfig is added to that of the default location of snapshots.
+	snapshotConfig []string
+	// credentials are the content of the credentials file, by default credentialsFile.
+	credentials string
 	// nodeAgent runs Velero's node agent, whose Pods are not restricted.
 	nodeAgent bool
 }
@@ -56,12 +62,12 @@ type installation struct {
 func (s *site) install(t *testing.T, in installation) {
 	t.Helper()
 	credentials := filepath.Join(t.TempDir(), "credentials")
-	must(t, os.WriteFile(credentials, []byte(credentialsFile()), 0o600))
+	must(t, os.WriteFile(credentials, []byte(cmp.Or(in.credentials, credentialsFile())), 0o600))
 	args := []string{
 		"install", "--image", images.Velero, "--provider", "alibabacloud", "--plugins", images.Plugin,
 		"--bucket", in.bucket, "--prefix", in.prefix, "--secret-file", credentials,
 		"--backup-location-config", strings.Join(append([]string{"region=" + homeRegion}, in.locationConfig...), ","),
-		"--snapshot-location-config", "region=" + s.region,
+		"--snapshot-location-config", strings.Join(append([]string{"region=" + s.region}, in.snapshotConfig...), ","),
 		"--garbage-collection-frequency", "10s",
 		"--velero-pod-cpu-request", "10m", // two nodes share few cores
 	}
@@ -86,10 +92,10 @@ func (s *site) uninstall(t *testing.T) {
 func (s *site) adapt(t *testing.T, in installation) {
 	t.Helper()
 	s.create(t, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: veleroNamespace, Name: trustedCAs},
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.veleroNamespace(), Name: trustedCAs},
 		Data:       map[string]string{"ca.pem": s.cloud.authority(t)},
 	})
-	deployment := &appsv1.Deployment{ObjectMeta: inVelero("velero")}
+	deployment := &appsv1.Deployment{ObjectMeta: s.inVelero("velero")}
 	s.change(t, deployment, func() {
 		deployment.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
 		pod := &deployment.Spec.Template.Spec
@@ -101,10 +107,10 @@ func (s *site) adapt(t *testing.T, in installation) {
 			"--terminating-resource-timeout=1m", "--log-level=debug")
 	})
 	if in.nodeAgent {
-		agent := &appsv1.DaemonSet{ObjectMeta: inVelero("node-agent")}
+		agent := &appsv1.DaemonSet{ObjectMeta: s.inVelero("node-agent")}
 		s.change(t, agent, func() { s.behindProxy(&agent.Spec.Template.Spec) })
 	} else {
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: veleroNamespace}}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.veleroNamespace()}}
 		s.change(t, namespace, func() {
 			for _, mode := range []string{"enforce", "audit", "warn"} {
 				namespace.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
@@ -165,7 +171,7 @@ func withScratch(pod *corev1.PodSpec) {
 // awaitLocation waits until Velero can use a location.
 func (s *site) awaitLocation(t *testing.T, name string) {
 	t.Helper()
-	location := &velerov1.BackupStorageLocation{ObjectMeta: inVelero(name)}
+	location := &velerov1.BackupStorageLocation{ObjectMeta: s.inVelero(name)}
 	s.eventually(t, veleroTimeout, "the location "+name+" to be Available", func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(location), location); err != nil {
 			return err
@@ -187,7 +193,7 @@ func (s *site) velero(t *testing.T, args ...string) string {
 }
 
 func (s *site) tryVelero(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.cli, slices.Concat([]string{"--kubeconfig=" + s.Kubeconfig}, args)...)
+	cmd := exec.CommandContext(ctx, s.cli, slices.Concat([]string{"--kubeconfig=" + s.Kubeconfig, "--namespace=" + s.veleroNamespace()}, args)...)
 	cmd.Env = append(os.Environ(), "HTTPS_PROXY="+s.cloud.ProxyURL(), "NO_PROXY=10.0.0.0/8", "SSL_CERT_FILE="+s.cloud.Addresses().CAFile)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -217,7 +223,7 @@ func (s *site) awaitBackup(t *testing.T, name string, phase velerov1.BackupPhase
 // awaitEnd waits for the end of a backup.
 func (s *site) awaitEnd(t *testing.T, name string) *velerov1.Backup {
 	t.Helper()
-	backup := &velerov1.Backup{ObjectMeta: inVelero(name)}
+	backup := &velerov1.Backup{ObjectMeta: s.inVelero(name)}
 	s.eventually(t, veleroTimeout, "the end of backup "+name, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup); err != nil {
 			return err
@@ -240,7 +246,7 @@ func (s *site) restore(t *testing.T, name, backup string, args ...string) *veler
 // awaitRestore waits for the end of a restore and fails unless it ended in phase.
 func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePhase) *velerov1.Restore {
 	t.Helper()
-	restore := &velerov1.Restore{ObjectMeta: inVelero(name)}
+	restore := &velerov1.Restore{ObjectMeta: s.inVelero(name)}
 	s.eventually(t, veleroTimeout, "the end of restore "+name, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(restore), restore); err != nil {
 			return err
@@ -254,6 +260,46 @@ func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePha
 		t.Fatalf("the restore %s is %s, want %s\n%s", name, restore.Status.Phase, phase, s.describe(t.Context(), "restore", name))
 	}
 	return restore
+}
+
+// configure gives an action of restores its settings.
+func (s *site) configure(t *testing.T, action string, settings map[string]string) {
+	t.Helper()
+	object := &corev1.ConfigMap{ObjectMeta: s.inVelero(action), Data: settings}
+	object.Labels = map[string]string{"velero.io/plugin-config": "", "alibabacloud.com/" + action: "RestoreItemAction"}
+	s.create(t, object)
+}
+
+// deleteBackup deletes a backup with all that it has in the cloud.
+func (s *site) deleteBackup(t *testing.T, name string) {
+	t.Helper()
+	s.velero(t, "backup", "delete", name, "--confirm")
+	s.awaitBackupGone(t, name)
+}
+
+// awaitBackupGone waits until a backup is deleted with all that it has in the cloud.
+func (s *site) awaitBackupGone(t *testing.T, name string) {
+	t.Helper()
+	backup := &velerov1.Backup{ObjectMeta: s.inVelero(name)}
+	s.eventually(t, veleroTimeout, "the end of backup "+name, func(ctx context.Context) error {
+		err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup)
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return err
+		}
+		requests := &velerov1.DeleteBackupRequestList{}
+		if err := s.Client.List(ctx, requests, client.InNamespace(s.veleroNamespace())); err != nil {
+			return err
+		}
+		for _, request := range requests.Items {
+			if request.Spec.BackupName == name && len(request.Status.Errors) > 0 {
+				return fmt.Errorf("it is %s: %v", backup.Status.Phase, request.Status.Errors)
+			}
+		}
+		return fmt.Errorf("it is %s", backup.Status.Phase)
+	})
 }
 
 // describe returns what a user sees of a backup or a restore.
@@ -279,8 +325,23 @@ func (s *site) describe(ctx context.Context, kind, name string) string {
 func (s *site) awaitSynced(t *testing.T, name string) {
 	t.Helper()
 	s.eventually(t, syncTimeout, "the backup "+name+" to be synced", func(ctx context.Context) error {
-		return s.Client.Get(ctx, client.ObjectKey{Namespace: veleroNamespace, Name: name}, &velerov1.Backup{})
+		return s.Client.Get(ctx, client.ObjectKeyFromObject(&velerov1.Backup{ObjectMeta: s.inVelero(name)}), &velerov1.Backup{})
 	})
+}
+
+// beside is the same cluster as it is to a Velero of its own in another namespace, with locations of its own.
+func (s *site) beside(namespace string) *site {
+	other := *s
+	other.namespace = namespace
+	return &other
+}
+
+// veleroNamespace is where Velero is.
+func (s *site) veleroNamespace() string { return cmp.Or(s.namespace, veleroNamespace) }
+
+// inVelero is the metadata of an object in Velero's namespace.
+func (s *site) inVelero(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: s.veleroNamespace(), Name: name}
 }
 
 // inVelero is the metadata of an object in Velero's namespace.

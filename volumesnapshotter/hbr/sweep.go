@@ -48,7 +48,7 @@ func (s *site) sweepCluster(ctx context.Context) {
 	defer cancel()
 	going := map[types.UID]bool{} // Runs of which jobs go on.
 	err := s.notes.Sweep(ctx, s.cluster.LiveRuns, func(ctx context.Context, run types.UID, text string) error {
-		err := s.endLeft(ctx, text)
+		err := s.endLeft(ctx, run, text)
 		going[run] = going[run] || err != nil
 		return err
 	})
@@ -70,16 +70,30 @@ func (s *site) sweepCluster(ctx context.Context) {
 // errGoesOn is for a job that is not to be disturbed.
 var errGoesOn = errors.New("the job goes on")
 
-// endLeft ends what a note tells of that a backup has left which is over. A job that goes on
-// is left, with all that it needs: Velero fails the operation of a poll that was killed,
-// and cancels nothing; the data is worth having. A note of a restore tells of no snapshot.
-func (s *site) endLeft(ctx context.Context, text string) error {
+// endLeft ends what a note tells of that a backup has left which is over. Of a Failed one
+// nothing is worth having: Velero has no list of its snapshots, so that deleting it leaves
+// them. Of another one a job that goes on is left, with all that it needs: Velero fails the
+// operation of a poll that was killed, and cancels nothing; the data is worth having. A note
+// of a restore tells of no snapshot.
+func (s *site) endLeft(ctx context.Context, run types.UID, text string) error {
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return nil //nolint:nilerr // There is nothing to end.
 	}
 	api, err := s.apiIn(ctx, id.region)
 	if err != nil {
+		return err
+	}
+	failed, err := s.hasFailed(ctx, run)
+	if err != nil {
+		return err
+	}
+	if failed {
+		s.log.WithField("snapshot", text).Info("Deleting what a failed backup has in Cloud Backup")
+		err := deleteAll(ctx, api, id)
+		if err != nil && (isDenied(err) || vaultIsGone(ctx, api, id.vault, err)) {
+			return nil // Its retention ends it, or there is nothing any more.
+		}
 		return err
 	}
 	if id, err = begunLater(ctx, api, id); err != nil || id.waits() {
@@ -93,6 +107,14 @@ func (s *site) endLeft(ctx context.Context, text string) error {
 		return errGoesOn
 	}
 	return deletePlanOf(ctx, api, id, *found)
+}
+
+// hasFailed tells whether a run is a Backup that is Failed.
+func (s *site) hasFailed(ctx context.Context, run types.UID) (bool, error) {
+	backups, err := s.cluster.Backups(ctx)
+	return slices.ContainsFunc(backups, func(b velerov1.Backup) bool {
+		return b.UID == run && b.Status.Phase == velerov1.BackupPhaseFailed
+	}), err
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {

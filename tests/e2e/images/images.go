@@ -25,8 +25,12 @@ const (
 	BusyBox = "busybox:1.37.0"
 )
 
-// veleroUser is the user cnb of the image that upstream's is made from (Dockerfile: paketobuildpacks/run-jammy-tiny).
-const veleroUser = "1002:1000"
+// The user cnb of the image that upstream's is made from (Dockerfile: paketobuildpacks/run-jammy-tiny), and where Velero's
+// repositories of files keep their configuration.
+const (
+	veleroUser = "1002:1000"
+	veleroHome = "/home/cnb"
+)
 
 // BuildVelero returns an image of Velero as upstream's Dockerfile lays it out, but for restic.
 func BuildVelero(ctx context.Context, builder *tools.Builder) (archive string, err error) {
@@ -37,7 +41,7 @@ func BuildVelero(ctx context.Context, builder *tools.Builder) (archive string, e
 		}
 	}
 	return cluster.BuildImage(ctx, cluster.Image{
-		Name: Velero, Files: files, Directories: []string{"/tmp"}, User: veleroUser, Env: []string{"PATH=/"},
+		Name: Velero, Files: files, Directories: []string{"/tmp", veleroHome}, User: veleroUser, Env: []string{"PATH=/", "HOME=" + veleroHome},
 	})
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -56,7 +57,7 @@ func instances() []string { return []string{"i-" + home, "i-" + away} }
 
 // startCloud starts a simulated cloud at an address that Pods reach, with a bucket and RAM users who have the policies
 // that this repository recommends.
-func startCloud(checkout, address, dir string) (_ *cloud, err error) {
+func startCloud(ctx context.Context, checkout, address, dir string) (_ *cloud, err error) {
 	c := &cloud{stateDir: filepath.Join(dir, "cloud"), velero: user{name: "velero"}, additional: user{name: "additional"}}
 	defer func() {
 		if err != nil {
@@ -77,7 +78,7 @@ func startCloud(checkout, address, dir string) (_ *cloud, err error) {
 		if err := os.WriteFile(u.credentials, profile, 0o600); err != nil {
 			return nil, err
 		}
-		if u.s3URL, err = c.serveS3(at, key); err != nil {
+		if u.s3URL, err = c.serveS3(ctx, at, key); err != nil {
 			return nil, err
 		}
 	}
@@ -114,12 +115,12 @@ func policies(checkout string) ([]account.Policy, error) {
 }
 
 // serveS3 serves a bucket over TLS, where clients of S3 do not sign parts of their bodies: OSS takes none that they do.
-func (c *cloud) serveS3(address string, key cloudsim.AccessKey) (at string, err error) {
+func (c *cloud) serveS3(ctx context.Context, address string, key cloudsim.AccessKey) (at string, err error) {
 	authority, err := ca.New()
 	if err != nil {
 		return "", err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +136,7 @@ func (c *cloud) close() error {
 		err = errors.Join(err, server.Close())
 	}
 	if c.Cloud != nil {
-		err = errors.Join(err, c.Cloud.Close())
+		err = errors.Join(err, c.Close())
 	}
 	return err
 }

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	flags.StringVar(&o.suites, "suites", "fast", "fast, all, list (runs none), or the labels of suites, joined by + and separated by commas")
 	flags.StringVar(&o.cluster, "cluster", "up1", "the name of the cluster; one that runs already is used, and left as it is")
 	flags.StringVar(&o.standby, "standby", "up2", "the name of the second cluster, for suites that need one")
-	flags.IntVar(&o.index, "index", 5, "the number of the cluster, by which its addresses differ from those of others; the second one has the next")
+	flags.IntVar(&o.index, "index", 31, "the number of the cluster, by which its addresses differ from those of others; the second one has the next")
 	flags.BoolVar(&o.keep, "keep", false, "leave the cluster running")
 	flags.StringVar(&o.output, "output", "bin/e2e-upstream", "the folder for logs, Ginkgo's reports, and the table")
 	flags.Usage = func() { fmt.Fprint(out, usage, flags.FlagUsages()) }
@@ -102,7 +102,7 @@ func test(ctx context.Context, o options, out io.Writer) (_ []result, err error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := findProgram(ctx, builder, dir, o.output)
+	p, err := findProgram(ctx, builder, o.output)
 	if err != nil {
 		return nil, err
 	}

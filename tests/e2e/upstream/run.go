@@ -39,16 +39,17 @@ type program struct {
 	output string
 }
 
-// findProgram builds the program and what it calls.
-func findProgram(ctx context.Context, builder *tools.Builder, dir, output string) (program, error) {
-	p := program{dir: filepath.Join(dir, "e2e"), testdata: filepath.Join(dir, "testdata"), output: output}
+// findProgram builds the program and what it calls. It leaves `velero debug` of each spec that fails where it runs.
+func findProgram(ctx context.Context, builder *tools.Builder, output string) (program, error) {
+	p := program{dir: filepath.Join(output, "e2e"), testdata: filepath.Join(output, "testdata"), output: output}
 	var err error
 	for name, path := range map[string]*string{tools.VeleroE2E: &p.path, tools.Kubectl: &p.kubectl, tools.Velero: &p.velero} {
 		if *path, err = builder.Path(ctx, name); err != nil {
 			return program{}, err
 		}
 	}
-	return p, errors.Join(os.MkdirAll(output, 0o755), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, p.testdata))
+	return p, errors.Join(
+		os.RemoveAll(p.dir), os.RemoveAll(p.testdata), os.MkdirAll(p.dir, 0o755), writeTestdata(ctx, p.testdata))
 }
 
 // storageClass is upstream's for our provider: test/testdata/storage-class has one for each of theirs. The claims of the

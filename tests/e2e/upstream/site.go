@@ -54,7 +54,7 @@ func (s site) run(ctx context.Context, p program, chosen, all []suite) (ran []sp
 		}
 		clusters = append(clusters, c)
 	}
-	cloud, err := startCloud(s.checkout, clusters[0].HostAddress, s.dir)
+	cloud, err := startCloud(ctx, s.checkout, clusters[0].HostAddress, s.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +109,8 @@ func (s site) load(ctx context.Context, clusters []*cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	for _, script := range []string{"generate", "verify"} {
-		links["/usr/local/bin/"+script+".sh"] = "/kibishii"
+	for _, name := range []string{"/usr/local/bin/generate.sh", "/usr/local/bin/verify.sh", "/bin/cat"} {
+		links[name] = "/kibishii"
 	}
 	for _, build := range []func() (string, error){
 		func() (string, error) { return images.BuildBusyBox(ctx) },

@@ -52,9 +52,6 @@ func (s spec) isTest() bool { return s.LeafNodeType == "It" }
 
 func (s spec) labels() []string { return slices.Concat(s.ContainerHierarchyLabels...) }
 
-// ran tells a spec that has an outcome from one that the label filter has left out.
-func (s spec) ran() bool { return s.State == "passed" || s.failed() }
-
 func (s spec) failed() bool {
 	switch s.State {
 	case "failed", "panicked", "interrupted", "timedout", "aborted":

@@ -55,6 +55,9 @@ func (r result) outcome() (word, why string) {
 			why = "it skips itself: " + s.reason()
 		}
 	}
+	if passed == 0 && why == "" {
+		why = "it has not been reached"
+	}
 	if passed == 0 {
 		return "skipped", why
 	}

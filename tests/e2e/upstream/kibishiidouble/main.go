@@ -7,8 +7,9 @@
 // trees of files, and verify.sh succeeds if nothing of these is missing or different. The double's Pods need no etcd to
 // agree on what to do; those of that name do nothing.
 //
-// In the Pods of the StatefulSet it runs as "kibishiidouble serve". It is generate.sh or verify.sh if it is called so, and
-// anything else waits.
+// In the Pods of the StatefulSet it runs as "kibishiidouble serve". It is generate.sh, verify.sh or cat if it is called so,
+// and anything else waits. Of cat the suites read the message about a file that is not there, as that of Debian has it, on
+// which Kibishii's image is built; BusyBox has another.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -41,7 +43,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err := run(ctx, filepath.Base(os.Args[0]), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:gocritic // exitAfterDefer: the process ends here, and its signal handlers with it
+		os.Exit(1)
 	}
 	stop()
 }
@@ -50,12 +52,31 @@ func run(ctx context.Context, name string, args []string) error {
 	switch verb, isScript := strings.CutSuffix(name, ".sh"); {
 	case isScript:
 		return tellAll(ctx, verb, args)
+	case verb == "cat":
+		return cat(os.Stdout, args)
 	case len(args) > 0 && args[0] == "serve":
 		return serve(ctx)
 	default:
 		<-ctx.Done()
 		return nil
 	}
+}
+
+// cat writes files.
+func cat(out io.Writer, files []string) error {
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cat: %s: No such file or directory", file) //nolint:staticcheck // ST1005: the words of another
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(content); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellAll has each Pod do what the scripts' arguments say: levels, directories and files in each directory, the length of

@@ -14,27 +14,27 @@ func TestVerifyFindsWhatIsMissingOrDifferent(t *testing.T) {
 	shape := tree{levels: 2, dirs: 2, files: 3, length: 64}
 	tests := []struct {
 		name string
-		harm func(t *testing.T, dir string)
+		harm func(dir string) error
 		want string
 	}{
-		{name: "nothing is wrong", harm: func(*testing.T, string) {}},
+		{name: "nothing is wrong", harm: func(string) error { return nil }},
 		{
 			name: "a file is missing", want: "dir-1/file-2: no such file",
-			harm: func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "dir-1", "file-2"))) },
+			harm: func(dir string) error { return os.Remove(filepath.Join(dir, "dir-1", "file-2")) },
 		},
 		{
 			name: "a file is another one's", want: "file-0 holds something else",
-			harm: func(t *testing.T, dir string) {
-				must(t, os.Rename(filepath.Join(dir, "file-1"), filepath.Join(dir, "file-0")))
+			harm: func(dir string) error {
+				return os.Rename(filepath.Join(dir, "file-1"), filepath.Join(dir, "file-0"))
 			},
 		},
 		{
 			name: "a file is torn", want: "file-2 holds something else than was written: 5 bytes of 64",
-			harm: func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, "file-2"), 5)) },
+			harm: func(dir string) error { return os.Truncate(filepath.Join(dir, "file-2"), 5) },
 		},
 		{
 			name: "what nobody has generated is left alone",
-			harm: func(t *testing.T, dir string) { must(t, os.WriteFile(filepath.Join(dir, "other"), nil, 0o600)) },
+			harm: func(dir string) error { return os.WriteFile(filepath.Join(dir, "other"), nil, 0o600) },
 		},
 	}
 	for _, tt := range tests {
@@ -48,7 +48,7 @@ func TestVerifyFindsWhatIsMissingOrDifferent(t *testing.T) {
 			if want := 3 + 2*3; count != want {
 				t.Errorf("generated %d files, want %d", count, want)
 			}
-			tt.harm(t, dir)
+			must(t, tt.harm(dir))
 			err := shape.walk("kibishii-deployment-0", "", shape.levels, func(name string, content []byte) error {
 				return compare(filepath.Join(dir, name), content)
 			})
