@@ -23,7 +23,7 @@ func (e *environment) testInstallation(t *testing.T) {
 	s := e.home
 	wantListed := func(want bool) {
 		t.Helper()
-		list := s.velero(t, "plugin", "get")
+		list := s.velero(t, "plugin", "get", "--timeout", "1m") // by default it waits for 5s, which is little for a server that has just begun
 		for _, name := range []string{"velero.io/alibabacloud", "alibabacloud.com/hbr", "alibabacloud.com/snapshot-progress"} {
 			if strings.Contains(list, name) != want {
 				t.Errorf("velero plugin get lists %s: %t, want %t:\n%s", name, !want, want, list)
