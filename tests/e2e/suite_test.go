@@ -103,6 +103,7 @@ func TestE2E(t *testing.T) {
 		t.Run("schedules make backups when their time comes", e.testSchedules)
 		t.Run("a schedule whose namespaces are gone", e.testSchedulesWithoutNamespaces)
 		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
+		t.Run("a backup that expires leaves nothing", e.testExpiry)
 		t.Run("backups of the official plugin are restored", e.testUpgrade)
 	})
 }
