@@ -105,6 +105,7 @@ func TestE2E(t *testing.T) {
 		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
 		t.Run("an application migrates while it serves", e.testMigration)
 		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
+		t.Run("a backup that expires leaves nothing", e.testExpiry)
 		t.Run("backups of the official plugin are restored", e.testUpgrade)
 	})
 }

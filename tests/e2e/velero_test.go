@@ -160,12 +160,13 @@ func restrict(pod *corev1.PodSpec) {
 	}
 }
 
-// withScratch gives the server a folder that can be written to: it keeps credentials and downloads in /tmp, and go-plugin
-// its sockets.
+// withScratch gives the server a folder that can be written to: it keeps credentials and downloads in /tmp, go-plugin
+// its sockets, and kopia settings in the home.
 func withScratch(pod *corev1.PodSpec) {
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 	server := &pod.Containers[0]
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"})
+	server.Env = append(server.Env, corev1.EnvVar{Name: "HOME", Value: "/tmp"})
 }
 
 // awaitLocation waits until Velero can use a location.
