@@ -152,6 +152,8 @@ func startSites(t *testing.T, sites ...*site) {
 	must(t, group.Wait())
 	cloud, balancers := startCloud(t, sites[0].HostAddress), startBalancers(t, slot)
 	for _, s := range sites {
+		// Clusters end before the cloud: Pods write to it until then.
+		t.Cleanup(func() { endCluster(t, s.Name) })
 		s.cloud, s.balancers = cloud, balancers
 		group.Go(func() error { return s.equip(t.Context(), archives) })
 	}
