@@ -23,13 +23,10 @@ func (e *environment) testExpiry(t *testing.T) {
 	const namespace = "expiry"
 	s := e.home.beside("velero-expiry")
 	bucket := e.cloud.bucket(t, namespace)
-	s.install(t, installation{bucket: bucket})
 	// In a vault of their own the snapshots are told from those of others.
-	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr",
-		"--config", "region="+s.region+",method=agentless,vaultName="+bucket)
-	s.createNASClass(t, namespace)
+	s.install(t, installation{bucket: bucket, filesConfig: []string{"method=agentless", "vaultName=" + bucket}})
 	s.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		newClaim(namespace, "nas", namespace), newClaim(namespace, "disk", diskClass))
+		newClaim(namespace, "nas", nasClass), newClaim(namespace, "disk", diskClass))
 	s.writeRecords(t, namespace, records, "nas", "disk")
 	disk := s.volumeOf(t, namespace, "disk").Spec.CSI.VolumeHandle
 
