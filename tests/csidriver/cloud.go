@@ -109,7 +109,7 @@ func (r *refusal) Error() string { return r.code + ": " + r.message }
 func (c *Cloud) CreateDisk(ctx context.Context, disk provisioner.Disk) (string, error) {
 	parameters := map[string]string{
 		"RegionId": c.Region, "ZoneId": disk.Zone, "DiskName": disk.Name, "Size": strconv.FormatInt(disk.Size, 10),
-		"DiskCategory": disk.Category, "PerformanceLevel": disk.PerformanceLevel,
+		"DiskCategory": disk.Category, "PerformanceLevel": disk.PerformanceLevel, "SnapshotId": disk.Snapshot,
 		// Of two calls for one claim and category the second gets the first one's disk.
 		"ClientToken":     token(disk),
 		"Encrypted":       disk.Parameters["encrypted"],
@@ -141,6 +141,48 @@ func (c *Cloud) DeleteDisk(ctx context.Context, id string) error {
 	err := c.call(ctx, ecs.Product, "2014-05-26", "DeleteDisk", map[string]string{"DiskId": id}, nil)
 	var refused *refusal
 	if errors.As(err, &refused) && refused.code == "InvalidDiskId.NotFound" {
+		return nil
+	}
+	return err
+}
+
+// createSnapshot makes a snapshot of a disk. One that has been made by the name is there already.
+func (c *Cloud) createSnapshot(ctx context.Context, disk, name string) (string, error) {
+	var answer struct {
+		ID string `json:"SnapshotId"`
+	}
+	err := c.call(ctx, ecs.Product, "2014-05-26", "CreateSnapshot", map[string]string{
+		"DiskId": disk, "SnapshotName": name, "ClientToken": name,
+	}, &answer)
+	return answer.ID, err
+}
+
+// snapshotSize is the size of the disk of a snapshot, in bytes.
+func (c *Cloud) snapshotSize(ctx context.Context, id string) (int64, error) {
+	var answer struct {
+		Snapshots struct {
+			Snapshot []struct {
+				Size int64 `json:"SourceDiskSize,string"`
+			}
+		}
+	}
+	err := c.call(ctx, ecs.Product, "2014-05-26", "DescribeSnapshots", map[string]string{
+		"RegionId": c.Region, "SnapshotIds": `["` + id + `"]`,
+	}, &answer)
+	if err == nil && len(answer.Snapshots.Snapshot) == 0 {
+		err = fmt.Errorf("there is no snapshot %s", id)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return answer.Snapshots.Snapshot[0].Size << 30, nil
+}
+
+// deleteSnapshot deletes a snapshot, which may have gone, also one of which disks have been made.
+func (c *Cloud) deleteSnapshot(ctx context.Context, id string) error {
+	err := c.call(ctx, ecs.Product, "2014-05-26", "DeleteSnapshot", map[string]string{"SnapshotId": id, "Force": "true"}, nil)
+	var refused *refusal
+	if errors.As(err, &refused) && refused.code == "InvalidSnapshotId.NotFound" {
 		return nil
 	}
 	return err

@@ -5,7 +5,8 @@
 // file system or bucket of the simulated cloud that its volume is, and so in the next snapshot.
 //
 // One program does what the real drivers and the sidecars beside them do: it registers with the kubelet, mounts volumes,
-// and provisions the volumes of claims by the rules of tests/provisioner. It knows the cloud by HTTP alone. Disks and
+// provisions the volumes of claims by the rules of tests/provisioner, and makes the snapshots of VolumeSnapshots of disks,
+// where a cluster knows VolumeSnapshots. It knows the cloud by HTTP alone. Disks and
 // directories are made by the calls that the real drivers make, signed, to the real names of endpoints through the
 // simulator's proxy; a region is told by these names. What a real machine does without a call, the simulator's
 // admin interface does: attaching a disk and mounting a file system give a directory of the simulator, which is bound

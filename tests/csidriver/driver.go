@@ -68,6 +68,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	group.Go(func() error { return d.every(ctx, "synchronize the buckets", d.Cloud.syncBuckets) })
 	if d.Client != nil {
 		group.Go(func() error { return d.every(ctx, "look after the claims", d.controller().look) })
+		group.Go(func() error { return d.every(ctx, "look after the VolumeSnapshots", d.snapshotter().look) })
 	}
 	return group.Wait()
 }
@@ -88,8 +89,11 @@ func (d *Driver) provisioner() provisioner.Provisioner {
 func (d *Driver) controller() *controller {
 	return &controller{&provisioner.Controller{
 		Provisioner: d.provisioner(), Client: d.Client, Warn: events.NewRecorder(d.Client, time.Now).Warn, Drivers: Names(),
+		Source: d.snapshotter().source,
 	}}
 }
+
+func (d *Driver) snapshotter() *snapshotter { return &snapshotter{client: d.Client, cloud: d.Cloud} }
 
 // every does something again and again until ctx ends. What fails is tried again, for an API server or a cloud that does
 // not answer does so again later; it is logged when the failure is not that of the time before.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -90,6 +91,9 @@ func rbac() []client.Object {
 			rule("", []string{"get", "list", "watch", "create", "delete"}, "persistentvolumes"),
 			rule("", []string{"create"}, "events"),
 			rule(storagev1.GroupName, read, "storageclasses"),
+			rule(snapshotv1.GroupName, read, "volumesnapshots", "volumesnapshotclasses"),
+			rule(snapshotv1.GroupName, []string{"*"}, "volumesnapshotcontents"),
+			rule(snapshotv1.GroupName, []string{"patch"}, "volumesnapshots/status", "volumesnapshotcontents/status"),
 		}},
 		&rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: Name},

@@ -31,9 +31,10 @@ func (e *environment) testConversion(t *testing.T) {
 	t.Parallel()
 	const namespace, converted = "files", "converted"
 	s := e.home.beside("velero-conversion")
-	s.install(t, installation{bucket: e.cloud.bucket(t, namespace), snapshotConfig: []string{"enableECSSnapshot=false"}})
-	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr",
-		"--config", "region="+s.region+",method=node,enableECSSnapshot=false")
+	s.install(t, installation{
+		bucket: e.cloud.bucket(t, namespace), snapshotConfig: []string{"enableECSSnapshot=false"},
+		filesConfig: []string{"enableECSSnapshot=false", "method=node"},
+	})
 	s.installBackupClient(t)
 
 	volumes := map[string]string{"nas": cnfsClass, "disk": diskClass}

@@ -28,7 +28,7 @@ import (
 
 const (
 	// shop is the namespace of the application that migrates, and the name of its backup.
-	shop = "shop"
+	shop = "store"
 	// awayRegistry is where the images of Docker Hub are in the other region.
 	awayRegistry = "registry.cn-beijing.aliyuncs.com/my-registry/"
 	// stays is a label of what cannot go to another region.

@@ -17,6 +17,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +32,9 @@ const (
 	// working is how long the cloud works at what the disturbances meet: longer than they take. It passes at once when they
 	// are over.
 	working = 20 * time.Minute
+	// writing is how often applications write: hardly ever, for Cloud Backup reads files while they change, and of those that
+	// come and go meanwhile it tells that they are not in the backup.
+	writing = 10 * time.Minute
 	// stall is how long the cloud keeps an answer back. The connection usually ends before.
 	stall = 5 * time.Minute
 	// momentTimeout bounds the wait for the moment at which a disturbance is to come.
@@ -127,12 +131,13 @@ func startReliability(t *testing.T) *reliability {
 // backed up.
 func (r *reliability) startApplications(t *testing.T) {
 	t.Helper()
+	r.create(t, r.filesClass())
 	for _, m := range r.moments {
 		r.create(t, ledger.Objects(ledger.Options{
-			Namespace: m.namespace(), Image: ledgerImage, Interval: 200 * time.Millisecond,
+			Namespace: m.namespace(), Image: ledgerImage, Interval: writing,
 			Volumes: []ledger.Volume{
 				{Name: "disk", StorageClass: "alicloud-disk-essd", AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}},
-				{Name: "files", StorageClass: csiNAS, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}},
+				{Name: "files", StorageClass: filesClass, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}},
 			},
 		})...)
 	}
@@ -149,8 +154,34 @@ func (r *reliability) startApplications(t *testing.T) {
 	}
 }
 
-// csiNAS is ACK's class of directories of a file system.
-const csiNAS = "alibabacloud-cnfs-nas"
+// filesClass is the name of a class of directories of a file system, whose volumes name it: Cloud Backup takes them without
+// a client on nodes.
+const filesClass = "nas"
+
+func (s *site) filesClass() *storagev1.StorageClass {
+	return &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: filesClass}, Provisioner: "nasplugin.csi.alibabacloud.com",
+		Parameters:    map[string]string{"volumeAs": "subpath", "server": mountTarget(s.fileSystem, s.region) + ":/"},
+		ReclaimPolicy: new(corev1.PersistentVolumeReclaimDelete),
+	}
+}
+
+// remove deletes a moment's application with all that it has. Of a directory that Cloud Backup has restored the driver does
+// not know that it is the volume's: such a volume is of the policy Retain, and left to people, as its directory.
+func (r *reliability) remove(t *testing.T, m *moment) {
+	t.Helper()
+	volumes := r.volumesOf(t, m.namespace())
+	r.deleteNamespace(t, m.namespace())
+	for _, volume := range volumes {
+		if volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain {
+			continue
+		}
+		must(t, r.Client.Delete(t.Context(), &volume))
+		r.awaitGone(t, &volume)
+		attributes := volume.Spec.CSI.VolumeAttributes
+		must(t, r.cloud.NAS().RemoveDirectory(attributes["server"], attributes["path"]))
+	}
+}
 
 // beginBackup begins a backup of a moment's application, and notes what has to be in it.
 func (r *reliability) beginBackup(t *testing.T, m *moment, name string) {
@@ -201,7 +232,7 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 	t.Helper()
 	for _, m := range r.moments {
 		if m.kind == "restore" {
-			r.deleteNamespace(t, m.namespace())
+			r.remove(t, m)
 		}
 	}
 	r.setDurations(working)
@@ -336,7 +367,7 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 		now := backup.Status
 		return state{
 			phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-			ended: now.CompletionTimestamp != nil || slices.Contains(endedPhases(), string(now.Phase)),
+			ended: slices.Contains(endedPhases(), string(now.Phase)),
 		}, err
 	}
 	restore := &velerov1.Restore{}
@@ -344,11 +375,12 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 	now := restore.Status
 	return state{
 		phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-		ended: now.CompletionTimestamp != nil || slices.Contains(endedPhases(), string(now.Phase)),
+		ended: slices.Contains(endedPhases(), string(now.Phase)),
 	}, err
 }
 
-// endedPhases are those in which nothing goes on. One that a restart has ended may have no time of its end.
+// endedPhases are those in which nothing goes on. The time of its end says less: one that a restart has ended has none, and
+// one that is being finalized has one.
 func endedPhases() []string {
 	return []string{
 		string(velerov1.BackupPhaseCompleted), string(velerov1.BackupPhasePartiallyFailed), string(velerov1.BackupPhaseFailed),
@@ -380,7 +412,7 @@ func (r *reliability) tryAgain(t *testing.T, d disturbance) []result {
 	t.Helper()
 	for _, m := range r.moments {
 		if m.kind == "restore" {
-			r.deleteNamespace(t, m.namespace())
+			r.remove(t, m)
 		}
 		r.begin(t, m, second(m, d))
 	}
@@ -397,7 +429,7 @@ func (r *reliability) check(t *testing.T, d disturbance, rows []row) {
 	t.Helper()
 	for i, m := range r.moments {
 		if rows[i].second.phase != string(velerov1.BackupPhaseCompleted) {
-			t.Errorf("the second attempt %s is %s: %s", second(m, d), rows[i].second.phase, rows[i].second.says)
+			t.Errorf("the second attempt %s is %s: %s", second(m, d), rows[i].second.phase, strings.Join(rows[i].second.says, "; "))
 			continue
 		}
 		if m.kind == "restore" {
@@ -408,8 +440,12 @@ func (r *reliability) check(t *testing.T, d disturbance, rows []row) {
 		if rows[i].first.phase == string(velerov1.BackupPhaseCompleted) {
 			backup = first(m, d)
 		}
-		r.deleteNamespace(t, m.namespace())
-		r.restore(t, backup, backup)
+		r.remove(t, m)
+		r.velero(t, "restore", "create", backup, "--from-backup", backup)
+		if got := r.ended(t, &moment{kind: "restore", name: m.name}, backup); got.phase != string(velerov1.RestorePhaseCompleted) {
+			t.Errorf("the restore of %s is %s: %s", backup, got.phase, strings.Join(got.says, "; "))
+			continue
+		}
 		r.verify(t, m, backup)
 	}
 }

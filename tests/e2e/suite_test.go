@@ -105,6 +105,7 @@ func TestE2E(t *testing.T) {
 		t.Run("an application that is lost comes back with all that it had written", e.testApplication)
 		t.Run("an application migrates while it serves", e.testMigration)
 		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
+		t.Run("a backup that expires leaves nothing", e.testExpiry)
 		t.Run("backups of the official plugin are restored", e.testUpgrade)
 	})
 }
@@ -151,6 +152,8 @@ func startSites(t *testing.T, sites ...*site) {
 	must(t, group.Wait())
 	cloud, balancers := startCloud(t, sites[0].HostAddress), startBalancers(t, slot)
 	for _, s := range sites {
+		// Clusters end before the cloud: Pods write to it until then.
+		t.Cleanup(func() { endCluster(t, s.Name) })
 		s.cloud, s.balancers = cloud, balancers
 		group.Go(func() error { return s.equip(t.Context(), archives) })
 	}

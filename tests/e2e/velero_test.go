@@ -49,16 +49,17 @@ type installation struct {
 	args []string
 	// locationConfig is added to the configuration of the default location, as key=value.
 	locationConfig []string
-	// snapshotConfig is added to that of the default location of snapshots.
-	snapshotConfig []string
+	// snapshotConfig is added to that of the location of disks, filesConfig to that of the location of file systems.
+	snapshotConfig, filesConfig []string
 	// credentials are the content of the credentials file, by default credentialsFile.
 	credentials string
 	// nodeAgent runs Velero's node agent, whose Pods are not restricted.
 	nodeAgent bool
 }
 
-// install installs Velero with the plugin as the README says, with locations for disks and for file systems, and makes of it what a cluster with restricted Pods and a
-// proxy to the outside asks for. It returns when the default location is Available.
+// install installs Velero with the plugin as the README says, with locations for disks and for file systems, and makes of it
+// what a cluster with restricted Pods and a proxy to the outside asks for. It returns when the default location is
+// Available.
 func (s *site) install(t *testing.T, in installation) {
 	t.Helper()
 	credentials := filepath.Join(t.TempDir(), "credentials")
@@ -75,8 +76,8 @@ func (s *site) install(t *testing.T, in installation) {
 		args = append(args, "--use-node-agent", "--privileged-node-agent", "--kubelet-root-dir", s.KubeletDir)
 	}
 	s.velero(t, append(args, in.args...)...)
-	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr", "--config", "region="+s.region,
-		"--credential", "cloud-credentials=cloud")
+	s.velero(t, "snapshot-location", "create", "files", "--provider", "alibabacloud.com/hbr", "--credential", "cloud-credentials=cloud",
+		"--config", strings.Join(append([]string{"region=" + s.region}, in.filesConfig...), ","))
 	s.adapt(t, in)
 	s.awaitLocation(t, "default")
 }
@@ -160,12 +161,13 @@ func restrict(pod *corev1.PodSpec) {
 	}
 }
 
-// withScratch gives the server a folder that can be written to: it keeps credentials and downloads in /tmp, and go-plugin
-// its sockets.
+// withScratch gives the server a folder that can be written to: it keeps credentials and downloads in /tmp, go-plugin
+// its sockets, and kopia settings in the home.
 func withScratch(pod *corev1.PodSpec) {
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 	server := &pod.Containers[0]
 	server.VolumeMounts = append(server.VolumeMounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"})
+	server.Env = append(server.Env, corev1.EnvVar{Name: "HOME", Value: "/tmp"})
 }
 
 // awaitLocation waits until Velero can use a location.

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -38,15 +37,6 @@ const (
 	// reader is the name of a Pod.
 	reader = "reader"
 )
-
-// createNASClass creates a class for volumes that name their file system.
-func (s *site) createNASClass(t *testing.T, name string) {
-	t.Helper()
-	s.create(t, &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: provisioner.NASDriver,
-		Parameters: map[string]string{"volumeAs": "subpath", "server": mountTarget(s.fileSystem, s.region) + ":/"},
-	})
-}
 
 // newClaim is a claim for a volume of a class.
 func newClaim(namespace, name, class string) *corev1.PersistentVolumeClaim {

@@ -22,6 +22,8 @@ type Controller struct {
 	Client client.Client
 	// Warn tells of a failure by an event.
 	Warn func(ctx context.Context, who string, about corev1.ObjectReference, reason, message string) error
+	// Source returns the snapshot that a claim asks its volume to be made of, "" for an empty one. nil makes all empty.
+	Source func(ctx context.Context, claim *corev1.PersistentVolumeClaim) (snapshot string, err error)
 	// Drivers are whose volumes are made. None means all.
 	Drivers []string
 }
@@ -92,8 +94,12 @@ func (c *Controller) provisionFor(
 	if refuse != nil {
 		err = refuse(claim)
 	}
+	snapshot := ""
+	if err == nil && c.Source != nil {
+		snapshot, err = c.Source(ctx, claim)
+	}
 	if err == nil {
-		pv, err = c.Volume(ctx, claim, class, nodes)
+		pv, err = c.Volume(ctx, claim, class, nodes, snapshot)
 	}
 	if err != nil {
 		about := corev1.ObjectReference{

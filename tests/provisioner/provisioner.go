@@ -53,6 +53,8 @@ type Disk struct {
 	MultiAttach bool
 	// Parameters are those of the class.
 	Parameters map[string]string
+	// Snapshot is the one that it is made of, "" for an empty disk.
+	Snapshot string
 }
 
 // Storage is where the content of volumes is. All can be done twice, and what is deleted may have gone.
@@ -82,9 +84,9 @@ type Provisioner struct {
 func Name(claim *corev1.PersistentVolumeClaim) string { return "pvc-" + string(claim.UID) }
 
 // Volume makes the storage that a claim and its class ask for, and returns the PersistentVolume that is to be created for
-// it.
+// it. A disk is made of a snapshot where there is one.
 func (p Provisioner) Volume(
-	ctx context.Context, claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, nodes []corev1.Node,
+	ctx context.Context, claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, nodes []corev1.Node, snapshot string,
 ) (*corev1.PersistentVolume, error) {
 	pv := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: Name(claim), Annotations: map[string]string{provisionedKey: class.Provisioner}},
@@ -105,7 +107,9 @@ func (p Provisioner) Volume(
 	}
 	switch {
 	case class.Provisioner == DiskDriver:
-		return pv, p.newDisk(ctx, pv, zoneFor(claim, class, nodes))
+		return pv, p.newDisk(ctx, pv, zoneFor(claim, class, nodes), snapshot)
+	case snapshot != "":
+		return nil, errors.New("only disks are made of snapshots")
 	case isBlock(pv):
 		return nil, errors.New("block volumes are not supported")
 	case class.Provisioner == NASDriver:
@@ -136,7 +140,7 @@ func isBlock(pv *corev1.PersistentVolume) bool {
 }
 
 // newDisk makes a disk of the first category of the class that can be had. It refuses what the driver refuses.
-func (p Provisioner) newDisk(ctx context.Context, pv *corev1.PersistentVolume, zone string) error {
+func (p Provisioner) newDisk(ctx context.Context, pv *corev1.PersistentVolume, zone, snapshot string) error {
 	attributes := pv.Spec.CSI.VolumeAttributes
 	shared := attributes["multiAttach"] == "true"
 	if slices.Contains(pv.Spec.AccessModes, corev1.ReadWriteMany) && (!shared || !isBlock(pv)) ||
@@ -150,7 +154,7 @@ func (p Provisioner) newDisk(ctx context.Context, pv *corev1.PersistentVolume, z
 	size := pv.Spec.Capacity[corev1.ResourceStorage]
 	disk := Disk{
 		Name: pv.Name, Zone: zone, PerformanceLevel: attributes["performanceLevel"], Size: (size.Value() + gib - 1) / gib,
-		MultiAttach: shared, Parameters: attributes,
+		MultiAttach: shared, Parameters: attributes, Snapshot: snapshot,
 	}
 	var errs []error
 	for category := range strings.SplitSeq(attributes["type"], ",") {
