@@ -30,7 +30,7 @@ func newSnapshotAPI(t *testing.T) client.Client {
 	}
 	api := fake.NewClientBuilder().WithScheme(known).
 		WithStatusSubresource(&snapshotv1.VolumeSnapshot{}, &snapshotv1.VolumeSnapshotContent{}).Build()
-	create(
+	createIn(
 		t, api,
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1", Labels: map[string]string{provisioner.DiskZoneLabel: zone}}},
 		&snapshotv1.VolumeSnapshotClass{
@@ -49,7 +49,7 @@ func newSnapshotAPI(t *testing.T) client.Client {
 	return api
 }
 
-func create(t *testing.T, api client.Client, objects ...client.Object) {
+func createIn(t *testing.T, api client.Client, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
 		if err := api.Create(t.Context(), object); err != nil {
@@ -89,7 +89,7 @@ func TestASnapshotIsHandedOn(t *testing.T) {
 			VolumeSnapshotClassName: new("disks"), Source: snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: new("orders")},
 		},
 	}
-	create(t, api, taken)
+	createIn(t, api, taken)
 	content := ready(t, api, taken)
 	equal(t, "the size", taken.Status.RestoreSize.String(), "20Gi")
 	content.Spec.DeletionPolicy = snapshotv1.VolumeSnapshotContentRetain
@@ -108,7 +108,7 @@ func TestASnapshotIsHandedOn(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "velero", Name: "handed", UID: "handed-uid"},
 		Spec:       snapshotv1.VolumeSnapshotSpec{Source: snapshotv1.VolumeSnapshotSource{VolumeSnapshotContentName: new("handed")}},
 	}
-	create(t, api, handed, &snapshotv1.VolumeSnapshotContent{
+	createIn(t, api, handed, &snapshotv1.VolumeSnapshotContent{
 		ObjectMeta: metav1.ObjectMeta{Name: "handed"},
 		Spec: snapshotv1.VolumeSnapshotContentSpec{
 			DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete, Driver: provisioner.DiskDriver,
@@ -131,7 +131,7 @@ func TestASnapshotIsHandedOn(t *testing.T) {
 			DataSource: &corev1.TypedLocalObjectReference{APIGroup: new(snapshotv1.GroupName), Kind: "VolumeSnapshot", Name: "handed"},
 		},
 	}
-	create(t, api, asked, &storagev1.StorageClass{
+	createIn(t, api, asked, &storagev1.StorageClass{
 		ObjectMeta: metav1.ObjectMeta{Name: "class-1"}, Provisioner: provisioner.DiskDriver, Parameters: map[string]string{"type": "cloud_essd"},
 	})
 	disk := volumeOf(t, api, asked).Spec.CSI.VolumeHandle

@@ -107,6 +107,7 @@ func TestE2E(t *testing.T) {
 		t.Run("files of NAS become those of a disk, and those of a disk NAS", e.testConversion)
 		t.Run("a backup that expires leaves nothing", e.testExpiry)
 		t.Run("backups of the official plugin are restored", e.testUpgrade)
+		t.Run("some volumes are backed up with their data and the others without", e.testDataProtection)
 	})
 }
 

@@ -94,6 +94,10 @@ func (c *Controller) provisionFor(
 	if refuse != nil {
 		err = refuse(claim)
 	}
+	if err == nil && claim.Spec.Selector != nil {
+		// As external-provisioner says it. Velero's data mover keeps a claim from being provisioned so.
+		err = errors.New("claim Selector is not supported")
+	}
 	snapshot := ""
 	if err == nil && c.Source != nil {
 		snapshot, err = c.Source(ctx, claim)
