@@ -272,6 +272,9 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 	rows := make([]row, 0, len(r.moments))
 	for _, m := range r.moments {
 		first := r.ended(t, m.kind, first(m, d))
+		if m.kind == "restore" && first.phase != string(velerov1.RestorePhaseCompleted) {
+			r.checkNotStarted(t, m)
+		}
 		rows = append(rows, row{disturbance: d.title, kind: m.kind, moment: m.title, first: first})
 	}
 	for i, result := range r.tryAgain(t, d) {
@@ -279,10 +282,42 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 	}
 	r.check(t, d, rows)
 	r.deleteAll(t)
+	r.removeUnknown(t, d.unknown)
 	if left := r.awaitInventory(t, r.bucket, r.before); left != "" {
 		t.Errorf("after all was deleted the inventory differs (-before +now):\n%s", left)
 	}
 	return rows
+}
+
+// checkNotStarted checks that no application runs whose restore is not whole.
+func (r *reliability) checkNotStarted(t *testing.T, m *moment) {
+	t.Helper()
+	pods := &corev1.PodList{}
+	must(t, r.Client.List(t.Context(), pods, client.InNamespace(m.namespace())))
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodPending {
+			t.Errorf("the Pod %s/%s is %s, though its restore has failed", pod.Namespace, pod.Name, pod.Status.Phase)
+		}
+	}
+}
+
+// removeUnknown removes as many snapshots of disks as were not there before, as people do in the console of ECS.
+func (r *reliability) removeUnknown(t *testing.T, want int) {
+	t.Helper()
+	var found []string
+	r.eventually(t, leftTimeout, "the snapshots that Velero knows to be deleted", func(context.Context) error {
+		found = slices.DeleteFunc(r.cloud.ECS().Inventory(accountID).Snapshots, func(id string) bool {
+			return slices.Contains(r.before.Snapshots, id)
+		})
+		if len(found) != want {
+			return fmt.Errorf("there are %q, want %d that Velero does not know", found, want)
+		}
+		return nil
+	})
+	for _, snapshot := range found {
+		_, id, _ := strings.Cut(snapshot, "/")
+		must(t, r.cloud.ECS().RemoveSnapshot(id))
+	}
 }
 
 // setDurations says how long the cloud works at what is asked of it from now on.
