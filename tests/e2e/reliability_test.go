@@ -166,21 +166,34 @@ func (s *site) filesClass() *storagev1.StorageClass {
 	}
 }
 
-// remove deletes a moment's application with all that it has. Of a directory that Cloud Backup has restored the driver does
-// not know that it is the volume's: such a volume is of the policy Retain, and left to people, as its directory.
-func (r *reliability) remove(t *testing.T, m *moment) {
+// remove deletes the applications of moments with all that they have. Of a directory that Cloud Backup has restored the
+// driver does not know that it is the volume's: such a volume is of the policy Retain, and left to people, as its directory.
+func (r *reliability) remove(t *testing.T, moments ...*moment) {
 	t.Helper()
-	volumes := r.volumesOf(t, m.namespace())
-	r.deleteNamespace(t, m.namespace())
-	for _, volume := range volumes {
-		if volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain {
-			continue
-		}
-		must(t, r.Client.Delete(t.Context(), &volume))
-		r.awaitGone(t, &volume)
-		attributes := volume.Spec.CSI.VolumeAttributes
-		must(t, r.cloud.NAS().RemoveDirectory(attributes["server"], attributes["path"]))
+	var volumes []corev1.PersistentVolume
+	for _, m := range moments {
+		volumes = append(volumes, r.volumesOf(t, m.namespace())...)
+		must(t, r.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.namespace()}}))
 	}
+	for _, m := range moments {
+		r.awaitGone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.namespace()}})
+	}
+	for _, volume := range volumes {
+		retained := volume.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain
+		if retained {
+			must(t, r.Client.Delete(t.Context(), &volume))
+		}
+		attributes := volume.Spec.CSI.VolumeAttributes
+		r.awaitGone(t, &volume)
+		if retained {
+			must(t, r.cloud.NAS().RemoveDirectory(attributes["server"], attributes["path"]))
+		}
+	}
+}
+
+// of are the moments of a kind.
+func (r *reliability) of(kind string) []*moment {
+	return slices.DeleteFunc(slices.Clone(r.moments), func(m *moment) bool { return m.kind != kind })
 }
 
 // beginBackup begins a backup of a moment's application, and notes what has to be in it.
@@ -230,11 +243,7 @@ func (r *reliability) diskOf(t *testing.T, m *moment) string {
 // round meets all moments with a disturbance, tries each again, and returns what was seen.
 func (r *reliability) round(t *testing.T, d disturbance) []row {
 	t.Helper()
-	for _, m := range r.moments {
-		if m.kind == "restore" {
-			r.remove(t, m)
-		}
-	}
+	r.remove(t, r.of("restore")...)
 	r.setDurations(working)
 	holds := r.meet(t, d)
 	d.happen(t, r.site, func() {
@@ -248,7 +257,10 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 
 	rows := make([]row, 0, len(r.moments))
 	for _, m := range r.moments {
-		first := r.ended(t, m, first(m, d))
+		first := r.ended(t, m.kind, first(m, d))
+		if m.kind == "restore" && first.phase != string(velerov1.RestorePhaseCompleted) {
+			r.checkNotStarted(t, m)
+		}
 		rows = append(rows, row{disturbance: d.title, kind: m.kind, moment: m.title, first: first})
 	}
 	for i, result := range r.tryAgain(t, d) {
@@ -256,10 +268,42 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 	}
 	r.check(t, d, rows)
 	r.deleteAll(t)
+	r.removeUnknown(t, d.unknown)
 	if left := r.awaitInventory(t, r.bucket, r.before); left != "" {
 		t.Errorf("after all was deleted the inventory differs (-before +now):\n%s", left)
 	}
 	return rows
+}
+
+// checkNotStarted checks that no application runs whose restore is not whole.
+func (r *reliability) checkNotStarted(t *testing.T, m *moment) {
+	t.Helper()
+	pods := &corev1.PodList{}
+	must(t, r.Client.List(t.Context(), pods, client.InNamespace(m.namespace())))
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodPending {
+			t.Errorf("the Pod %s/%s is %s, though its restore has failed", pod.Namespace, pod.Name, pod.Status.Phase)
+		}
+	}
+}
+
+// removeUnknown removes as many snapshots of disks as were not there before, as people do in the console of ECS.
+func (r *reliability) removeUnknown(t *testing.T, want int) {
+	t.Helper()
+	var found []string
+	r.eventually(t, leftTimeout, "the snapshots that Velero knows to be deleted", func(context.Context) error {
+		found = slices.DeleteFunc(r.cloud.ECS().Inventory(accountID).Snapshots, func(id string) bool {
+			return slices.Contains(r.before.Snapshots, id)
+		})
+		if len(found) != want {
+			return fmt.Errorf("there are %q, want %d that Velero does not know", found, want)
+		}
+		return nil
+	})
+	for _, snapshot := range found {
+		_, id, _ := strings.Cut(snapshot, "/")
+		must(t, r.cloud.ECS().RemoveSnapshot(id))
+	}
 }
 
 // setDurations says how long the cloud works at what is asked of it from now on.
@@ -388,13 +432,13 @@ func endedPhases() []string {
 	}
 }
 
-// ended waits for the end of an attempt, and returns what people see of it.
-func (r *reliability) ended(t *testing.T, m *moment, name string) result {
+// ended waits for the end of a backup or a restore, and returns what people see of it.
+func (r *reliability) ended(t *testing.T, kind, name string) result {
 	t.Helper()
 	var now state
-	r.eventually(t, disturbedTimeout, "the end of the "+m.kind+" "+name, func(ctx context.Context) error {
+	r.eventually(t, disturbedTimeout, "the end of the "+kind+" "+name, func(ctx context.Context) error {
 		var err error
-		if now, err = r.state(ctx, m.kind, name); err != nil {
+		if now, err = r.state(ctx, kind, name); err != nil {
 			return err
 		}
 		if !now.ended {
@@ -402,23 +446,24 @@ func (r *reliability) ended(t *testing.T, m *moment, name string) result {
 		}
 		return nil
 	})
-	seen := r.describe(t.Context(), m.kind, name)
-	t.Logf("the %s %s is %s: %s\n%s", m.kind, name, now.phase, now.reason, seen)
+	if now.phase == string(velerov1.BackupPhaseCompleted) {
+		return result{phase: now.phase}
+	}
+	seen := r.describe(t.Context(), kind, name)
+	t.Logf("the %s %s is %s: %s\n%s", kind, name, now.phase, now.reason, seen)
 	return result{phase: now.phase, says: says(now, seen)}
 }
 
 // tryAgain does what the documentation tells people to do, and returns how the second attempts end.
 func (r *reliability) tryAgain(t *testing.T, d disturbance) []result {
 	t.Helper()
+	r.remove(t, r.of("restore")...)
 	for _, m := range r.moments {
-		if m.kind == "restore" {
-			r.remove(t, m)
-		}
 		r.begin(t, m, second(m, d))
 	}
 	results := make([]result, 0, len(r.moments))
 	for _, m := range r.moments {
-		results = append(results, r.ended(t, m, second(m, d)))
+		results = append(results, r.ended(t, m.kind, second(m, d)))
 	}
 	return results
 }
@@ -427,26 +472,31 @@ func (r *reliability) tryAgain(t *testing.T, d disturbance) []result {
 // backups that are Completed the one that was disturbed is taken.
 func (r *reliability) check(t *testing.T, d disturbance, rows []row) {
 	t.Helper()
+	restored := map[*moment]string{}
 	for i, m := range r.moments {
 		if rows[i].second.phase != string(velerov1.BackupPhaseCompleted) {
-			t.Errorf("the second attempt %s is %s: %s", second(m, d), rows[i].second.phase, strings.Join(rows[i].second.says, "; "))
-			continue
+			t.Fatalf("the second attempt %s is %s: %s", second(m, d), rows[i].second.phase, strings.Join(rows[i].second.says, "; "))
 		}
-		if m.kind == "restore" {
-			r.verify(t, m, m.good())
-			continue
+		switch {
+		case m.kind == "restore":
+			restored[m] = m.good()
+		case rows[i].first.phase == string(velerov1.BackupPhaseCompleted):
+			restored[m] = first(m, d)
+		default:
+			restored[m] = second(m, d)
 		}
-		backup := second(m, d)
-		if rows[i].first.phase == string(velerov1.BackupPhaseCompleted) {
-			backup = first(m, d)
+	}
+	r.remove(t, r.of("backup")...)
+	for _, m := range r.of("backup") {
+		r.velero(t, "restore", "create", restored[m], "--from-backup", restored[m])
+	}
+	for _, m := range r.of("backup") {
+		if got := r.ended(t, "restore", restored[m]); got.phase != string(velerov1.RestorePhaseCompleted) {
+			t.Fatalf("the restore of %s is %s: %s", restored[m], got.phase, strings.Join(got.says, "; "))
 		}
-		r.remove(t, m)
-		r.velero(t, "restore", "create", backup, "--from-backup", backup)
-		if got := r.ended(t, &moment{kind: "restore", name: m.name}, backup); got.phase != string(velerov1.RestorePhaseCompleted) {
-			t.Errorf("the restore of %s is %s: %s", backup, got.phase, strings.Join(got.says, "; "))
-			continue
-		}
-		r.verify(t, m, backup)
+	}
+	for _, m := range r.moments {
+		r.verify(t, m, restored[m])
 	}
 }
 
