@@ -23,8 +23,7 @@ func (e *environment) testDataProtection(t *testing.T) {
 	const namespace, protected, application = "protection", "protection-volumes", "protection-application"
 	s, away := e.home, e.away
 	s.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
-	s.createNASClass(t, namespace)
-	claims := map[string]string{"scratch": diskClass, "shared": namespace, "orders": diskClass}
+	claims := map[string]string{"scratch": diskClass, "shared": nasClass, "orders": diskClass}
 	all := []string{"scratch", "shared", "orders", "ledgers"}
 	data := []string{"orders", "ledgers"}
 	for name, class := range claims {
