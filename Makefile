@@ -93,7 +93,8 @@ cluster-down: ## End them, and remove all that is left of them, also after a cra
 	go run ./tests/cluster/cmd/cluster down
 
 # The tests of clusters and of the CSI driver's double are among the others of ./tests/...; this runs what needs a node.
-E2E := go test -tags e2e -count=1 -race -timeout 60m
+# Scenarios mostly wait.
+E2E := go test -tags e2e -count=1 -race -timeout 60m -parallel 8
 
 .PHONY: e2e-packages
 e2e-packages: tools

@@ -82,12 +82,6 @@ func (s *site) install(t *testing.T, in installation) {
 	s.awaitLocation(t, "default")
 }
 
-// uninstall removes Velero and all of its objects.
-func (s *site) uninstall(t *testing.T) {
-	t.Helper()
-	s.velero(t, "uninstall", "--force", "--wait")
-}
-
 // adapt does what `velero install` has no flags for: the proxy and its authority, Pods that keep to the restricted Pod
 // Security Standard, and timers that do not keep tests waiting.
 func (s *site) adapt(t *testing.T, in installation) {
@@ -239,10 +233,10 @@ func (s *site) awaitEnd(t *testing.T, name string) *velerov1.Backup {
 }
 
 // restore makes a restore and waits until it is Completed.
-func (s *site) restore(t *testing.T, name, backup string, args ...string) *velerov1.Restore {
+func (s *site) restore(t *testing.T, name, backup string, args ...string) {
 	t.Helper()
 	s.velero(t, append([]string{"restore", "create", name, "--from-backup", backup}, args...)...)
-	return s.awaitRestore(t, name, velerov1.RestorePhaseCompleted)
+	s.awaitRestore(t, name, velerov1.RestorePhaseCompleted)
 }
 
 // awaitRestore waits for the end of a restore and fails unless it ended in phase.

@@ -38,7 +38,7 @@ type officialSuite struct {
 const backupAfterSwitch = "after-the-switch"
 
 // TestOfficialPlugin switches from the official plugin to this one: credentials, their policy and the locations stay.
-func TestOfficialPlugin(t *testing.T) {
+func TestOfficialPlugin(t *testing.T) { //nolint:tparallel // Each step goes on from the one before.
 	t.Parallel()
 	skipShort(t)
 	s := startOfficialSuite(t)
@@ -292,4 +292,3 @@ func missing(path string, want, got any) []string {
 	}
 	return nil
 }
-

@@ -52,7 +52,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Getenv(pluginVariable), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "record:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:gocritic // exitAfterDefer: the process ends here, and its signal handler with it
 	}
 }
 
@@ -154,7 +154,7 @@ func copyExecutable(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o700) //nolint:gosec // It is a program.
+	return os.WriteFile(to, data, 0o700)
 }
 
 // createApplication creates what is backed up, and waits until all claims are bound.
@@ -302,7 +302,7 @@ func (r *recorder) writeSnapshots() error {
 
 // config is a location's config as the CLI takes it.
 func config(values map[string]string) string {
-	var pairs []string
+	pairs := make([]string, 0, len(values))
 	for key, value := range values {
 		pairs = append(pairs, key+"="+value)
 	}
