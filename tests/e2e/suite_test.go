@@ -108,6 +108,8 @@ func TestE2E(t *testing.T) {
 		t.Run("a backup that expires leaves nothing", e.testExpiry)
 		t.Run("backups of the official plugin are restored", e.testUpgrade)
 		t.Run("some volumes are backed up with their data and the others without", e.testDataProtection)
+		t.Run("Velero backs files up by itself", e.testFileSystemBackup)
+		t.Run("Velero moves snapshots to the bucket", e.testDataMover)
 	})
 }
 
