@@ -67,7 +67,7 @@ func cat(out io.Writer, files []string) error {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cat: %s: No such file or directory", file) //nolint:staticcheck // ST1005: the words of another
+			return fmt.Errorf("cat: %s: No such file or directory", file)
 		}
 		if err != nil {
 			return err
