@@ -321,7 +321,11 @@ func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]str
 	if err != nil {
 		return nil, err
 	}
-	archives := []string{velero, plugin}
+	busyBox, err := images.BuildBusyBox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archives := []string{velero, plugin, busyBox}
 	for _, image := range []cluster.Image{
 		ledgerIn(""),
 		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
