@@ -99,6 +99,7 @@ E2E := go test -tags e2e -count=1 -race -timeout 60m -parallel 8
 .PHONY: e2e-packages
 e2e-packages: tools
 	go run ./tests/cluster/cmd/cluster packages
+	./tests/e2e/packages.sh
 
 .PHONY: e2e
 e2e: e2e-packages ## On real clusters: installed as users do, real Pods and data; a few of upstream's suites (root on Linux; tests/e2e/README.md)
