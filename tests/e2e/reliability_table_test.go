@@ -53,6 +53,9 @@ func says(now state, seen string) []string {
 		if text, ok := strings.CutPrefix(line, "Operation Error:"); ok {
 			add(text)
 		}
+		if _, told, ok := strings.Cut(line, "Errors:"); ok && strings.Contains(told, "error getting errors") {
+			add(told) // They were not stored.
+		}
 		if strings.Contains(line, "level=error") {
 			add(logged(line))
 		}
