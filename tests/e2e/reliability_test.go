@@ -261,7 +261,7 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 		if m.kind == "restore" && first.phase != string(velerov1.RestorePhaseCompleted) {
 			r.checkNotStarted(t, m)
 		}
-		rows = append(rows, row{disturbance: d.title, kind: m.kind, moment: m.title, first: first})
+		rows = append(rows, row{disturbance: d.title, moment: m.title, first: first})
 	}
 	for i, result := range r.tryAgain(t, d) {
 		rows[i].second = result
