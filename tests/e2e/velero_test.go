@@ -224,10 +224,12 @@ func (s *site) awaitEnd(t *testing.T, name string) *velerov1.Backup {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup); err != nil {
 			return err
 		}
-		if backup.Status.CompletionTimestamp == nil && backup.Status.Phase != velerov1.BackupPhaseFailedValidation {
+		switch backup.Status.Phase {
+		case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed, velerov1.BackupPhaseFailedValidation:
+			return nil
+		default:
 			return fmt.Errorf("it is %q", backup.Status.Phase)
 		}
-		return nil
 	})
 	return backup
 }
@@ -240,22 +242,23 @@ func (s *site) restore(t *testing.T, name, backup string, args ...string) {
 }
 
 // awaitRestore waits for the end of a restore and fails unless it ended in phase.
-func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePhase) *velerov1.Restore {
+func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePhase) {
 	t.Helper()
 	restore := &velerov1.Restore{ObjectMeta: s.inVelero(name)}
 	s.eventually(t, veleroTimeout, "the end of restore "+name, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(restore), restore); err != nil {
 			return err
 		}
-		if restore.Status.CompletionTimestamp == nil && restore.Status.Phase != velerov1.RestorePhaseFailedValidation {
+		switch restore.Status.Phase { // One that is Finalizing has the time of its completion already.
+		case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed, velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
+			return nil
+		default:
 			return fmt.Errorf("it is %q", restore.Status.Phase)
 		}
-		return nil
 	})
 	if restore.Status.Phase != phase {
 		t.Fatalf("the restore %s is %s, want %s\n%s", name, restore.Status.Phase, phase, s.describe(t.Context(), "restore", name))
 	}
-	return restore
 }
 
 // configure gives an action of restores its settings.
