@@ -26,11 +26,11 @@ type attempt struct {
 	Made string `json:"made,omitempty"`
 }
 
-// noteAttempt notes an attempt for who asks how far the snapshot is. backup is nil where
-// backupOf could not read it, and said so.
-func (s *site) noteAttempt(ctx context.Context, backup *velerov1.Backup, pv string, tried attempt) {
+// noteAttempt notes an attempt for who asks how far the snapshot is, and tells whether it is
+// noted. backup is nil where backupOf could not read it, and said so.
+func (s *site) noteAttempt(ctx context.Context, backup *velerov1.Backup, pv string, tried attempt) bool {
 	if backup == nil {
-		return
+		return false
 	}
 	// What was made is noted also when the time for it is over.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
@@ -38,8 +38,13 @@ func (s *site) noteAttempt(ctx context.Context, backup *velerov1.Backup, pv stri
 	text, _ := json.Marshal(tried) //nolint:errchkjson // A time and a text.
 	if err := s.notes.Note(ctx, notes.OfBackup(backup), pv, string(text)); err != nil {
 		s.log.WithField("persistentVolume", pv).WithError(err).Error("Nobody may know whether the snapshot of the volume succeeds")
+		return false
 	}
+	return true
 }
+
+// isCutShort tells that the process which asked for the snapshot ended before it told Velero.
+func (a attempt) isCutShort() bool { return a.Made == "" && !a.At.IsZero() }
 
 // forgetAttempt removes a note that nobody asks for any more. One that cannot be removed
 // goes with its Backup, or with the next sweep.

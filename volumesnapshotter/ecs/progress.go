@@ -75,6 +75,8 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 	switch {
 	case err != nil:
 		return velero.OperationProgress{}, err
+	case found != nil && tried.isCutShort():
+		return velero.OperationProgress{}, s.discardUntold(ctx, api, *found)
 	case found != nil:
 		return s.progressOf(*found, api.Now())
 	case tried == attempt{}:
@@ -84,11 +86,20 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 		return velero.OperationProgress{
 			NTotal: whole, OperationUnits: percentUnit, Description: "waiting for the snapshot of the disk to be listed", Started: tried.At, Updated: api.Now(),
 		}, nil
-	case tried.Made == "":
+	case tried.isCutShort():
 		return velero.OperationProgress{}, final.Errorf("the plugin was ended while it asked ECS for the snapshot, and there is none: back up again")
 	default:
 		return velero.OperationProgress{}, final.Errorf("the snapshot %s is not there: somebody has deleted it, its retention is over (config key retentionDays), or a condition of the RAM policy hides it; back up again", tried.Made)
 	}
+}
+
+// discardUntold deletes a snapshot that Velero was not told of, and so would never delete, and returns
+// why there is none.
+func (s *site) discardUntold(ctx context.Context, api *alicloud.ECS, found snapshot) error {
+	if err := s.delete(ctx, snapshotID{region: api.Region(), id: found.id}.String()); err != nil {
+		return err
+	}
+	return final.Errorf("the plugin was ended while it asked ECS for the snapshot, of which Velero does not know; it was deleted: back up again")
 }
 
 // progressOf is the progress of a snapshot that is there. Its data is safe when it is

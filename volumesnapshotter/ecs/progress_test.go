@@ -111,6 +111,8 @@ func TestWhatBecameOfASnapshot(t *testing.T) {
 		waits   time.Duration
 		// want has ID for the id of the snapshot.
 		want velero.OperationProgress
+		// deleted says that the poll deletes the snapshot.
+		deleted bool
 	}{
 		{
 			name: "was never asked for", take: func(*testing.T, *world) string { return "" }, happens: none,
@@ -143,11 +145,9 @@ func TestWhatBecameOfASnapshot(t *testing.T) {
 			want: velero.OperationProgress{Completed: true, Err: whatFailed + "the plugin was ended while it asked ECS for the snapshot, and there is none: back up again" + object},
 		},
 		{
-			name: "was made, and its maker was killed before it noted its id", waits: snapshotSeconds * time.Second,
+			name: "was made, and its maker was killed before it told Velero", waits: snapshotSeconds * time.Second, deleted: true,
 			take: func(t *testing.T, w *world) string { t.Helper(); return forgotten(t, w, killedBefore) }, happens: none,
-			want: velero.OperationProgress{
-				Completed: true, NCompleted: 100, NTotal: 100, OperationUnits: "%", Description: "snapshot ID of the disk d-1 of 20 GiB, kept for 30 days",
-			},
+			want: velero.OperationProgress{Completed: true, Err: whatFailed + "the plugin was ended while it asked ECS for the snapshot, of which Velero does not know; it was deleted: back up again" + object},
 		},
 		{
 			name: "was made, and nothing could be noted", waits: snapshotSeconds * time.Second,
@@ -178,7 +178,11 @@ func TestWhatBecameOfASnapshot(t *testing.T) {
 			id := tt.take(t, w)
 			tt.happens(t, w, id)
 			w.wait(t, tt.waits)
+			before := len(w.ecs.Snapshots())
 			got := w.pollSnapshot(t, "d-1")
+			if deleted := len(w.ecs.Snapshots()) < before; deleted != tt.deleted {
+				t.Errorf("that the poll deletes the snapshot is %t, want %t", deleted, tt.deleted)
+			}
 			if tt.name == "was refused" {
 				got.Err = got.Err[:min(len(got.Err), len(tt.want.Err))]
 			}
@@ -416,6 +420,31 @@ func TestWhatCannotBeNoted(t *testing.T) {
 	const told = "Nobody may know whether the snapshot of the volume succeeds"
 	if diff := gocmp.Diff([]string{told, told}, w.messages(logrus.ErrorLevel)); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+// TestASnapshotThatCannotBeNotedAsMadeIsNone is about a snapshot that a poll would delete, for it
+// could not know that Velero was told.
+func TestASnapshotThatCannotBeNotedAsMadeIsNone(t *testing.T) {
+	t.Parallel()
+	w := newBackup(t)
+	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+	down := errors.New("down")
+	s := w.processWith(t, interceptor.Funcs{
+		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return down },
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			return down
+		},
+	})
+	if id := backUp(t, s, "daily", disk); !strings.HasPrefix(id, refusedPrefix) || !strings.Contains(id, "did not store the note of the snapshot") {
+		t.Errorf("Velero keeps %q, want a refusal", id)
+	}
+	if left := w.ecs.Snapshots(); len(left) != 0 {
+		t.Errorf("the snapshots are %+v, want none", left)
+	}
+	w.wait(t, listedAfter)
+	if got := w.pollSnapshot(t, disk); !got.Completed || !strings.Contains(got.Err, "back up again") {
+		t.Errorf("progress %+v, want one that failed", got)
 	}
 }
 

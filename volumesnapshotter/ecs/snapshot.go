@@ -49,7 +49,7 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 	case <-ctx.Done():
 		return snapshotID{}, ctx.Err()
 	}
-	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now()})
+	begun := s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now()})
 	var id string
 	if wanted.group() == "" {
 		id, err = s.snapshotAlone(ctx, api, wanted)
@@ -61,7 +61,11 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 		return snapshotID{}, err
 	}
 	made := snapshotID{region: api.Region(), id: id}
-	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now(), Made: made.String()})
+	if !s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now(), Made: made.String()}) && begun {
+		// What is noted says that Velero was told of no snapshot, and this one would be deleted.
+		err := errors.New("the Kubernetes API did not store the note of the snapshot: back up again")
+		return snapshotID{}, errors.Join(err, s.delete(ctx, made.String()))
+	}
 	return made, nil
 }
 

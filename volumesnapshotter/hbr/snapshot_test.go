@@ -301,7 +301,7 @@ func TestTheNextBackupDeletesThePlansThatWereLeft(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill(t, "app")
 	left, running := nasDirectory("nas-1", "/app"), nasDirectory("nas-2", "/app")
-	w.create(t, left, running, backupNamed("b-0", velerov1.BackupPhaseFailed))
+	w.create(t, left, running, backupNamed("b-0", velerov1.BackupPhasePartiallyFailed))
 	backUp := func(backup string, pv *corev1.PersistentVolume) {
 		t.Helper()
 		s := w.process(t)
