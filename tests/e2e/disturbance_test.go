@@ -27,16 +27,13 @@ type disturbance struct {
 	name, title string
 	// begin does it. end, if there is one, undoes it after the time of an outage.
 	begin, end func(t *testing.T, s *site)
-	// unknown is how many snapshots of disks it leaves of which Velero does not know: the plugin was killed after ECS had
-	// made them and before it could tell, and the backup goes on without. They end with their retention.
-	unknown int
 }
 
 // disturbances are those that happen in clusters.
 func disturbances() []disturbance {
 	return []disturbance{
 		{name: "pod", title: "Velero's Pod is killed", begin: killVelero},
-		{name: "plugin", title: "the plugin's processes are killed", begin: killPlugin, unknown: 1},
+		{name: "plugin", title: "the plugin's processes are killed", begin: killPlugin},
 		{name: "network", title: "the node has no network for a minute", begin: cutNetwork, end: mendNetwork},
 		{name: "cloud", title: "the cloud refuses connections for a minute", begin: closeCloud, end: openCloud},
 	}

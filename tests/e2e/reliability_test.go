@@ -268,7 +268,6 @@ func (r *reliability) round(t *testing.T, d disturbance) []row {
 	}
 	r.check(t, d, rows)
 	r.deleteAll(t)
-	r.removeUnknown(t, d.unknown)
 	if left := r.awaitInventory(t, r.bucket, r.before); left != "" {
 		t.Errorf("after all was deleted the inventory differs (-before +now):\n%s", left)
 	}
@@ -284,25 +283,6 @@ func (r *reliability) checkNotStarted(t *testing.T, m *moment) {
 		if pod.Status.Phase != corev1.PodPending {
 			t.Errorf("the Pod %s/%s is %s, though its restore has failed", pod.Namespace, pod.Name, pod.Status.Phase)
 		}
-	}
-}
-
-// removeUnknown removes as many snapshots of disks as were not there before, as people do in the console of ECS.
-func (r *reliability) removeUnknown(t *testing.T, want int) {
-	t.Helper()
-	var found []string
-	r.eventually(t, leftTimeout, "the snapshots that Velero knows to be deleted", func(context.Context) error {
-		found = slices.DeleteFunc(r.cloud.ECS().Inventory(accountID).Snapshots, func(id string) bool {
-			return slices.Contains(r.before.Snapshots, id)
-		})
-		if len(found) != want {
-			return fmt.Errorf("there are %q, want %d that Velero does not know", found, want)
-		}
-		return nil
-	})
-	for _, snapshot := range found {
-		_, id, _ := strings.Cut(snapshot, "/")
-		must(t, r.cloud.ECS().RemoveSnapshot(id))
 	}
 }
 
