@@ -201,6 +201,9 @@ func (s *site) report(t *testing.T) string {
 			if !status.Ready {
 				fmt.Fprintf(&b, "Pod %s/%s %s: container %s: %s\n", pod.Namespace, pod.Name, pod.Status.Phase, status.Name, status.State.String())
 			}
+			if last := status.LastTerminationState.Terminated; last != nil {
+				fmt.Fprintf(&b, "Pod %s/%s: container %s ended before: %s: %s\n", pod.Namespace, pod.Name, status.Name, last.Reason, last.Message)
+			}
 		}
 	}
 	events := &corev1.EventList{}

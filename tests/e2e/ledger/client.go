@@ -16,7 +16,7 @@ import (
 type Client struct {
 	// HTTP makes requests; it needs a timeout.
 	HTTP *http.Client
-	// URL is where the application is, such as http://10.232.1.7:8080.
+	// URL is where the application is, such as http://10.232.1.7:8100.
 	URL string
 }
 

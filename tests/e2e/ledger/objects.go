@@ -25,8 +25,9 @@ const (
 	Name = "ledger"
 	// NodePortName is that of the Service of type NodePort.
 	NodePortName = "ledger-node"
-	// Port is that of the program and of the Services.
-	Port = 8080
+	// Port is that of the program and of the Services. Velero servers of other tests on this machine need 8080, at all of
+	// its addresses.
+	Port = 8100
 	// nonRoot is the user and group that Pods run as: that of distroless images.
 	nonRoot = 65532
 	// token is the content of the Secret.
@@ -177,6 +178,7 @@ func podSpec(options Options) corev1.PodSpec {
 		},
 		Containers: []corev1.Container{{
 			Name: Name, Image: options.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"serve"},
+			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			Env:     []corev1.EnvVar{{Name: "LEDGER_TOKEN_FILE", Value: "/etc/ledger/" + tokenKey}},
 			EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: Name}}}},
 			Ports:   []corev1.ContainerPort{{Name: "http", ContainerPort: Port}},

@@ -3,7 +3,7 @@
 // Command ledger is the stateful application of end-to-end tests: it writes checksummed records to its volumes, and verifies
 // them.
 //
-//	ledger serve  --dir /disk --dir /nas [--interval 50ms] [--listen :8080] [--token-file FILE]
+//	ledger serve  --dir /disk --dir /nas [--interval 50ms] [--listen :8100] [--token-file FILE]
 //	ledger write  --dir /disk --records 1000
 //	ledger verify --dir /disk --at-least 1000 --dir /nas --at-least 900
 //
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 }
 
 func parse(command string, args []string, env func(string) string, out io.Writer) (*arguments, error) {
-	a := &arguments{atLeast: map[string]uint64{}, listen: ":8080", config: writer.Config{Interval: 50 * time.Millisecond}}
+	a := &arguments{atLeast: map[string]uint64{}, listen: ":8100", config: writer.Config{Interval: 50 * time.Millisecond}}
 	if text := env("LEDGER_INTERVAL"); text != "" {
 		var err error
 		if a.config.Interval, err = time.ParseDuration(text); err != nil {
