@@ -179,9 +179,9 @@ func podSpec(options Options) corev1.PodSpec {
 		Containers: []corev1.Container{{
 			Name: Name, Image: options.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"serve"},
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-			Env:     []corev1.EnvVar{{Name: "LEDGER_TOKEN_FILE", Value: "/etc/ledger/" + tokenKey}},
-			EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: Name}}}},
-			Ports:   []corev1.ContainerPort{{Name: "http", ContainerPort: Port}},
+			Env:                      []corev1.EnvVar{{Name: "LEDGER_TOKEN_FILE", Value: "/etc/ledger/" + tokenKey}},
+			EnvFrom:                  []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: Name}}}},
+			Ports:                    []corev1.ContainerPort{{Name: "http", ContainerPort: Port}},
 			SecurityContext: &corev1.SecurityContext{
 				AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
