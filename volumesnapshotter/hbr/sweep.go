@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -47,8 +48,13 @@ func (s *site) sweepCluster(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	going := map[types.UID]bool{} // Runs of which jobs go on.
+	// Most sweeps find no note, and ask nothing.
+	failedBackups := sync.OnceValues(func() (map[types.UID]bool, error) { return s.failedBackups(ctx) })
 	err := s.notes.Sweep(ctx, s.cluster.LiveRuns, func(ctx context.Context, run types.UID, text string) error {
-		err := s.endLeft(ctx, run, text)
+		failed, err := failedBackups()
+		if err == nil {
+			err = s.endLeft(ctx, failed[run], text)
+		}
 		going[run] = going[run] || err != nil
 		return err
 	})
@@ -70,21 +76,17 @@ func (s *site) sweepCluster(ctx context.Context) {
 // errGoesOn is for a job that is not to be disturbed.
 var errGoesOn = errors.New("the job goes on")
 
-// endLeft ends what a note tells of that a backup has left which is over. Of a Failed one
+// endLeft ends what a note tells of that a backup has left which is over. If it failed
 // nothing is worth having: Velero has no list of its snapshots, so that deleting it leaves
 // them. Of another one a job that goes on is left, with all that it needs: Velero fails the
 // operation of a poll that was killed, and cancels nothing; the data is worth having. A note
 // of a restore tells of no snapshot.
-func (s *site) endLeft(ctx context.Context, run types.UID, text string) error {
+func (s *site) endLeft(ctx context.Context, failed bool, text string) error {
 	id, err := parseSnapshotID(text)
 	if err != nil {
 		return nil //nolint:nilerr // There is nothing to end.
 	}
 	api, err := s.apiIn(ctx, id.region)
-	if err != nil {
-		return err
-	}
-	failed, err := s.hasFailed(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -109,12 +111,17 @@ func (s *site) endLeft(ctx context.Context, run types.UID, text string) error {
 	return deletePlanOf(ctx, api, id, *found)
 }
 
-// hasFailed tells whether a run is a Backup that is Failed.
-func (s *site) hasFailed(ctx context.Context, run types.UID) (bool, error) {
+// failedBackups are the Backups that are Failed.
+func (s *site) failedBackups(ctx context.Context) (map[types.UID]bool, error) {
 	backups, err := s.cluster.Backups(ctx)
-	return slices.ContainsFunc(backups, func(b velerov1.Backup) bool {
-		return b.UID == run && b.Status.Phase == velerov1.BackupPhaseFailed
-	}), err
+	if err != nil {
+		return nil, err
+	}
+	failed := map[types.UID]bool{}
+	for i := range backups {
+		failed[backups[i].UID] = backups[i].Status.Phase == velerov1.BackupPhaseFailed
+	}
+	return failed, nil
 }
 
 func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clusterID string) error {
