@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -174,6 +175,7 @@ func (b *bucket) putParts(ctx context.Context, key string, first []byte, rest io
 	}
 	checksum := crc64.New(crc64.MakeTable(crc64.ECMA))
 	err := u.send(ctx, first, io.TeeReader(rest, checksum), checksum)
+	u.returnMemory()
 	if err == nil {
 		err = u.complete(ctx, checksum.Sum64())
 	}
@@ -329,6 +331,13 @@ func (u *upload) freeMemory(ctx context.Context) error {
 	defer u.memory.Release(u.budget)
 	u.spare.drop()
 	return nil
+}
+
+// returnMemory gives what the parts were held in back to the operating system, once none is held any more. The
+// collector takes minutes for that: a process that downloads next would need the memory twice meanwhile.
+func (u *upload) returnMemory() {
+	u.spare.drop()
+	debug.FreeOSMemory()
 }
 
 // complete makes the object visible, and verifies it as a whole.
