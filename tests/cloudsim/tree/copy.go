@@ -36,6 +36,9 @@ func List(dir string) ([]Entry, error) {
 	}
 	var all []Entry
 	err = filepath.WalkDir(dir, func(path string, found fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != dir {
+			return nil // A directory that went when it was to be read.
+		}
 		if err != nil {
 			return err
 		}
@@ -51,7 +54,7 @@ func List(dir string) ([]Entry, error) {
 		case mode.IsRegular():
 			info, err := found.Info()
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil // it went while the directory was read
+				return nil // It went while the directory was read.
 			}
 			if err != nil {
 				return err
@@ -188,8 +191,8 @@ func (f openFile) copyTo(to string) error {
 // Copier copies one directory to another, entry by entry in the order of List.
 type Copier struct{ From, To string }
 
-// Copy copies an entry with its permissions, time and, for root, owner, and puts it in the place of what is there. The
-// attributes of directories are set by Finish.
+// Copy copies an entry with its permissions, time and, for root, owner, and puts it in the place of what is there. A
+// directory can be written by its owner until Finish, which sets its attributes.
 func (c Copier) Copy(e Entry) error {
 	from, to := filepath.Join(c.From, e.Name), filepath.Join(c.To, e.Name)
 	info, err := os.Lstat(from)
@@ -201,7 +204,7 @@ func (c Copier) Copy(e Entry) error {
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		return makeDir(to)
+		return makeDir(to, info)
 	case mode&fs.ModeSymlink != 0:
 		return copyLink(from, to, info)
 	case mode.IsRegular():
@@ -219,7 +222,7 @@ func (c Copier) Finish(entries []Entry) error {
 		}
 		info, err := os.Lstat(filepath.Join(c.From, e.Name))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was deleted while its tree was copied
+			continue // It was deleted while its tree was copied, and has the attributes of makeDir.
 		}
 		if err != nil {
 			return err
@@ -246,11 +249,15 @@ func makeWay(path string, mode fs.FileMode) error {
 	}
 }
 
-func makeDir(path string) error {
+// makeDir makes a directory that stays as it is should the copied one be deleted before Finish.
+func makeDir(path string, info fs.FileInfo) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil
+	if err := copyOwner(info, path); err != nil {
+		return err
+	}
+	return os.Chmod(path, info.Mode()|0o700)
 }
 
 func copyFile(from, to string) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -314,6 +315,45 @@ func size(t *testing.T, file string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
+}
+
+func TestADirectoryThatGoesWhileItsTreeIsCopiedCanBeReadByItsOwner(t *testing.T) {
+	t.Parallel()
+	const owner = 65532
+	from, to := t.TempDir(), t.TempDir()
+	dir := filepath.Join(from, "dir")
+	if err := errors.Join(os.Mkdir(dir, 0o750), os.Chmod(dir, 0o750)); err != nil {
+		t.Fatal(err)
+	}
+	root := os.Geteuid() == 0
+	if root {
+		if err := os.Chown(dir, owner, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := tree.List(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tree.Copier{From: from, To: to}
+	for _, e := range entries {
+		if err := c.Copy(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(dir), c.Finish(entries)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(to, "dir"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o750 {
+		t.Errorf("the mode is %v", got)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); root && (!ok || stat.Uid != owner || stat.Gid != owner) {
+		t.Errorf("the owner is %+v", info.Sys())
+	}
 }
 
 func TestCopyReplacesWhatIsInItsWay(t *testing.T) {
