@@ -4,12 +4,18 @@ package objectstore
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -83,6 +89,64 @@ func TestSmallUploadOutlastsFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnUploadOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	const refusals = 12 // More than an endpoint is worth that has never answered, or one that breaks connections.
+	f := newFixture(t, fixtureOptions{})
+	_, err := f.ObjectExists(bucketName, faultyKey) // Velero does that when a backup begins.
+	must(t, err)
+	end := f.outage(t, refusals)
+	must(t, f.PutObject(bucketName, faultyKey, stream(content(50<<10))))
+	if left := end.left.Load(); left > 0 {
+		t.Errorf("the outage would have ended after %d requests more", left)
+	}
+	got, err := f.download(faultyKey)
+	must(t, err)
+	if !bytes.Equal(content(50<<10), got) {
+		t.Error("the object is not what was uploaded")
+	}
+}
+
+// outage refuses connections until so many requests have failed.
+func (f *fixture) outage(t *testing.T, requests int32) *outageEnd {
+	t.Helper()
+	log, ok := f.Store.log.(*logrus.Logger)
+	if !ok {
+		t.Fatalf("the log is a %T", f.Store.log)
+	}
+	end := &outageEnd{f: f, address: f.server.Listener.Addr().String(), handler: f.server.Config.Handler}
+	end.left.Store(requests)
+	f.server.CloseClientConnections()
+	f.server.Close()
+	log.AddHook(end)
+	return end
+}
+
+// outageEnd ends an outage when the last request that is to fail is logged.
+type outageEnd struct {
+	f       *fixture
+	address string
+	handler http.Handler
+	left    atomic.Int32
+}
+
+// Levels implements logrus.Hook.
+func (e *outageEnd) Levels() []logrus.Level { return []logrus.Level{logrus.InfoLevel} }
+
+// Fire implements logrus.Hook.
+func (e *outageEnd) Fire(entry *logrus.Entry) error {
+	if entry.Message != "A host that has answered before cannot be reached" || e.left.Add(-1) != 0 {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", e.address)
+	if err != nil {
+		return err
+	}
+	e.f.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: e.handler, ReadHeaderTimeout: time.Minute}}
+	e.f.server.Start()
+	return nil
 }
 
 func TestBytesThatAlwaysArriveChangedReplaceNothing(t *testing.T) {

@@ -46,6 +46,7 @@ type fixture struct {
 	journal  *journal.Journal
 	faults   *fault.Injector
 	log      *logtest.Hook
+	server   *httptest.Server
 	url      string
 	// credentials is the path of the location's credentials file.
 	credentials string
@@ -74,13 +75,13 @@ func newFixture(t *testing.T, opts fixtureOptions) *fixture {
 	var err error
 	f.oss, err = oss.New(oss.Config{StateDir: t.TempDir(), Buckets: []oss.BucketConfig{bucketConfig}}, f.accounts, opts.now)
 	must(t, err)
-	server := httptest.NewServer(front.New(f.oss, f.journal, f.faults, opts.now))
+	f.server = httptest.NewServer(front.New(f.oss, f.journal, f.faults, opts.now))
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		f.server.CloseClientConnections()
+		f.server.Close()
 		must(t, f.oss.Close())
 	})
-	f.url = server.URL
+	f.url = f.server.URL
 
 	f.credentials = filepath.Join(t.TempDir(), "cloud")
 	f.writeKey(t, accessKey, secretKey)

@@ -186,7 +186,7 @@ func (b *bucket) putParts(ctx context.Context, key string, first []byte, rest io
 }
 
 func (u *upload) initiate(ctx context.Context) error {
-	ctx, cancel := u.small(ctx)
+	ctx, cancel := u.transfer(ctx) // A large object is worth more patience than the time of a small request.
 	defer cancel()
 	encryption, keyID, err := u.encryption(ctx)
 	if err != nil {

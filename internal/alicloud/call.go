@@ -122,7 +122,7 @@ func attemptsFor(err error) int {
 	if errors.As(err, &open) {
 		return 1
 	}
-	return failure.Classify(err).Attempts()
+	return failure.Attempts(err)
 }
 
 // throttled tells whether the service itself refused for its limit of calls. STS, from

@@ -4,6 +4,7 @@ package alicloud
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"time"
 
@@ -50,6 +51,8 @@ type Environment struct {
 type Cloud struct {
 	env      Environment
 	metadata *metadata.Client
+	// answered are the hosts that have answered any of the clients.
+	answered *hosts
 
 	oss      once.Values[OSSConfig, *OSS]
 	ecs      once.Values[ECSConfig, *ECS]
@@ -72,7 +75,13 @@ func New(env Environment) *Cloud {
 	return &Cloud{
 		env:      env,
 		metadata: metadata.New(env.Getenv(metadataEndpointVariable), nil),
+		answered: newHosts(),
 	}
+}
+
+// newHTTPClient is newHTTPClient for any of the clients.
+func (c *Cloud) newHTTPClient(trust *tls.Config, idle time.Duration) *http.Client {
+	return newHTTPClient(trust, idle, c.answered, c.env.Log)
 }
 
 // credentialsEnvironment is the part of the environment that a location's credentials may come from.

@@ -5,6 +5,7 @@ package alicloud
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -32,7 +33,7 @@ const (
 )
 
 // attemptsInAll is how often a call is made whose failure may pass.
-var attemptsInAll = failure.Transient.Attempts()
+var attemptsInAll = failure.Attempts(io.ErrUnexpectedEOF)
 
 func TestWhereALocationsHBRAndNASAre(t *testing.T) {
 	t.Parallel()

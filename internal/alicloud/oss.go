@@ -86,7 +86,7 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading caCert: %w", err)
 	}
-	quick, patient := newHTTPClient(trust, idleTimeout), newHTTPClient(trust, workTimeout)
+	quick, patient := c.newHTTPClient(trust, idleTimeout), c.newHTTPClient(trust, workTimeout)
 	var clock cloudClock
 	for _, client := range []*http.Client{quick, patient} {
 		client.Transport = observingTransport{next: client.Transport, clock: &clock}

@@ -23,8 +23,8 @@ type ossRetryer struct {
 	credentials invalidator
 }
 
-// MaxAttempts implements the SDK's Retryer. The class of each error sets the real limit.
-func (r ossRetryer) MaxAttempts() int { return failure.Transient.Attempts() }
+// MaxAttempts implements the SDK's Retryer. Each error sets the real limit.
+func (r ossRetryer) MaxAttempts() int { return failure.MaxAttempts }
 
 // IsErrorRetryable implements the SDK's Retryer.
 func (r ossRetryer) IsErrorRetryable(err error) bool {
@@ -32,13 +32,13 @@ func (r ossRetryer) IsErrorRetryable(err error) bool {
 	if class == failure.Expired || class == failure.Unauthenticated {
 		r.credentials.Invalidate()
 	}
-	return class.Attempts() > 1
+	return failure.Attempts(err) > 1
 }
 
 // RetryDelay implements the SDK's Retryer. An error ends the attempts; the SDK
 // then returns that of the last one.
 func (r ossRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
-	if attempt > failure.Classify(err).Attempts() {
+	if attempt > failure.Attempts(err) {
 		return 0, errAttemptsExhausted
 	}
 	return r.policy.Delay(attempt), nil

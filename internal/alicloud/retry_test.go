@@ -4,11 +4,14 @@ package alicloud
 
 import (
 	"errors"
+	"net"
+	"syscall"
 	"testing"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 )
 
@@ -22,6 +25,7 @@ func (c *countingInvalidator) Invalidate() { *c++ }
 
 func TestOSSRetryer(t *testing.T) {
 	t.Parallel()
+	unreachable := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	tests := []struct {
 		name            string
 		err             error
@@ -32,6 +36,8 @@ func TestOSSRetryer(t *testing.T) {
 		{"an expired token is renewed and tried again", ossError(403, "SecurityTokenExpired"), 3, 1},
 		{"a disabled key is read again for the next request, but not tried again", ossError(403, "InvalidAccessKeyId"), 1, 1},
 		{"a wrong clock is tried once more", ossError(403, "RequestTimeTooSkewed"), 2, 0},
+		{"an endpoint that does not answer is most likely wrong", unreachable, 3, 0},
+		{"one that has answered before is waited for", &failure.LostError{Err: unreachable}, 20, 0},
 		{"what is denied stays denied", ossError(403, "AccessDenied"), 1, 0},
 		{"what is missing stays missing", ossError(404, "NoSuchKey"), 1, 0},
 		{"an unknown error is not tried again", errors.New("odd"), 1, 0},

@@ -72,7 +72,7 @@ func newService[Client any](
 		if err != nil {
 			return nil, err
 		}
-		client = newHTTPClient(trust, answerTimeout)
+		client = c.newHTTPClient(trust, answerTimeout)
 	}
 	s.account = &serviceAccount{
 		source:      cfg.Credentials,

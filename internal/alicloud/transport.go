@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/transport"
+	"github.com/sirupsen/logrus"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
 const (
@@ -52,7 +55,8 @@ func (t TLS) config() (*tls.Config, error) {
 
 // newHTTPClient returns a client whose connections are reused, end when nothing
 // moves on them for the time of idle, and go through the proxies of the environment.
-func newHTTPClient(trust *tls.Config, idle time.Duration) *http.Client {
+// That a host cannot be reached which is one of answered is a *failure.LostError.
+func newHTTPClient(trust *tls.Config, idle time.Duration, answered *hosts, log logrus.FieldLogger) *http.Client {
 	connect := connectTimeout
 	client := transport.NewHttpClient(
 		&transport.Config{ConnectTimeout: &connect, ReadWriteTimeout: &idle},
@@ -62,8 +66,49 @@ func newHTTPClient(trust *tls.Config, idle time.Duration) *http.Client {
 			t.TLSClientConfig = trust.Clone()
 		},
 	)
-	client.Transport = detachingTransport{next: client.Transport}
+	client.Transport = rememberingTransport{next: detachingTransport{next: client.Transport}, answered: answered, log: log}
 	return client
+}
+
+// hosts is a set of hosts with their ports.
+type hosts struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func newHosts() *hosts { return &hosts{names: map[string]bool{}} }
+
+func (h *hosts) add(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.names[name] = true
+}
+
+func (h *hosts) has(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.names[name]
+}
+
+// rememberingTransport tells an endpoint that is lost from one that was never there, of
+// which the address is most likely wrong.
+type rememberingTransport struct {
+	next     http.RoundTripper
+	answered *hosts
+	log      logrus.FieldLogger
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t rememberingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer, err := t.next.RoundTrip(req)
+	switch {
+	case err == nil:
+		t.answered.add(req.URL.Host)
+	case failure.Classify(err) == failure.Unreachable && t.answered.has(req.URL.Host):
+		t.log.WithError(err).WithField("host", req.URL.Host).Info("A host that has answered before cannot be reached")
+		return nil, &failure.LostError{Err: err}
+	}
+	return answer, err
 }
 
 // proxyAnswered makes a proxy's refusal to connect the error that it is: the

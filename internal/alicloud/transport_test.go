@@ -13,6 +13,9 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
 )
 
@@ -29,7 +32,7 @@ func TestBodyIsNotReadAfterTheRoundTripIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := newHTTPClient(trust, idleTimeout)
+	client := newHTTPClient(trust, idleTimeout, newHosts(), discard())
 	body := bytes.NewReader(make([]byte, 64<<20))
 	for range 5 {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
@@ -50,6 +53,52 @@ func TestBodyIsNotReadAfterTheRoundTripIsOver(t *testing.T) {
 	}
 }
 
+// discard is a log that nobody reads.
+func discard() logrus.FieldLogger {
+	log, _ := logtest.NewNullLogger()
+	return log
+}
+
+func TestAHostThatHasAnsweredIsLostAndNotWrong(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	trust, err := TLS{}.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := newHosts()
+	// attempts sends a request with a client of its own, as another location would, and says how often it is worth it.
+	attempts := func() int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := newHTTPClient(trust, idleTimeout, answered, discard()).Do(req)
+		if err != nil {
+			if got := failure.Classify(err); got != failure.Unreachable {
+				t.Errorf("%v is classified as %v", err, got)
+			}
+			return failure.Attempts(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		return 0
+	}
+	if got := attempts(); got != 0 {
+		t.Fatalf("the server does not answer, and is worth %d attempts", got)
+	}
+	server.Close()
+	if got := attempts(); got != failure.MaxAttempts {
+		t.Errorf("a host that has answered before is worth %d attempts, want %d", got, failure.MaxAttempts)
+	}
+	answered = newHosts()
+	if got := attempts(); got != 3 {
+		t.Errorf("a host that has never answered is worth %d attempts, want 3", got)
+	}
+}
+
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -62,7 +111,7 @@ func TestTrust(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := newHTTPClient(config, idleTimeout)
+		client := newHTTPClient(config, idleTimeout, newHosts(), discard())
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
 		if err != nil {
 			t.Fatal(err)

@@ -118,7 +118,7 @@ func (c stsClient) call(ctx context.Context, action string, signer *Credentials,
 
 // stsAttempts is how often a call is sent that fails with err: what needs many
 // attempts is left to the caller's next request for credentials.
-func stsAttempts(err error) int { return min(failure.Classify(err).Attempts(), maxSTSAttempts) }
+func stsAttempts(err error) int { return min(failure.Attempts(err), maxSTSAttempts) }
 
 func (c stsClient) openapiClient(signer *Credentials) (*openapi.Client, error) {
 	config, err := rpc.Config(c.endpoint, c.http)

@@ -370,8 +370,32 @@ func Refused(err error) bool {
 	}
 }
 
-// Attempts is how often a request is sent in all when it fails with an error of the class.
-func (c Class) Attempts() int {
+// LostError is why no connection could be made to an endpoint that has answered this process
+// before. It is of the class Unreachable, and the address is not a wrong one.
+type LostError struct{ Err error }
+
+// Error returns the text of the error below.
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error below.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// MaxAttempts is how often a request is sent in all at most, and how often to an endpoint
+// that is lost. By retry.Default that takes about two minutes: a backup of hours shall not
+// fail because the network was away for one.
+const MaxAttempts = 20
+
+// Attempts is how often a request is sent in all when it fails with err.
+func Attempts(err error) int {
+	class := Classify(err)
+	var lost *LostError
+	if class == Unreachable && errors.As(err, &lost) {
+		return MaxAttempts
+	}
+	return class.attempts()
+}
+
+func (c Class) attempts() int {
 	switch c {
 	case Transient, Throttled, InProgress:
 		return 10

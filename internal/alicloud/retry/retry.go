@@ -18,8 +18,8 @@ type Policy struct {
 	MaxDelay time.Duration
 }
 
-// Default spreads ten attempts over about a minute, which outlasts a restart of a
-// front-end server and a minute's throttling window.
+// Default spreads ten attempts over half a minute to a minute, which outlasts a restart of
+// a front-end server, and twenty over about two minutes.
 func Default() Policy {
 	return Policy{BaseDelay: 250 * time.Millisecond, MaxDelay: 15 * time.Second}
 }
