@@ -165,7 +165,7 @@ func (v *Velero) startServer(ctx context.Context) error {
 	if err := v.cp.Client.Create(ctx, request); err != nil {
 		return fmt.Errorf("asking for the Velero server's status: %w", err)
 	}
-	return waitFor(ctx, p, "the Velero server to answer", func(ctx context.Context) error {
+	return p.WaitFor(ctx, startTimeout, "the Velero server to answer", func(ctx context.Context) error {
 		if err := v.cp.Client.Get(ctx, client.ObjectKeyFromObject(request), request); err != nil {
 			return err
 		}

@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
 // guardScript kills its process group, itself included, once its standard input ends.
@@ -177,6 +180,20 @@ func (p *Process) Exited() error {
 		return nil
 	}
 	return fmt.Errorf("%s ended: %s; the end of %s:\n%s", p.name, p.cmd.ProcessState, p.logFile, Tail(p.logFile))
+}
+
+// WaitFor polls check until it succeeds, as poll.Until does, or the process ends. Its error holds the end of the log.
+func (p *Process) WaitFor(ctx context.Context, timeout time.Duration, what string, check func(context.Context) error) error {
+	err := poll.Until(ctx, timeout, what, func(ctx context.Context) error {
+		if err := p.Exited(); err != nil {
+			return poll.Permanent(err)
+		}
+		return check(ctx)
+	})
+	if err != nil && p.Exited() == nil {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, p.logFile, Tail(p.logFile))
+	}
+	return err
 }
 
 // Stop asks the process to end (SIGTERM), waits until ctx ends, then kills it. It returns an error if the process had
