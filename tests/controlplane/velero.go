@@ -3,7 +3,6 @@
 package controlplane
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -273,11 +272,9 @@ func (v *Velero) CLI(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, v.cp.tools.Velero, slices.Concat(global, args)...)
 	cmd.Env = v.environment()
 	cmd.Dir = v.temp
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("velero %s: %w: %s",
-			strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	out, err := process.Output(cmd)
+	if err != nil {
+		return out, fmt.Errorf("velero %s: %w", strings.Join(args, " "), err)
 	}
-	return stdout.String(), nil
+	return out, nil
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process runs programs that must not outlive the process that started them, however that one ends.
+// Package process runs programs that must not outlive the process that started them, however that one ends, and commands
+// whose output is wanted.
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -221,6 +223,16 @@ func (p *Process) Kill() error {
 	}
 	<-p.done
 	return nil
+}
+
+// Output runs a command and returns its standard output. The error of one that failed holds its standard error.
+func Output(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.String(), nil
 }
 
 // Tail returns the last lines of a file, at most 4 KiB, or why it cannot be read.

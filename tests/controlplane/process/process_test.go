@@ -312,6 +312,26 @@ func TestNothingIsInheritedFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestOutputIsWhatACommandAnswers(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, script, want, wantErr string }{
+		{name: "one that works", script: "echo answer; echo warning >&2", want: "answer\n"},
+		{name: "one that fails", script: "echo answer; echo no such flag >&2; exit 3", want: "answer\n", wantErr: "exit status 3: no such flag"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := process.Output(exec.CommandContext(t.Context(), "/bin/sh", "-c", tt.script))
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if (err != nil || tt.wantErr != "") && fmt.Sprint(err) != tt.wantErr {
+				t.Errorf("got error %v, want %q", err, tt.wantErr)
+			}
+		})
+	}
+}
+
 func TestStartSaysWhatCouldNotBeStarted(t *testing.T) {
 	t.Parallel()
 	command := shell(t.TempDir(), "")
