@@ -94,9 +94,7 @@ func startCluster(b *testing.B, auditRules string) *cluster {
 
 func (c *cluster) startCloud(b *testing.B, dir string) {
 	b.Helper()
-	content, err := os.ReadFile("../../deploy/ram/oss.json")
-	must(b, err)
-	policy, err := account.ParsePolicy(content)
+	policy, err := account.ReadPolicy("../../deploy/ram/oss.json")
 	must(b, err)
 	user := cloudsim.User{
 		Name: location, Keys: []cloudsim.AccessKey{{ID: keyID, Secret: keySecret}}, Policies: []account.Policy{policy},

@@ -143,13 +143,9 @@ func policyFiles() []string {
 func (d *demo) recommendedPolicies() ([]account.Policy, error) {
 	var policies []account.Policy
 	for _, file := range policyFiles() {
-		data, err := d.readFile(file)
+		policy, err := account.ReadPolicy(filepath.Join(d.root, file))
 		if err != nil {
-			return nil, fmt.Errorf("reading the RAM policy: %w", err)
-		}
-		policy, err := account.ParsePolicy(data)
-		if err != nil {
-			return nil, fmt.Errorf("reading the RAM policy %s: %w", file, err)
+			return nil, err
 		}
 		policies = append(policies, policy)
 	}
