@@ -22,6 +22,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
@@ -93,9 +94,7 @@ func startCluster(b *testing.B, auditRules string) *cluster {
 
 func (c *cluster) startCloud(b *testing.B, dir string) {
 	b.Helper()
-	content, err := os.ReadFile("../../deploy/ram/oss.json")
-	must(b, err)
-	policy, err := account.ParsePolicy(content)
+	policy, err := account.ReadPolicy("../../deploy/ram/oss.json")
 	must(b, err)
 	user := cloudsim.User{
 		Name: location, Keys: []cloudsim.AccessKey{{ID: keyID, Secret: keySecret}}, Policies: []account.Policy{policy},
@@ -113,14 +112,10 @@ func (c *cluster) startControlPlane(b *testing.B, dir, auditRules string) {
 	b.Helper()
 	policy := filepath.Join(dir, "audit.yaml")
 	must(b, os.WriteFile(policy, []byte(auditPolicy+auditRules), 0o600))
-	tools, err := controlplane.FindTools(b.Context(), os.Stderr)
-	must(b, err)
-	c.cp, err = controlplane.Start(b.Context(), controlplane.Options{
-		Tools: tools, Dir: filepath.Join(dir, "controlplane"),
+	c.cp = controlplanetest.Start(b, controlplane.Options{
+		Dir:           filepath.Join(dir, "controlplane"),
 		APIServerArgs: []string{"--audit-policy-file=" + policy, "--audit-log-path=" + c.audit},
 	})
-	must(b, err)
-	b.Cleanup(func() { must(b, c.cp.Stop()) })
 }
 
 // load gives Velero one of the plugins in place of the one that it has.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudcontroller"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/slb"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
@@ -97,32 +97,10 @@ func TestTheSourceKeepsServing(t *testing.T) {
 	equal(t, "without the source", ask(t, made.Address), "c-target")
 }
 
-// newControlPlane is a real API server.
-func newControlPlane(t *testing.T) *controlplane.ControlPlane {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
-	}
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cp
-}
-
 // TestARealControlPlane is the life of a Service where the API server gives node ports and holds what has a finalizer.
 func TestARealControlPlane(t *testing.T) {
 	t.Parallel()
-	cp := newControlPlane(t)
+	cp := controlplanetest.Start(t, controlplane.Options{})
 	account := newAccount(t, slb.Options{})
 	start := func() *cloudcontroller.Controller {
 		c, err := cloudcontroller.Start(t.Context(), cp.Client, cloudcontroller.Options{LoadBalancers: account.In(hangzhou), ClusterID: "c-1"})

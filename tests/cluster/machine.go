@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
@@ -60,10 +59,7 @@ func startMachine(ctx context.Context, dir string, group cgroup) (*machine, erro
 		return nil, err
 	}
 	m.holder = holder.PID()
-	err = poll.Until(ctx, startTimeout, "namespaces", func(context.Context) error {
-		if err := holder.Exited(); err != nil {
-			return poll.Permanent(err)
-		}
+	err = holder.WaitFor(ctx, startTimeout, "namespaces", func(context.Context) error {
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", m.holder))
 		if err == nil && strings.TrimSpace(string(name)) != "sleep" {
 			err = fmt.Errorf("they are being made by %q", name)
@@ -174,18 +170,4 @@ func (m *machine) load(ctx context.Context, archive string) error {
 		return fmt.Errorf("loading an image: %w", err)
 	}
 	return nil
-}
-
-// waitFor polls check until it succeeds, or the process ends.
-func waitFor(ctx context.Context, p *process.Process, what string, check func(context.Context) error) error {
-	err := poll.Until(ctx, startTimeout, what, func(ctx context.Context) error {
-		if err := p.Exited(); err != nil {
-			return poll.Permanent(err)
-		}
-		return check(ctx)
-	})
-	if err != nil && p.Exited() == nil {
-		return fmt.Errorf("%w; the end of %s:\n%s", err, p.LogFile(), process.Tail(p.LogFile()))
-	}
-	return err
 }

@@ -200,7 +200,7 @@ func (m *machine) startContainerd(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	return waitFor(ctx, p, "containerd to answer", func(ctx context.Context) error {
+	return p.WaitFor(ctx, startTimeout, "containerd to answer", func(ctx context.Context) error {
 		return m.ctr("plugins", "list", "--quiet").run(ctx)
 	})
 }
@@ -225,7 +225,7 @@ func (m *machine) startKubernetes(ctx context.Context, s settings, p programs, c
 	if err != nil {
 		return err
 	}
-	return waitFor(ctx, kubelet, "the node to be ready", func(ctx context.Context) error {
+	return kubelet.WaitFor(ctx, startTimeout, "the node to be ready", func(ctx context.Context) error {
 		return nodeReady(ctx, c, s.Node)
 	})
 }

@@ -26,7 +26,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
 )
 
@@ -209,20 +208,6 @@ func (cp *ControlPlane) start(name, path string, args ...string) (*process.Proce
 // that would send loopback traffic elsewhere.
 func (cp *ControlPlane) environment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cp.dir}
-}
-
-// waitFor polls check until it succeeds, or the process ends.
-func waitFor(ctx context.Context, p *process.Process, what string, check func(context.Context) error) error {
-	err := poll.Until(ctx, startTimeout, what, func(ctx context.Context) error {
-		if err := p.Exited(); err != nil {
-			return poll.Permanent(err)
-		}
-		return check(ctx)
-	})
-	if err != nil && p.Exited() == nil {
-		return fmt.Errorf("%w; the end of %s:\n%s", err, p.LogFile(), process.Tail(p.LogFile()))
-	}
-	return err
 }
 
 // Stop kills the Velero server, if one runs, and the control plane, and removes a temporary working folder. A second

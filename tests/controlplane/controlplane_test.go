@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,42 +22,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
 const timeout = time.Minute
 
-// findTools returns the programs, in a test that runs them.
-func findTools(t *testing.T) controlplane.Tools {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
-	}
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tools
-}
-
-// start starts a control plane that ends with the test.
 func start(t *testing.T) *controlplane.ControlPlane {
 	t.Helper()
-	return startWith(t, findTools(t))
+	return controlplanetest.Start(t, controlplane.Options{})
 }
 
 func startWith(t *testing.T, tools controlplane.Tools) *controlplane.ControlPlane {
 	t.Helper()
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cp
+	return controlplanetest.Start(t, controlplane.Options{Tools: tools})
 }
 
 func startVelero(t *testing.T, cp *controlplane.ControlPlane) *controlplane.Velero {
@@ -287,7 +264,7 @@ func TestVelero(t *testing.T) {
 }
 
 func TestVeleroServersOfTwoControlPlanesRunSideBySide(t *testing.T) {
-	tools := findTools(t)
+	tools := controlplanetest.FindTools(t)
 	if !tools.VeleroMoves {
 		t.Skip("skipped: VELERO_BIN names a server that binds a fixed port")
 	}
@@ -297,7 +274,7 @@ func TestVeleroServersOfTwoControlPlanesRunSideBySide(t *testing.T) {
 }
 
 func TestAServerThatDoesNotMoveWaitsForAnotherToEnd(t *testing.T) {
-	tools := findTools(t)
+	tools := controlplanetest.FindTools(t)
 	tools.VeleroMoves = false // ours is upstream's then
 	first := startVelero(t, startWith(t, tools))
 	cp := startWith(t, tools)
@@ -344,7 +321,7 @@ func wantSameVersions(t *testing.T, velero *controlplane.Velero) {
 
 func TestStartTellsTheLastWordsOfAProgramThatEnds(t *testing.T) {
 	t.Parallel()
-	tools := findTools(t)
+	tools := controlplanetest.FindTools(t)
 	tools.APIServer = tools.Etcd // it knows none of the flags
 	_, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools})
 	if err == nil {

@@ -88,7 +88,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, etcd, address string
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	return waitFor(ctx, p, "the kube-apiserver to be ready", func(ctx context.Context) error {
+	return p.WaitFor(ctx, startTimeout, "the kube-apiserver to be ready", func(ctx context.Context) error {
 		return discoveryClient.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 }
@@ -135,7 +135,7 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return waitFor(ctx, p, "the kube-controller-manager to work", func(ctx context.Context) error {
+	return p.WaitFor(ctx, startTimeout, "the kube-controller-manager to work", func(ctx context.Context) error {
 		key := client.ObjectKey{Namespace: corev1.NamespaceDefault, Name: "default"}
 		return cp.Client.Get(ctx, key, &corev1.ServiceAccount{})
 	})

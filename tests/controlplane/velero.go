@@ -3,7 +3,6 @@
 package controlplane
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +164,7 @@ func (v *Velero) startServer(ctx context.Context) error {
 	if err := v.cp.Client.Create(ctx, request); err != nil {
 		return fmt.Errorf("asking for the Velero server's status: %w", err)
 	}
-	return waitFor(ctx, p, "the Velero server to answer", func(ctx context.Context) error {
+	return p.WaitFor(ctx, startTimeout, "the Velero server to answer", func(ctx context.Context) error {
 		if err := v.cp.Client.Get(ctx, client.ObjectKeyFromObject(request), request); err != nil {
 			return err
 		}
@@ -273,11 +272,9 @@ func (v *Velero) CLI(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, v.cp.tools.Velero, slices.Concat(global, args)...)
 	cmd.Env = v.environment()
 	cmd.Dir = v.temp
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("velero %s: %w: %s",
-			strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	out, err := process.Output(cmd)
+	if err != nil {
+		return out, fmt.Errorf("velero %s: %w", strings.Join(args, " "), err)
 	}
-	return stdout.String(), nil
+	return out, nil
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
 )
 
 const (
@@ -90,12 +90,11 @@ func (d *demo) pluginDir() string { return filepath.Join(d.dir, "plugins") }
 func goCommand(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, &stderr)
+	out, err := process.Output(cmd)
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w", args[0], err)
 	}
-	return strings.TrimSpace(stdout.String()), nil
+	return strings.TrimSpace(out), nil
 }
 
 // startCloud starts a cloud with one bucket and one RAM user, who has the policy that this repository recommends.
@@ -144,13 +143,9 @@ func policyFiles() []string {
 func (d *demo) recommendedPolicies() ([]account.Policy, error) {
 	var policies []account.Policy
 	for _, file := range policyFiles() {
-		data, err := d.readFile(file)
+		policy, err := account.ReadPolicy(filepath.Join(d.root, file))
 		if err != nil {
-			return nil, fmt.Errorf("reading the RAM policy: %w", err)
-		}
-		policy, err := account.ParsePolicy(data)
-		if err != nil {
-			return nil, fmt.Errorf("reading the RAM policy %s: %w", file, err)
+			return nil, err
 		}
 		policies = append(policies, policy)
 	}

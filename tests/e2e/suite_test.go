@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -266,10 +265,8 @@ func policies(t *testing.T) []account.Policy {
 	t.Helper()
 	var all []account.Policy
 	for _, name := range []string{"oss.json", "ecs.json", "hbr.json"} {
-		data, err := os.ReadFile(filepath.Join("../../deploy/ram", name))
-		must(t, err)
 		// It is for one bucket, and tests have several.
-		policy, err := account.ParsePolicy(bytes.ReplaceAll(data, []byte("cnfs-oss-backup"), []byte(bucketsPrefix+"*")))
+		policy, err := account.ReadPolicy(filepath.Join("../../deploy/ram", name), "cnfs-oss-backup", bucketsPrefix+"*")
 		must(t, err)
 		all = append(all, policy)
 	}

@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 )
 
@@ -191,12 +191,11 @@ func (s *site) velero(t *testing.T, args ...string) string {
 func (s *site) tryVelero(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, s.cli, slices.Concat([]string{"--kubeconfig=" + s.Kubeconfig, "--namespace=" + s.veleroNamespace()}, args)...)
 	cmd.Env = append(os.Environ(), "HTTPS_PROXY="+s.cloud.ProxyURL(), "NO_PROXY=10.0.0.0/8", "SSL_CERT_FILE="+s.cloud.Addresses().CAFile)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("velero %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	out, err := process.Output(cmd)
+	if err != nil {
+		return out, fmt.Errorf("velero %s: %w", strings.Join(args, " "), err)
 	}
-	return stdout.String(), nil
+	return out, nil
 }
 
 // backup makes a backup and waits until it is Completed.

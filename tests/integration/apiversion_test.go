@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
@@ -101,8 +102,10 @@ func apiServer124(t *testing.T) string {
 func (s *suite) startOldVersions(t *testing.T, server string) *suite {
 	t.Helper()
 	old := s.sibling()
-	old.startControlPlane(t, controlplane.Options{
-		Tools: controlplane.Tools{APIServer: server},
+	programs := controlplanetest.FindTools(t)
+	programs.APIServer = server
+	old.cp = controlplanetest.Start(t, controlplane.Options{
+		Tools: programs,
 		APIServerArgs: []string{
 			"--runtime-config=networking.k8s.io/v1=false,batch/v1=false,autoscaling/v1=false,autoscaling/v2=false,discovery.k8s.io/v1=false",
 			"--disable-admission-plugins=DefaultIngressClass", // It needs networking.k8s.io/v1.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -91,24 +90,17 @@ type bench struct {
 	settled *settledAccounts
 }
 
-// newBench creates all of a bench but the namespace. config replaces keys of the snapshot location's config.
+// newBench creates all of a bench but the namespace. Its user has policyDisks and the policy for the bucket, and no other.
+// config replaces keys of the snapshot location's config.
 func (s *diskSuite) newBench(t *testing.T, name string, config map[string]string) *bench {
 	t.Helper()
 	b := &bench{
-		vault:   s.newVault(t, name, vaultOptions{account: s.accounts.take(t), more: []string{diskPolicy(t)}}),
+		vault:   s.newVault(t, name, vaultOptions{account: s.accounts.take(t), more: []string{ramPolicy(t, policyDisks)}}),
 		settled: s.settled,
 	}
 	b.createSnapshotLocation(t, region, config)
 	b.waitAvailable(t)
 	return b
-}
-
-// diskPolicy is deploy/ram/ecs.json. The users have it and that for their bucket, and no other.
-func diskPolicy(t *testing.T) string {
-	t.Helper()
-	content, err := os.ReadFile("../../deploy/ram/ecs.json")
-	must(t, err)
-	return string(content)
 }
 
 func (b *bench) createSnapshotLocation(t *testing.T, region string, config map[string]string) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -30,13 +29,6 @@ import (
 const (
 	fileProvider = "alibabacloud.com/hbr"
 	diskProvider = "alibabacloud"
-)
-
-// Policies in deploy/ram.
-const (
-	policyAgentless = "hbr-agentless.json"
-	policyNode      = "hbr-node.json"
-	policyDisks     = "ecs.json"
 )
 
 // diskLocation is the volume snapshot location of disks that benches share. Each backup has one: where there is one of a
@@ -71,14 +63,6 @@ func (s *fileSuite) newFileBench(t *testing.T, name string, config map[string]st
 		contents[i] = ramPolicy(t, policy)
 	}
 	return s.newFileBenchWith(t, name, config, contents...)
-}
-
-// ramPolicy is a file in deploy/ram.
-func ramPolicy(t *testing.T, name string) string {
-	t.Helper()
-	content, err := os.ReadFile("../../deploy/ram/" + name)
-	must(t, err)
-	return string(content)
 }
 
 // newFileBenchWith is newFileBench with the text of the policies.

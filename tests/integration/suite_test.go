@@ -23,6 +23,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample"
 )
@@ -74,7 +75,7 @@ func newSuite(t *testing.T, config cloudsim.Config) *suite {
 	t.Helper()
 	s := &suite{pluginDir: buildPlugin(t), secrets: &secrets{}, buckets: &names{}, said: &transcript{}}
 	s.cloud = startCloud(t, config)
-	s.startControlPlane(t, controlplane.Options{})
+	s.cp = controlplanetest.Start(t, controlplane.Options{})
 	// A server that runs already learns of new kinds with some delay.
 	must(t, sample.CreateDefinition(t.Context(), s.cp.Client))
 	return s
@@ -95,7 +96,7 @@ func bareCloud() cloudsim.Config {
 func (s *suite) startOther(t *testing.T, args ...string) *suite {
 	t.Helper()
 	other := s.sibling()
-	other.startControlPlane(t, controlplane.Options{APIServerArgs: args})
+	other.cp = controlplanetest.Start(t, controlplane.Options{APIServerArgs: args})
 	other.startVelero(t)
 	return other
 }
@@ -135,25 +136,6 @@ func startCloud(t *testing.T, config cloudsim.Config) *cloudsim.Cloud {
 		}
 	})
 	return cloud
-}
-
-// startControlPlane starts a control plane that ends with the test. Of the options it fills in the folder, and the tools
-// but for an API server that is named.
-func (s *suite) startControlPlane(t *testing.T, options controlplane.Options) {
-	t.Helper()
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	must(t, err)
-	if options.Tools.APIServer != "" {
-		tools.APIServer = options.Tools.APIServer
-	}
-	options.Tools, options.Dir = tools, t.TempDir()
-	s.cp, err = controlplane.Start(t.Context(), options)
-	must(t, err)
-	t.Cleanup(func() {
-		if err := s.cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // startVelero starts the server with the plugin. It ends with the control plane, and its log is searched for secrets. args

@@ -102,12 +102,26 @@ func (v *vault) createUser(t *testing.T, options vaultOptions) {
 	must(t, v.cloud.Accounts().AddUser(v.account, v.name, parsed...))
 }
 
-// shippedPolicy is deploy/ram/oss.json with the bucket's name in it.
+// Policies in deploy/ram.
+const (
+	policyBucket    = "oss.json"
+	policyAgentless = "hbr-agentless.json"
+	policyNode      = "hbr-node.json"
+	policyDisks     = "ecs.json"
+)
+
+// ramPolicy is a file in deploy/ram.
+func ramPolicy(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile("../../deploy/ram/" + name)
+	must(t, err)
+	return string(content)
+}
+
+// shippedPolicy is policyBucket with the bucket's name in it.
 func shippedPolicy(t *testing.T, bucket string) string {
 	t.Helper()
-	content, err := os.ReadFile("../../deploy/ram/oss.json")
-	must(t, err)
-	return strings.ReplaceAll(string(content), "cnfs-oss-backup", bucket)
+	return strings.ReplaceAll(ramPolicy(t, policyBucket), "cnfs-oss-backup", bucket)
 }
 
 // newKey gives the vault's user one more access key.

@@ -15,29 +15,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
 // newRealWorld is a world whose API server and kube-controller-manager are real, and which goes on by itself.
 func newRealWorld(t *testing.T) *world {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
-	}
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	cp := controlplanetest.Start(t, controlplane.Options{})
 	w := &world{api: cp.Client, cloud: newCloud(t)}
+	var err error
 	w.Cluster, err = node.Start(t.Context(), cp.Client, node.Options{
 		Cloud: w.cloud, Account: account, Dir: t.TempDir(), Namespaces: []string{namespace},
 		Nodes: []node.Config{

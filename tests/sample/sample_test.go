@@ -3,7 +3,6 @@
 package sample_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,16 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/sample/digest"
 )
 
 func TestApplicationOnAControlPlane(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("skipped: -short, and this test runs a Kubernetes control plane")
-	}
-	cp := start(t)
+	cp := controlplanetest.Start(t, controlplane.Options{})
 	for _, namespace := range []string{"shop", "copy"} {
 		if err := sample.Create(t.Context(), cp.Client, namespace); err != nil {
 			t.Fatal(err)
@@ -54,25 +51,6 @@ func TestObjectsAreTheSameEveryTime(t *testing.T) {
 	if diff := cmp.Diff(sample.Objects("shop"), sample.Objects("shop")); diff != "" {
 		t.Errorf("two calls (-first +second):\n%s", diff)
 	}
-}
-
-// start starts a control plane that ends with the test.
-func start(t *testing.T) *controlplane.ControlPlane {
-	t.Helper()
-	tools, err := controlplane.FindTools(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{Tools: tools, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cp
 }
 
 func digests(t *testing.T, cp *controlplane.ControlPlane, namespace string) map[string]string {

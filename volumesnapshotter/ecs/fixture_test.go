@@ -151,11 +151,7 @@ func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 // withPolicy gives Velero's user the RAM policy in a file, and no other.
 func withPolicy(t *testing.T, file string) func(*cloudsim.Config) {
 	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := ram.ParsePolicy(content)
+	policy, err := ram.ReadPolicy(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -84,6 +85,20 @@ func ParsePolicy(data []byte) (Policy, error) {
 			return Policy{}, fmt.Errorf("statement %d: %w", i, err)
 		}
 		policy.statements = append(policy.statements, s)
+	}
+	return policy, nil
+}
+
+// ReadPolicy reads the policy document in a file. The edits are pairs of an old and a new text, as strings.NewReplacer takes
+// them: what an administrator changes in a document before granting it, such as the name of the bucket.
+func ReadPolicy(file string, edits ...string) (Policy, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Policy{}, fmt.Errorf("reading the RAM policy: %w", err)
+	}
+	policy, err := ParsePolicy([]byte(strings.NewReplacer(edits...).Replace(string(data))))
+	if err != nil {
+		return Policy{}, fmt.Errorf("reading the RAM policy %s: %w", file, err)
 	}
 	return policy, nil
 }

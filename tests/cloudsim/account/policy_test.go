@@ -5,6 +5,8 @@ package account_test
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -263,6 +265,34 @@ func TestStatementOrderNeverMatters(t *testing.T) {
 		}
 		if got := ask(policies...); got != want {
 			t.Fatalf("%s: %v becomes %v when split at %d: %s", action, want, got, split, statements)
+		}
+	}
+}
+
+func TestReadPolicy(t *testing.T) {
+	t.Parallel()
+	write := func(document string) string {
+		file := filepath.Join(t.TempDir(), "policy.json")
+		if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	policy, err := account.ReadPolicy(write(`{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:GetObject","Resource":"acs:oss:*:*:one/*"}]}`),
+		"one", "backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, caller := newCaller(t, policy)
+	if !registry.Allows(caller, "oss:GetObject", object) {
+		t.Error("the edited policy does not allow what it was edited for")
+	}
+	malformed := write(`{"Version":"1","Statement":[]}`)
+	missing := filepath.Join(t.TempDir(), "none.json")
+	for file, want := range map[string]string{malformed: "no Statement", missing: "no such file"} {
+		_, err := account.ReadPolicy(file)
+		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %s and say %q", err, file, want)
 		}
 	}
 }

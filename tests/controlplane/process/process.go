@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process runs programs that must not outlive the process that started them, however that one ends.
+// Package process runs programs that must not outlive the process that started them, however that one ends, and commands
+// whose output is wanted.
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +14,9 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
 // guardScript kills its process group, itself included, once its standard input ends.
@@ -179,6 +184,20 @@ func (p *Process) Exited() error {
 	return fmt.Errorf("%s ended: %s; the end of %s:\n%s", p.name, p.cmd.ProcessState, p.logFile, Tail(p.logFile))
 }
 
+// WaitFor polls check until it succeeds, as poll.Until does, or the process ends. Its error holds the end of the log.
+func (p *Process) WaitFor(ctx context.Context, timeout time.Duration, what string, check func(context.Context) error) error {
+	err := poll.Until(ctx, timeout, what, func(ctx context.Context) error {
+		if err := p.Exited(); err != nil {
+			return poll.Permanent(err)
+		}
+		return check(ctx)
+	})
+	if err != nil && p.Exited() == nil {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, p.logFile, Tail(p.logFile))
+	}
+	return err
+}
+
 // Stop asks the process to end (SIGTERM), waits until ctx ends, then kills it. It returns an error if the process had
 // to be killed. One that had ended before is no error.
 func (p *Process) Stop(ctx context.Context) error {
@@ -204,6 +223,16 @@ func (p *Process) Kill() error {
 	}
 	<-p.done
 	return nil
+}
+
+// Output runs a command and returns its standard output. The error of one that failed holds its standard error.
+func Output(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.String(), nil
 }
 
 // Tail returns the last lines of a file, at most 4 KiB, or why it cannot be read.

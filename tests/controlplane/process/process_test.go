@@ -130,6 +130,20 @@ func start(t *testing.T, group *process.Group, command process.Command) *process
 	return p
 }
 
+// awaitWords waits until the process has written something.
+func awaitWords(t *testing.T, p *process.Process) {
+	t.Helper()
+	err := poll.Until(t.Context(), 10*time.Second, "the script", func(context.Context) error {
+		if process.Tail(p.LogFile()) == "" {
+			return errors.New("it has not begun")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // killedParent starts a parent and kills it when its group has some members. It returns the group's id.
 func killedParent(t *testing.T, members int, env ...string) int {
 	t.Helper()
@@ -228,15 +242,7 @@ func TestStopAsksBeforeItKills(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, newGroup(t), shell(t.TempDir(), tt.script))
-			err := poll.Until(t.Context(), 10*time.Second, "the script", func(context.Context) error {
-				if !strings.Contains(process.Tail(p.LogFile()), "ready") {
-					return errors.New("it has not begun")
-				}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			awaitWords(t, p)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			if !tt.patient {
 				cancel()
@@ -264,6 +270,37 @@ func TestExitedTellsHowAndTheLastWords(t *testing.T) {
 	}
 }
 
+func TestWaitForTellsWhyNothingCameAndTheLastWords(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, script string
+		timeout      time.Duration
+		want         []string
+	}{
+		{
+			name: "a program that ends", script: "echo no such flag; exit 3", timeout: time.Minute,
+			want: []string{"waiting for an answer: script ended: exit status 3", "no such flag"},
+		},
+		{
+			name: "a program that runs", script: "echo ready; sleep 1000", timeout: time.Second,
+			want: []string{"waiting for an answer: context deadline exceeded", "not yet; the end of", "ready"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, newGroup(t), shell(t.TempDir(), tt.script))
+			awaitWords(t, p)
+			err := p.WaitFor(t.Context(), tt.timeout, "an answer", func(context.Context) error { return errors.New("not yet") })
+			for _, want := range tt.want {
+				if !strings.Contains(fmt.Sprint(err), want) {
+					t.Errorf("got error %v, want it to contain %q", err, want)
+				}
+			}
+		})
+	}
+}
+
 func TestNothingIsInheritedFromTheEnvironment(t *testing.T) {
 	t.Setenv("PROCESS_TEST_SECRET", "inherited")
 	command := shell(t.TempDir(), "echo \"<$PROCESS_TEST_SECRET>\"")
@@ -272,6 +309,26 @@ func TestNothingIsInheritedFromTheEnvironment(t *testing.T) {
 	<-p.Done()
 	if got, want := process.Tail(p.LogFile()), "<>\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestOutputIsWhatACommandAnswers(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, script, want, wantErr string }{
+		{name: "one that works", script: "echo answer; echo warning >&2", want: "answer\n"},
+		{name: "one that fails", script: "echo answer; echo no such flag >&2; exit 3", want: "answer\n", wantErr: "exit status 3: no such flag"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := process.Output(exec.CommandContext(t.Context(), "/bin/sh", "-c", tt.script))
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if (err != nil || tt.wantErr != "") && fmt.Sprint(err) != tt.wantErr {
+				t.Errorf("got error %v, want %q", err, tt.wantErr)
+			}
+		})
 	}
 }
 

@@ -101,13 +101,9 @@ func startCloud(ctx context.Context, checkout, address, dir string) (_ *cloud, e
 func policies(checkout string) ([]account.Policy, error) {
 	var found []account.Policy
 	for _, file := range []string{"deploy/ram/oss.json", "deploy/ram/ecs.json"} {
-		data, err := os.ReadFile(filepath.Join(checkout, file))
+		policy, err := account.ReadPolicy(filepath.Join(checkout, file))
 		if err != nil {
 			return nil, err
-		}
-		policy, err := account.ParsePolicy(data)
-		if err != nil {
-			return nil, fmt.Errorf("reading the RAM policy %s: %w", file, err)
 		}
 		found = append(found, policy)
 	}
