@@ -17,7 +17,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -131,14 +130,10 @@ func startReliability(t *testing.T) *reliability {
 // backed up.
 func (r *reliability) startApplications(t *testing.T) {
 	t.Helper()
-	r.create(t, r.filesClass())
 	for _, m := range r.moments {
 		r.create(t, ledger.Objects(ledger.Options{
 			Namespace: m.namespace(), Image: ledgerImage, Interval: writing,
-			Volumes: []ledger.Volume{
-				{Name: "disk", StorageClass: "alicloud-disk-essd", AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}},
-				{Name: "files", StorageClass: filesClass, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}},
-			},
+			Volumes: []ledger.Volume{onDisk("alicloud-disk-essd"), onNAS()},
 		})...)
 	}
 	for _, m := range r.moments {
@@ -151,18 +146,6 @@ func (r *reliability) startApplications(t *testing.T) {
 		if m.kind == "restore" {
 			r.awaitBackup(t, m.good(), velerov1.BackupPhaseCompleted)
 		}
-	}
-}
-
-// filesClass is the name of a class of directories of a file system, whose volumes name it: Cloud Backup takes them without
-// a client on nodes.
-const filesClass = "nas"
-
-func (s *site) filesClass() *storagev1.StorageClass {
-	return &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: filesClass}, Provisioner: "nasplugin.csi.alibabacloud.com",
-		Parameters:    map[string]string{"volumeAs": "subpath", "server": mountTarget(s.fileSystem, s.region) + ":/"},
-		ReclaimPolicy: new(corev1.PersistentVolumeReclaimDelete),
 	}
 }
 

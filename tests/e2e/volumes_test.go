@@ -26,7 +26,8 @@ import (
 const (
 	// diskClass is of ACK, and makes disks when a Pod needs them.
 	diskClass = "alicloud-disk-topology-alltype"
-	// nasClass is one that administrators make: each volume is a directory, and names the file system.
+	// nasClass is one that administrators make: each volume is a directory, and names the file system. Cloud Backup takes them
+	// without a client on nodes.
 	nasClass = "alicloud-nas-subpath"
 	// cnfsClass is of ACK. Its volumes name a CNFS object that stands for the file system, and Cloud Backup cannot read them
 	// without its client.
