@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -188,17 +187,13 @@ func newCache(namespace, name string) *corev1.Pod {
 func (s *site) position(t *testing.T, namespace, name string) writer.Position {
 	t.Helper()
 	var position writer.Position
-	pod := s.awaitPod(t, namespace, name)
-	ask := &ledger.Client{
-		HTTP: &http.Client{Timeout: 10 * time.Second},
-		URL:  "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(ledger.Port)),
-	}
+	ask := clientAt(s.awaitPod(t, namespace, name).Status.PodIP)
 	s.eventually(t, podTimeout, "a record of the Pod "+name, func(ctx context.Context) error {
 		status, err := ask.Status(ctx)
 		if err != nil {
 			return err
 		}
-		position = status.Directories["/"+name]
+		position = status.Directories[ledger.Path(name)]
 		if position.Last == 0 {
 			return errors.New("there is none")
 		}

@@ -110,6 +110,8 @@ func (a *application) ask(ctx context.Context) (writer.Status, error) {
 	return clientAt(found.Status.PodIP).Status(ctx)
 }
 
+// clientAt asks a ledger at an address, which answers in seconds, also when it verifies all that it has. Who asks again and
+// again is to find out soon that nobody answers.
 func clientAt(address string) *ledger.Client {
 	return &ledger.Client{HTTP: &http.Client{Timeout: 10 * time.Second}, URL: fmt.Sprintf("http://%s:%d", address, ledger.Port)}
 }

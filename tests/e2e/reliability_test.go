@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -198,8 +197,7 @@ func (r *reliability) beginBackup(t *testing.T, m *moment, name string) {
 // application is a moment's, as soon as it is ready.
 func (r *reliability) application(t *testing.T, m *moment) *ledger.Client {
 	t.Helper()
-	pod := r.awaitPod(t, m.namespace(), ledger.Name+"-0")
-	return &ledger.Client{HTTP: &http.Client{Timeout: time.Minute}, URL: fmt.Sprintf("http://%s:%d", pod.Status.PodIP, ledger.Port)}
+	return clientAt(r.awaitPod(t, m.namespace(), pod).Status.PodIP)
 }
 
 // verify lets an application verify what it has, which was restored from a backup.
