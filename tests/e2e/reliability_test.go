@@ -136,7 +136,7 @@ func (r *reliability) startApplications(t *testing.T) {
 		})...)
 	}
 	for _, m := range r.moments {
-		r.awaitPod(t, m.namespace(), ledger.Name+"-0")
+		r.awaitPod(t, m.namespace(), pod)
 		if m.kind == "restore" {
 			r.beginBackup(t, m, m.good())
 		}
@@ -218,7 +218,7 @@ func (r *reliability) verify(t *testing.T, m *moment, backup string) {
 // diskOf is the disk of a moment's application.
 func (r *reliability) diskOf(t *testing.T, m *moment) string {
 	t.Helper()
-	return r.volumeOf(t, m.namespace(), "disk-"+ledger.Name+"-0").Spec.CSI.VolumeHandle
+	return r.volumeOf(t, m.namespace(), claim("disk")).Spec.CSI.VolumeHandle
 }
 
 // round meets all moments with a disturbance, tries each again, and returns what was seen.
