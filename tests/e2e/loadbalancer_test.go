@@ -39,7 +39,7 @@ func (m *migration) testBeside(t *testing.T) {
 	m.checkBalancers(t, app, m.reused, listeners)
 	s.checkTaken(t, name, name, ledger.NodePortName, keptPort)
 	s.checkTaken(t, name, name, secondService, takenPort)
-	dir, err := m.cloud.storageOf(s.volumeOf(t, name, reports))
+	dir, err := s.storageOf(s.volumeOf(t, name, reports))
 	must(t, err)
 	if got, err := os.ReadFile(filepath.Join(dir, reports)); err != nil || string(got) != reports {
 		t.Errorf("the file on NAS is %q: %v", got, err)

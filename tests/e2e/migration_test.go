@@ -89,7 +89,7 @@ func (e *environment) startShop(t *testing.T) *migration {
 			},
 		},
 	)
-	dir, err := e.cloud.storageOf(e.home.volumeOf(t, shop, reports))
+	dir, err := e.home.storageOf(e.home.volumeOf(t, shop, reports))
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, reports), []byte(reports), 0o600))
 	m.reused, m.managed = e.home.balancerOf(t, shop, reusingService), e.home.balancerOf(t, shop, ledger.Name)

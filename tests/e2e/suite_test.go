@@ -364,12 +364,17 @@ func (s *site) equip(ctx context.Context, archives []string) error {
 		StateDir: filepath.Dir(addresses.CAFile), KubeletDir: s.KubeletDir,
 		Region: s.region, Zone: s.zone, Instance: instanceOf(s.region),
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
-		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
+		FileSystems: s.fileSystems(),
 	})
 	if err != nil {
 		return err
 	}
 	return s.Client.Create(ctx, s.newNASClass())
+}
+
+// fileSystems are the mount targets that CNFS objects of the cluster stand for.
+func (s *site) fileSystems() map[string]string {
+	return map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)}
 }
 
 // startController starts the cloud controller manager's double, which ends with the test.
