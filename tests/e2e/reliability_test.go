@@ -372,7 +372,7 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 		now := backup.Status
 		return state{
 			phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-			ended: slices.Contains(endedPhases(), string(now.Phase)),
+			ended: isEnd(now.Phase),
 		}, err
 	}
 	restore := &velerov1.Restore{}
@@ -380,17 +380,8 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 	now := restore.Status
 	return state{
 		phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-		ended: slices.Contains(endedPhases(), string(now.Phase)),
+		ended: isEnd(now.Phase),
 	}, err
-}
-
-// endedPhases are those in which nothing goes on. The time of its end says less: one that a restart has ended has none, and
-// one that is being finalized has one.
-func endedPhases() []string {
-	return []string{
-		string(velerov1.BackupPhaseCompleted), string(velerov1.BackupPhasePartiallyFailed), string(velerov1.BackupPhaseFailed),
-		string(velerov1.BackupPhaseFailedValidation),
-	}
 }
 
 // ended waits for the end of a backup or a restore, and returns what people see of it.
