@@ -10,15 +10,12 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -29,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ca"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
@@ -211,35 +207,22 @@ func (s *site) position(t *testing.T, namespace, name string) writer.Position {
 
 // interfaceS3 is a bucket as clients of S3 see it.
 type interfaceS3 struct {
-	*s3.Bucket
+	*s3.Server
 
 	// authority is a file with the certificate of who certifies it.
 	authority string
 }
 
-// serveS3 serves a bucket over TLS, which the simulated OSS does not have, and returns its URL in the cluster.
+// serveS3 serves a bucket as the simulated OSS does not, and returns its URL in the cluster.
 func (s *site) serveS3(t *testing.T, bucket string) (served interfaceS3, url string) {
 	t.Helper()
-	authority, err := ca.New()
+	key := cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}
+	server, err := s3.Serve(t.Context(), net.JoinHostPort(s.HostAddress, "0"), s3.New(bucket, homeRegion, key))
 	must(t, err)
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(s.HostAddress, "0"))
-	must(t, err)
-	served = interfaceS3{
-		Bucket:    s3.New(bucket, homeRegion, cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}),
-		authority: filepath.Join(t.TempDir(), "ca.pem"),
-	}
-	must(t, os.WriteFile(served.authority, authority.PEM(), 0o600))
-	server := &http.Server{Handler: served, TLSConfig: authority.TLSConfig(), ReadHeaderTimeout: time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() {
-		must(t, server.Close())
-		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
-		}
-	})
-	at := netip.MustParseAddrPort(listener.Addr().String())
-	port := int32(at.Port())
+	t.Cleanup(func() { must(t, server.Close()) })
+	served = interfaceS3{Server: server, authority: filepath.Join(t.TempDir(), "ca.pem")}
+	must(t, os.WriteFile(served.authority, server.Authority, 0o600))
+	port := int32(server.Address.Port())
 	const namespace = s3Service
 	s.create(t,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
@@ -251,7 +234,7 @@ func (s *site) serveS3(t *testing.T, bucket string) (served interfaceS3, url str
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: namespace, Name: s3Service, Labels: map[string]string{discoveryv1.LabelServiceName: s3Service},
 			},
-			AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{at.Addr().String()}}},
+			AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{server.Address.Addr().String()}}},
 			Ports: []discoveryv1.EndpointPort{{Name: new("https"), Port: &port}},
 		})
 	return served, fmt.Sprintf("https://%s.%s.svc:%d", s3Service, namespace, port)
