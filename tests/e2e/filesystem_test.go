@@ -21,17 +21,17 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	velerov2alpha1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v2alpha1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
 )
 
-// s3Service is the name of the Service by which Pods reach a bucket by its S3 interface.
+// s3Service is the name of the Service, and of its namespace, by which Pods reach a bucket by its S3 interface.
 const s3Service = "oss-s3"
 
 // testFileSystemBackup has Velero back the files of Pods up by itself, as docs/file-system-backup.md describes: a volume of a
@@ -216,26 +216,14 @@ type interfaceS3 struct {
 // serveS3 serves a bucket as the simulated OSS does not, and returns its URL in the cluster.
 func (s *site) serveS3(t *testing.T, bucket string) (served interfaceS3, url string) {
 	t.Helper()
-	key := cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}
-	server, err := s3.Serve(t.Context(), net.JoinHostPort(s.HostAddress, "0"), s3.New(bucket, homeRegion, key))
+	owner := cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}
+	server, err := s3.Serve(t.Context(), net.JoinHostPort(s.HostAddress, "0"), s3.New(bucket, homeRegion, owner))
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Close()) })
 	served = interfaceS3{Server: server, authority: filepath.Join(t.TempDir(), "ca.pem")}
 	must(t, os.WriteFile(served.authority, server.Authority, 0o600))
-	port := int32(server.Address.Port())
-	const namespace = s3Service
-	s.create(t,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: s3Service},
-			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: port}}},
-		},
-		&discoveryv1.EndpointSlice{
-			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: s3Service, Labels: map[string]string{discoveryv1.LabelServiceName: s3Service},
-			},
-			AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{server.Address.Addr().String()}}},
-			Ports: []discoveryv1.EndpointPort{{Name: new("https"), Port: &port}},
-		})
-	return served, fmt.Sprintf("https://%s.%s.svc:%d", s3Service, namespace, port)
+	key := client.ObjectKey{Namespace: s3Service, Name: s3Service}
+	_, err = expose.Service(t.Context(), s.Client, key, expose.Port{Name: "https", At: server.Address})
+	must(t, err)
+	return served, fmt.Sprintf("https://%s.%s.svc:%d", key.Name, key.Namespace, server.Address.Port())
 }
