@@ -29,7 +29,7 @@ import (
 // one gets its own, and node ports are taken. Then the Services of the copy are deleted.
 func (m *migration) testBeside(t *testing.T) {
 	t.Parallel()
-	const name = "shop-beside"
+	const name = shop + "-copy"
 	s := m.home
 	listeners := m.listeners(t, m.reused.ID)
 	s.discardAtEnd(t, name)
