@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
@@ -92,23 +93,10 @@ func TestPodsWriteToTheCloud(t *testing.T) {
 // cloudBeside starts a cloud that the cluster reaches.
 func cloudBeside(t *testing.T, c *cluster.Cluster) (*cloudsim.Cloud, string) {
 	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, at := t.TempDir(), net.JoinHostPort(c.HostAddress, "0")
-	cloud, err := cloudsim.Start(config, cloudsim.WithStateDir(dir), cloudsim.WithListen(cloudsim.Listen{
+	return cloudsimtest.Start(t, simulated, cloudsim.WithStateDir(dir), cloudsim.WithListen(cloudsim.Listen{
 		OSS: at, RPC: at, Proxy: at, Admin: at,
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cloud.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cloud, dir
+	})), dir
 }
 
 func load(t *testing.T, c *cluster.Cluster, build func(context.Context) (archive string, err error)) {
