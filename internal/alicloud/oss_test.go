@@ -22,6 +22,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/retry"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/simtime"
 )
@@ -91,19 +92,7 @@ func newWorld(t *testing.T, env map[string]string) *world {
 // newWorldOf is newWorld of another account.
 func newWorldOf(t *testing.T, simulated string, env map[string]string) *world {
 	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sim, err := cloudsim.Start(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sim.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	sim := cloudsimtest.Start(t, simulated)
 	w := &world{sim: sim, env: map[string]string{metadataEndpointVariable: sim.MetadataURL(), stsEndpointVariable: sim.RPCURL()}}
 	for name, value := range env {
 		w.env[name] = value

@@ -21,14 +21,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 )
 
 const (
-	driverImage = "csidriver:test"
 	writerImage = "writer:test"
 	// slow is how long a kubelet may take: it tries a mount that failed again after up to two minutes.
 	slow = 3 * time.Minute
@@ -51,14 +52,14 @@ func TestPodsWriteToTheCloud(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	load(t, c, cluster.Image{
-		Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"},
-	})
-	load(t, c, cluster.Image{
-		Name: writerImage, Files: map[string]string{"/bin/busybox": "/bin/busybox"}, Links: map[string]string{"/bin/sh": "busybox"},
+	load(t, c, images.BuildCSIDriver)
+	load(t, c, func(ctx context.Context) (string, error) {
+		return cluster.BuildImage(ctx, cluster.Image{
+			Name: writerImage, Files: map[string]string{"/bin/busybox": "/bin/busybox"}, Links: map[string]string{"/bin/sh": "busybox"},
+		})
 	})
 	err = csidriver.Install(ctx, c.Client, csidriver.Options{
-		Image: driverImage, AdminURL: reached.Admin, ProxyURL: reached.Proxy, StateDir: dir, KubeletDir: c.KubeletDir,
+		Image: images.CSIDriver, AdminURL: reached.Admin, ProxyURL: reached.Proxy, StateDir: dir, KubeletDir: c.KubeletDir,
 		Region: region, Instance: instance, Zone: zone,
 		Account:     csidriver.Account{ID: account, AccessKeyID: "LTAIowner", AccessKeySecret: "owner-secret"},
 		FileSystems: map[string]string{csidriver.CNFS: server},
@@ -92,28 +93,15 @@ func TestPodsWriteToTheCloud(t *testing.T) {
 // cloudBeside starts a cloud that the cluster reaches.
 func cloudBeside(t *testing.T, c *cluster.Cluster) (*cloudsim.Cloud, string) {
 	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, at := t.TempDir(), net.JoinHostPort(c.HostAddress, "0")
-	cloud, err := cloudsim.Start(config, cloudsim.WithStateDir(dir), cloudsim.WithListen(cloudsim.Listen{
+	return cloudsimtest.Start(t, simulated, cloudsim.WithStateDir(dir), cloudsim.WithListen(cloudsim.Listen{
 		OSS: at, RPC: at, Proxy: at, Admin: at,
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cloud.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cloud, dir
+	})), dir
 }
 
-func load(t *testing.T, c *cluster.Cluster, image cluster.Image) {
+func load(t *testing.T, c *cluster.Cluster, build func(context.Context) (archive string, err error)) {
 	t.Helper()
-	archive, err := cluster.BuildImage(t.Context(), image)
+	archive, err := build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

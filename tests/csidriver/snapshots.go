@@ -12,16 +12,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
-
-// contentProtection is the finalizer that keeps a VolumeSnapshotContent until its snapshot is deleted, or left.
-const contentProtection = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
 
 // snapshotter makes the snapshots of VolumeSnapshots and deletes them. It does what the snapshot controller of a cluster
 // and the external-snapshotter beside the driver of disks do. It does nothing in a cluster without VolumeSnapshots.
@@ -80,7 +76,7 @@ func (s *snapshotter) make(ctx context.Context, wanted *snapshotv1.VolumeSnapsho
 		return nil
 	}
 	ready := content.DeepCopy()
-	controllerutil.AddFinalizer(ready, contentProtection)
+	controllerutil.AddFinalizer(ready, provisioner.ContentProtection)
 	ready.Spec.VolumeSnapshotRef.UID = wanted.UID
 	if err := s.client.Patch(ctx, ready, client.MergeFrom(content)); err != nil {
 		return err
@@ -103,11 +99,8 @@ func (s *snapshotter) make(ctx context.Context, wanted *snapshotv1.VolumeSnapsho
 
 // cut makes the content of a VolumeSnapshot of a claim, nil as long as the claim has no disk.
 func (s *snapshotter) cut(ctx context.Context, wanted *snapshotv1.VolumeSnapshot) (*snapshotv1.VolumeSnapshotContent, error) {
-	if wanted.Spec.VolumeSnapshotClassName == nil {
-		return nil, errors.New("it has no class")
-	}
-	class := &snapshotv1.VolumeSnapshotClass{}
-	if err := s.client.Get(ctx, client.ObjectKey{Name: *wanted.Spec.VolumeSnapshotClassName}, class); err != nil {
+	class, err := provisioner.SnapshotClass(ctx, s.client, wanted)
+	if err != nil {
 		return nil, err
 	}
 	claim := &corev1.PersistentVolumeClaim{}
@@ -121,22 +114,11 @@ func (s *snapshotter) cut(ctx context.Context, wanted *snapshotv1.VolumeSnapshot
 	if err := s.client.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, volume); err != nil {
 		return nil, err
 	}
-	if volume.Spec.CSI == nil || volume.Spec.CSI.Driver != class.Driver {
-		return nil, fmt.Errorf("the volume of the claim %s is none of the driver %s", claim.Name, class.Driver)
+	content, err := provisioner.SnapshotContent(wanted, class, volume)
+	if err != nil {
+		return nil, err
 	}
-	content := &snapshotv1.VolumeSnapshotContent{
-		ObjectMeta: metav1.ObjectMeta{Name: "snapcontent-" + string(wanted.UID), Finalizers: []string{contentProtection}},
-		Spec: snapshotv1.VolumeSnapshotContentSpec{
-			DeletionPolicy: class.DeletionPolicy, Driver: class.Driver, VolumeSnapshotClassName: &class.Name,
-			Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &volume.Spec.CSI.VolumeHandle},
-			VolumeSnapshotRef: corev1.ObjectReference{
-				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot",
-				Namespace: wanted.Namespace, Name: wanted.Name, UID: wanted.UID,
-			},
-		},
-	}
-	err := s.client.Create(ctx, content)
-	return content, client.IgnoreAlreadyExists(err)
+	return content, client.IgnoreAlreadyExists(s.client.Create(ctx, content))
 }
 
 // handle is the snapshot of a content, which is made if it has none, and the size of its disk in bytes.
@@ -159,7 +141,7 @@ func (s *snapshotter) end(ctx context.Context, content *snapshotv1.VolumeSnapsho
 		return nil
 	case content.DeletionTimestamp == nil && remove && uid != "" && !there[uid]:
 		return client.IgnoreNotFound(s.client.Delete(ctx, content))
-	case content.DeletionTimestamp == nil || !controllerutil.ContainsFinalizer(content, contentProtection):
+	case content.DeletionTimestamp == nil || !controllerutil.ContainsFinalizer(content, provisioner.ContentProtection):
 		return nil
 	}
 	if remove && content.Status != nil && content.Status.SnapshotHandle != nil {
@@ -168,7 +150,7 @@ func (s *snapshotter) end(ctx context.Context, content *snapshotv1.VolumeSnapsho
 		}
 	}
 	released := content.DeepCopy()
-	controllerutil.RemoveFinalizer(released, contentProtection)
+	controllerutil.RemoveFinalizer(released, provisioner.ContentProtection)
 	return client.IgnoreNotFound(s.client.Patch(ctx, released, client.MergeFrom(content)))
 }
 

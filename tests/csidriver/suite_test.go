@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
 )
@@ -52,24 +53,6 @@ ecs:
   - {id: d-far, account: "1000000000000001", zone: cn-hangzhou-i, size: 20}
   - {id: d-taken, account: "1000000000000001", zone: cn-hangzhou-h, size: 20, instance: i-other}
 `
-
-func newCloud(t *testing.T) *cloudsim.Cloud {
-	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cloud, err := cloudsim.Start(config, cloudsim.WithStateDir(t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cloud.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cloud
-}
 
 // mount is what a table of mounts has for a target.
 type mount struct {
@@ -131,7 +114,7 @@ func start(t *testing.T, api client.Client) *bench {
 			t.Error(err)
 		}
 	})
-	cloud := newCloud(t)
+	cloud := cloudsimtest.Start(t, simulated)
 	http, err := csidriver.NewHTTPClient(cloud.ProxyURL(), cloud.CACert())
 	if err != nil {
 		t.Fatal(err)

@@ -69,9 +69,9 @@ func (s *site) backupChanging(t *testing.T, name string, args ...string) {
 func (s *site) elsewhere(t *testing.T, app *application, lost *corev1.PersistentVolume) {
 	t.Helper()
 	restored := s.volumeOf(t, app.namespace, lost.Spec.ClaimRef.Name)
-	dir, err := s.cloud.storageOf(restored)
+	dir, err := s.storageOf(restored)
 	must(t, err)
-	if old, err := s.cloud.storageOf(lost); err == nil {
+	if old, err := s.storageOf(lost); err == nil {
 		t.Errorf("the lost storage of %s is there again: %s, and %s that of the restored one", lost.Spec.ClaimRef.Name, old, dir)
 	}
 }

@@ -10,33 +10,28 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	velerov2alpha1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v2alpha1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ca"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
 )
 
-// s3Service is the name of the Service by which Pods reach a bucket by its S3 interface.
+// s3Service is the name of the Service, and of its namespace, by which Pods reach a bucket by its S3 interface.
 const s3Service = "oss-s3"
 
 // testFileSystemBackup has Velero back the files of Pods up by itself, as docs/file-system-backup.md describes: a volume of a
@@ -188,17 +183,13 @@ func newCache(namespace, name string) *corev1.Pod {
 func (s *site) position(t *testing.T, namespace, name string) writer.Position {
 	t.Helper()
 	var position writer.Position
-	pod := s.awaitPod(t, namespace, name)
-	ask := &ledger.Client{
-		HTTP: &http.Client{Timeout: 10 * time.Second},
-		URL:  "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(ledger.Port)),
-	}
+	ask := clientAt(s.awaitPod(t, namespace, name).Status.PodIP)
 	s.eventually(t, podTimeout, "a record of the Pod "+name, func(ctx context.Context) error {
 		status, err := ask.Status(ctx)
 		if err != nil {
 			return err
 		}
-		position = status.Directories["/"+name]
+		position = status.Directories[ledger.Path(name)]
 		if position.Last == 0 {
 			return errors.New("there is none")
 		}
@@ -216,48 +207,23 @@ func (s *site) position(t *testing.T, namespace, name string) writer.Position {
 
 // interfaceS3 is a bucket as clients of S3 see it.
 type interfaceS3 struct {
-	*s3.Bucket
+	*s3.Server
 
 	// authority is a file with the certificate of who certifies it.
 	authority string
 }
 
-// serveS3 serves a bucket over TLS, which the simulated OSS does not have, and returns its URL in the cluster.
+// serveS3 serves a bucket as the simulated OSS does not, and returns its URL in the cluster.
 func (s *site) serveS3(t *testing.T, bucket string) (served interfaceS3, url string) {
 	t.Helper()
-	authority, err := ca.New()
+	owner := cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}
+	server, err := s3.Serve(t.Context(), net.JoinHostPort(s.HostAddress, "0"), s3.New(bucket, homeRegion, owner))
 	must(t, err)
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(s.HostAddress, "0"))
+	t.Cleanup(func() { must(t, server.Close()) })
+	served = interfaceS3{Server: server, authority: filepath.Join(t.TempDir(), "ca.pem")}
+	must(t, os.WriteFile(served.authority, server.Authority, 0o600))
+	key := client.ObjectKey{Namespace: s3Service, Name: s3Service}
+	_, err = expose.Service(t.Context(), s.Client, key, expose.Port{Name: "https", At: server.Address})
 	must(t, err)
-	served = interfaceS3{
-		Bucket:    s3.New(bucket, homeRegion, cloudsim.AccessKey{ID: accessKeyID, Secret: accessKeySecret}),
-		authority: filepath.Join(t.TempDir(), "ca.pem"),
-	}
-	must(t, os.WriteFile(served.authority, authority.PEM(), 0o600))
-	server := &http.Server{Handler: served, TLSConfig: authority.TLSConfig(), ReadHeaderTimeout: time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() {
-		must(t, server.Close())
-		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
-		}
-	})
-	at := netip.MustParseAddrPort(listener.Addr().String())
-	port := int32(at.Port())
-	const namespace = s3Service
-	s.create(t,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: s3Service},
-			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: port}}},
-		},
-		&discoveryv1.EndpointSlice{
-			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: s3Service, Labels: map[string]string{discoveryv1.LabelServiceName: s3Service},
-			},
-			AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{at.Addr().String()}}},
-			Ports: []discoveryv1.EndpointPort{{Name: new("https"), Port: &port}},
-		})
-	return served, fmt.Sprintf("https://%s.%s.svc:%d", s3Service, namespace, port)
+	return served, fmt.Sprintf("https://%s.%s.svc:%d", key.Name, key.Namespace, server.Address.Port())
 }

@@ -110,6 +110,8 @@ func (a *application) ask(ctx context.Context) (writer.Status, error) {
 	return clientAt(found.Status.PodIP).Status(ctx)
 }
 
+// clientAt asks a ledger at an address, which answers in seconds, also when it verifies all that it has. Who asks again and
+// again is to find out soon that nobody answers.
 func clientAt(address string) *ledger.Client {
 	return &ledger.Client{HTTP: &http.Client{Timeout: 10 * time.Second}, URL: fmt.Sprintf("http://%s:%d", address, ledger.Port)}
 }
@@ -192,38 +194,18 @@ func (c *simulated) cutOf(t *testing.T, snapshotID string) time.Time {
 // recordsOf reads the records of a volume where the simulated cloud has it, whatever the application says of them.
 func (s *site) recordsOf(t *testing.T, pv *corev1.PersistentVolume) []chain.Entry {
 	t.Helper()
-	dir, err := s.cloud.storageOf(pv)
+	dir, err := s.storageOf(pv)
 	must(t, err)
 	records, err := chain.Read(filepath.Join(dir, writer.ChainDir))
 	must(t, err)
 	return records
 }
 
-// storageOf is the directory that is the content of a volume. The error is ecs.ErrNotFound or os.ErrNotExist where there is
-// none any more.
-func (c *simulated) storageOf(pv *corev1.PersistentVolume) (string, error) {
-	if pv.Spec.CSI == nil {
-		return "", fmt.Errorf("%s is no volume of a CSI driver", pv.Name)
-	}
-	server, onNAS := pv.Spec.CSI.VolumeAttributes["server"]
-	if !onNAS {
-		return c.ECS().DiskDir(pv.Spec.CSI.VolumeHandle)
-	}
-	id, _, _ := strings.Cut(server, "-")
-	files, err := c.NAS().FileSystem(id)
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(files.Dir, pv.Spec.CSI.VolumeAttributes["path"])
-	_, err = os.Stat(dir)
-	return dir, err
-}
-
 // awaitDestroyed waits until the storage of a volume is gone, and not only the object.
 func (s *site) awaitDestroyed(t *testing.T, pv *corev1.PersistentVolume) {
 	t.Helper()
 	s.eventually(t, podTimeout, "the end of the storage of "+pv.Name, func(context.Context) error {
-		dir, err := s.cloud.storageOf(pv)
+		dir, err := s.storageOf(pv)
 		switch {
 		case errors.Is(err, ecs.ErrNotFound), errors.Is(err, os.ErrNotExist):
 			return nil

@@ -29,7 +29,7 @@ import (
 // one gets its own, and node ports are taken. Then the Services of the copy are deleted.
 func (m *migration) testBeside(t *testing.T) {
 	t.Parallel()
-	const name = "shop-beside"
+	const name = shop + "-copy"
 	s := m.home
 	listeners := m.listeners(t, m.reused.ID)
 	s.discardAtEnd(t, name)
@@ -39,7 +39,7 @@ func (m *migration) testBeside(t *testing.T) {
 	m.checkBalancers(t, app, m.reused, listeners)
 	s.checkTaken(t, name, name, ledger.NodePortName, keptPort)
 	s.checkTaken(t, name, name, secondService, takenPort)
-	dir, err := m.cloud.storageOf(s.volumeOf(t, name, reports))
+	dir, err := s.storageOf(s.volumeOf(t, name, reports))
 	must(t, err)
 	if got, err := os.ReadFile(filepath.Join(dir, reports)); err != nil || string(got) != reports {
 		t.Errorf("the file on NAS is %q: %v", got, err)

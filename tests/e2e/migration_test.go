@@ -89,7 +89,7 @@ func (e *environment) startShop(t *testing.T) *migration {
 			},
 		},
 	)
-	dir, err := e.cloud.storageOf(e.home.volumeOf(t, shop, reports))
+	dir, err := e.home.storageOf(e.home.volumeOf(t, shop, reports))
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, reports), []byte(reports), 0o600))
 	m.reused, m.managed = e.home.balancerOf(t, shop, reusingService), e.home.balancerOf(t, shop, ledger.Name)
@@ -136,7 +136,7 @@ type moved struct {
 // access mode, images of another registry, and load balancers of that region.
 func (m *migration) testAway(t *testing.T) {
 	t.Parallel()
-	const name = "shop-away"
+	const name = shop + "-away"
 	s := m.away
 	archive, err := cluster.BuildImage(t.Context(), ledgerIn(awayRegistry))
 	must(t, err)
@@ -147,7 +147,7 @@ func (m *migration) testAway(t *testing.T) {
 		Port: ledger.Port, Protocol: "http", Scheduler: "wrr", Description: "of a person", Attributes: map[string]string{"XForwardedFor": "on"},
 	}))
 	listeners, atHome := m.listeners(t, other.ID), m.listeners(t, m.reused.ID)
-	const neighbour = "shop-neighbour"
+	const neighbour = shop + "-neighbour"
 	holder := service("holder", corev1.ServiceTypeNodePort, takenPort, nil)
 	holder.Namespace = neighbour
 	s.create(
@@ -227,7 +227,7 @@ func (c *simulated) disk(t *testing.T, id string) ecs.DiskInfo {
 // told, and no Pod gets an empty volume in place of them.
 func (m *migration) testFilesAway(t *testing.T) {
 	t.Parallel()
-	const name = "shop-files-away"
+	const name = shop + "-files-away"
 	s := m.away
 	s.discardAtEnd(t, name)
 	s.awaitSynced(t, shop)

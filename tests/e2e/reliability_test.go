@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +16,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -131,18 +129,14 @@ func startReliability(t *testing.T) *reliability {
 // backed up.
 func (r *reliability) startApplications(t *testing.T) {
 	t.Helper()
-	r.create(t, r.filesClass())
 	for _, m := range r.moments {
 		r.create(t, ledger.Objects(ledger.Options{
 			Namespace: m.namespace(), Image: ledgerImage, Interval: writing,
-			Volumes: []ledger.Volume{
-				{Name: "disk", StorageClass: "alicloud-disk-essd", AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}},
-				{Name: "files", StorageClass: filesClass, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}},
-			},
+			Volumes: []ledger.Volume{onDisk("alicloud-disk-essd"), onNAS()},
 		})...)
 	}
 	for _, m := range r.moments {
-		r.awaitPod(t, m.namespace(), ledger.Name+"-0")
+		r.awaitPod(t, m.namespace(), pod)
 		if m.kind == "restore" {
 			r.beginBackup(t, m, m.good())
 		}
@@ -151,18 +145,6 @@ func (r *reliability) startApplications(t *testing.T) {
 		if m.kind == "restore" {
 			r.awaitBackup(t, m.good(), velerov1.BackupPhaseCompleted)
 		}
-	}
-}
-
-// filesClass is the name of a class of directories of a file system, whose volumes name it: Cloud Backup takes them without
-// a client on nodes.
-const filesClass = "nas"
-
-func (s *site) filesClass() *storagev1.StorageClass {
-	return &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: filesClass}, Provisioner: "nasplugin.csi.alibabacloud.com",
-		Parameters:    map[string]string{"volumeAs": "subpath", "server": mountTarget(s.fileSystem, s.region) + ":/"},
-		ReclaimPolicy: new(corev1.PersistentVolumeReclaimDelete),
 	}
 }
 
@@ -215,8 +197,7 @@ func (r *reliability) beginBackup(t *testing.T, m *moment, name string) {
 // application is a moment's, as soon as it is ready.
 func (r *reliability) application(t *testing.T, m *moment) *ledger.Client {
 	t.Helper()
-	pod := r.awaitPod(t, m.namespace(), ledger.Name+"-0")
-	return &ledger.Client{HTTP: &http.Client{Timeout: time.Minute}, URL: fmt.Sprintf("http://%s:%d", pod.Status.PodIP, ledger.Port)}
+	return clientAt(r.awaitPod(t, m.namespace(), pod).Status.PodIP)
 }
 
 // verify lets an application verify what it has, which was restored from a backup.
@@ -237,7 +218,7 @@ func (r *reliability) verify(t *testing.T, m *moment, backup string) {
 // diskOf is the disk of a moment's application.
 func (r *reliability) diskOf(t *testing.T, m *moment) string {
 	t.Helper()
-	return r.volumeOf(t, m.namespace(), "disk-"+ledger.Name+"-0").Spec.CSI.VolumeHandle
+	return r.volumeOf(t, m.namespace(), claim("disk")).Spec.CSI.VolumeHandle
 }
 
 // round meets all moments with a disturbance, tries each again, and returns what was seen.
@@ -391,7 +372,7 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 		now := backup.Status
 		return state{
 			phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-			ended: slices.Contains(endedPhases(), string(now.Phase)),
+			ended: isEnd(now.Phase),
 		}, err
 	}
 	restore := &velerov1.Restore{}
@@ -399,17 +380,8 @@ func (r *reliability) state(ctx context.Context, kind, name string) (state, erro
 	now := restore.Status
 	return state{
 		phase: string(now.Phase), reason: now.FailureReason, errors: now.Errors, warnings: now.Warnings,
-		ended: slices.Contains(endedPhases(), string(now.Phase)),
+		ended: isEnd(now.Phase),
 	}, err
-}
-
-// endedPhases are those in which nothing goes on. The time of its end says less: one that a restart has ended has none, and
-// one that is being finalized has one.
-func endedPhases() []string {
-	return []string{
-		string(velerov1.BackupPhaseCompleted), string(velerov1.BackupPhasePartiallyFailed), string(velerov1.BackupPhaseFailed),
-		string(velerov1.BackupPhaseFailedValidation),
-	}
 }
 
 // ended waits for the end of a backup or a restore, and returns what people see of it.

@@ -51,7 +51,6 @@ const (
 	homeFileSystem, awayFileSystem = "0a1b2c3d4e", "9f8e7d6c5b"
 
 	ledgerImage = "ledger:e2e"
-	driverImage = "csidriver:e2e"
 )
 
 // slotVariable is an environment variable with a number from 1 to 9: suites of different slots run side by side.
@@ -322,18 +321,15 @@ func buildImages(ctx context.Context, builder *tools.Builder, dir string) ([]str
 	if err != nil {
 		return nil, err
 	}
-	archives := []string{velero, plugin, busyBox}
-	for _, image := range []cluster.Image{
-		ledgerIn(""),
-		{Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"}},
-	} {
-		archive, err := cluster.BuildImage(ctx, image)
-		if err != nil {
-			return nil, err
-		}
-		archives = append(archives, archive)
+	driver, err := images.BuildCSIDriver(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return archives, nil
+	ledger, err := cluster.BuildImage(ctx, ledgerIn(""))
+	if err != nil {
+		return nil, err
+	}
+	return []string{velero, plugin, busyBox, driver, ledger}, nil
 }
 
 // ledgerIn is the image of the ledger in a registry and a path there, none for Docker Hub.
@@ -357,16 +353,21 @@ func (s *site) equip(ctx context.Context, archives []string) error {
 	}
 	s.proxyURL = reached.Proxy
 	err = csidriver.Install(ctx, s.Client, csidriver.Options{
-		Image: driverImage, AdminURL: addresses.Admin, ProxyURL: addresses.Proxy,
+		Image: images.CSIDriver, AdminURL: addresses.Admin, ProxyURL: addresses.Proxy,
 		StateDir: filepath.Dir(addresses.CAFile), KubeletDir: s.KubeletDir,
 		Region: s.region, Zone: s.zone, Instance: instanceOf(s.region),
 		Account:     csidriver.Account{ID: accountID, AccessKeyID: driverKeyID, AccessKeySecret: driverKeySecret},
-		FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)},
+		FileSystems: s.fileSystems(),
 	})
 	if err != nil {
 		return err
 	}
 	return s.Client.Create(ctx, s.newNASClass())
+}
+
+// fileSystems are the mount targets that CNFS objects of the cluster stand for.
+func (s *site) fileSystems() map[string]string {
+	return map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)}
 }
 
 // startController starts the cloud controller manager's double, which ends with the test.

@@ -117,7 +117,8 @@ func (s *site) wantOfficialDisks(t *testing.T, namespace string, zones map[strin
 // officialDisk is the disk of a volume, with the files that were on another one.
 func (s *site) officialDisk(t *testing.T, volume *corev1.PersistentVolume, was ecs.DiskConfig) officialDisk {
 	t.Helper()
-	dir := s.dirOf(t, volume)
+	dir, err := s.storageOf(volume)
+	must(t, err)
 	for _, disk := range s.cloud.ECS().Disks() {
 		if disk.ID != volume.Spec.CSI.VolumeHandle {
 			continue

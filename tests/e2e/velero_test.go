@@ -198,6 +198,17 @@ func (s *site) tryVelero(ctx context.Context, args ...string) (string, error) {
 	return out, nil
 }
 
+// isEnd says whether nothing goes on in a phase of a backup or a restore. The time of its end says less: one that a restart has
+// ended has none, and one that is being finalized has one.
+func isEnd[Phase velerov1.BackupPhase | velerov1.RestorePhase](phase Phase) bool {
+	switch velerov1.BackupPhase(phase) { // Restores end in phases of the same names.
+	case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed, velerov1.BackupPhaseFailedValidation:
+		return true
+	default:
+		return false
+	}
+}
+
 // backup makes a backup and waits until it is Completed.
 func (s *site) backup(t *testing.T, name string, args ...string) *velerov1.Backup {
 	t.Helper()
@@ -223,12 +234,10 @@ func (s *site) awaitEnd(t *testing.T, name string) *velerov1.Backup {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(backup), backup); err != nil {
 			return err
 		}
-		switch backup.Status.Phase {
-		case velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed, velerov1.BackupPhaseFailedValidation:
-			return nil
-		default:
+		if !isEnd(backup.Status.Phase) {
 			return fmt.Errorf("it is %q", backup.Status.Phase)
 		}
+		return nil
 	})
 	return backup
 }
@@ -248,12 +257,10 @@ func (s *site) awaitRestore(t *testing.T, name string, phase velerov1.RestorePha
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(restore), restore); err != nil {
 			return err
 		}
-		switch restore.Status.Phase { // One that is Finalizing has the time of its completion already.
-		case velerov1.RestorePhaseCompleted, velerov1.RestorePhasePartiallyFailed, velerov1.RestorePhaseFailed, velerov1.RestorePhaseFailedValidation:
-			return nil
-		default:
+		if !isEnd(restore.Status.Phase) {
 			return fmt.Errorf("it is %q", restore.Status.Phase)
 		}
+		return nil
 	})
 	if restore.Status.Phase != phase {
 		t.Fatalf("the restore %s is %s, want %s\n%s", name, restore.Status.Phase, phase, s.describe(t.Context(), "restore", name))

@@ -18,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/tree"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
@@ -26,7 +25,8 @@ import (
 const (
 	// diskClass is of ACK, and makes disks when a Pod needs them.
 	diskClass = "alicloud-disk-topology-alltype"
-	// nasClass is one that administrators make: each volume is a directory, and names the file system.
+	// nasClass is one that administrators make: each volume is a directory, and names the file system. Cloud Backup takes them
+	// without a client on nodes.
 	nasClass = "alicloud-nas-subpath"
 	// cnfsClass is of ACK. Its volumes name a CNFS object that stands for the file system, and Cloud Backup cannot read them
 	// without its client.
@@ -100,21 +100,25 @@ func (s *site) runLedger(t *testing.T, namespace, command, flag string, claims [
 	s.runToEnd(t, newPod(namespace, "ledger-"+command, corev1.Container{Image: ledgerImage, Args: args}, claims...))
 }
 
-// dirOf is the directory of the simulated cloud that has the files of a volume.
-func (s *site) dirOf(t *testing.T, volume *corev1.PersistentVolume) string {
-	t.Helper()
+// storageOf is the directory of the simulated cloud that has the files of a volume. The error is ecs.ErrNotFound or
+// os.ErrNotExist where there is none any more.
+func (s *site) storageOf(volume *corev1.PersistentVolume) (string, error) {
 	source := volume.Spec.CSI
-	if source.Driver == provisioner.DiskDriver {
-		dir, err := s.cloud.ECS().DiskDir(source.VolumeHandle)
-		must(t, err)
-		return dir
+	switch {
+	case source == nil:
+		return "", fmt.Errorf("%s is no volume of a CSI driver", volume.Name)
+	case source.Driver == provisioner.DiskDriver:
+		return s.cloud.ECS().DiskDir(source.VolumeHandle)
 	}
-	mounts := provisioner.Provisioner{FileSystems: map[string]string{csidriver.CNFS: mountTarget(s.fileSystem, s.region)}}
-	server, name := mounts.Export(source.VolumeAttributes)
+	server, name := provisioner.Provisioner{FileSystems: s.fileSystems()}.Export(source.VolumeAttributes)
 	id, _, _ := strings.Cut(server, "-")
 	system, err := s.cloud.NAS().FileSystem(id)
-	must(t, err)
-	return filepath.Join(system.Dir, name)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(system.Dir, name)
+	_, err = os.Stat(dir)
+	return dir, err
 }
 
 // filesOf are the files of the volumes of claims, by claim and path.
@@ -122,7 +126,9 @@ func (s *site) filesOf(t *testing.T, namespace string, claims ...string) map[str
 	t.Helper()
 	all := map[string]map[string]file{}
 	for _, claim := range claims {
-		all[claim] = filesIn(t, s.dirOf(t, s.volumeOf(t, namespace, claim)))
+		dir, err := s.storageOf(s.volumeOf(t, namespace, claim))
+		must(t, err)
+		all[claim] = filesIn(t, dir)
 	}
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/controlplanetest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
@@ -23,7 +24,7 @@ import (
 func newRealWorld(t *testing.T) *world {
 	t.Helper()
 	cp := controlplanetest.Start(t, controlplane.Options{})
-	w := &world{api: cp.Client, cloud: newCloud(t)}
+	w := &world{api: cp.Client, cloud: cloudsimtest.Start(t, simulated)}
 	var err error
 	w.Cluster, err = node.Start(t.Context(), cp.Client, node.Options{
 		Cloud: w.cloud, Account: account, Dir: t.TempDir(), Namespaces: []string{namespace},

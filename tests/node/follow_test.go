@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
@@ -19,7 +20,7 @@ func TestAClusterFollowsWhatHappens(t *testing.T) {
 	t.Parallel()
 	api := node.NewClient(fake.NewClientBuilder().WithScheme(newScheme(t)).Build(), time.Now)
 	cluster, err := node.Start(t.Context(), api, node.Options{
-		Cloud: newCloud(t), Account: account, Dir: t.TempDir(), ControllerManager: true, Nodes: []node.Config{{Name: first}},
+		Cloud: cloudsimtest.Start(t, simulated), Account: account, Dir: t.TempDir(), ControllerManager: true, Nodes: []node.Config{{Name: first}},
 	})
 	if err != nil {
 		t.Fatal(err)

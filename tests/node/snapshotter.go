@@ -11,17 +11,13 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // This file is what the snapshot controller and the snapshotter beside the driver of disks do.
-
-// contentProtection is the finalizer that keeps a VolumeSnapshotContent until its snapshot is deleted, or left.
-const contentProtection = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
 
 // cutSnapshots makes the snapshots of VolumeSnapshots that have none, once their claims are bound.
 func (r *round) cutSnapshots(ctx context.Context) error {
@@ -58,11 +54,15 @@ func (r *round) volumeOf(wanted *snapshotv1.VolumeSnapshot) *corev1.PersistentVo
 
 // cutSnapshot makes the snapshot of a disk, its content, and says in both that it can be used.
 func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapshot, pv *corev1.PersistentVolume) error {
-	class, err := r.snapshotClass(ctx, wanted)
+	class, err := provisioner.SnapshotClass(ctx, r.client, wanted)
 	if err != nil {
 		return err
 	}
-	disk, err := r.diskFor(class, pv)
+	content, err := provisioner.SnapshotContent(wanted, class, pv)
+	if err != nil {
+		return err
+	}
+	disk, err := r.disk(*content.Spec.Source.VolumeHandle)
 	if err != nil {
 		return err
 	}
@@ -75,17 +75,6 @@ func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapsh
 	})
 	if err != nil {
 		return err
-	}
-	content := &snapshotv1.VolumeSnapshotContent{
-		ObjectMeta: metav1.ObjectMeta{Name: "snapcontent-" + string(wanted.UID), Finalizers: []string{contentProtection}},
-		Spec: snapshotv1.VolumeSnapshotContentSpec{
-			DeletionPolicy: class.DeletionPolicy, Driver: class.Driver, VolumeSnapshotClassName: &class.Name,
-			Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &disk.ID},
-			VolumeSnapshotRef: corev1.ObjectReference{
-				APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot",
-				Namespace: wanted.Namespace, Name: wanted.Name, UID: wanted.UID,
-			},
-		},
 	}
 	if err := r.create(ctx, content); err != nil {
 		return err
@@ -103,26 +92,14 @@ func (r *round) cutSnapshot(ctx context.Context, wanted *snapshotv1.VolumeSnapsh
 	})
 }
 
-// snapshotClass returns the class of a VolumeSnapshot.
-func (r *round) snapshotClass(ctx context.Context, wanted *snapshotv1.VolumeSnapshot) (*snapshotv1.VolumeSnapshotClass, error) {
-	if wanted.Spec.VolumeSnapshotClassName == nil {
-		return nil, errors.New("it has no class")
-	}
-	class := &snapshotv1.VolumeSnapshotClass{}
-	return class, r.client.Get(ctx, client.ObjectKey{Name: *wanted.Spec.VolumeSnapshotClassName}, class)
-}
-
-// diskFor returns the disk of a volume that is of the driver of a class.
-func (r *round) diskFor(class *snapshotv1.VolumeSnapshotClass, pv *corev1.PersistentVolume) (ecs.DiskInfo, error) {
-	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != class.Driver {
-		return ecs.DiskInfo{}, fmt.Errorf("its claim has no volume of the driver %s", class.Driver)
-	}
+// disk returns a disk of the cloud.
+func (r *round) disk(id string) (ecs.DiskInfo, error) {
 	for _, disk := range r.options.Cloud.ECS().Disks() {
-		if disk.ID == pv.Spec.CSI.VolumeHandle {
+		if disk.ID == id {
 			return disk, nil
 		}
 	}
-	return ecs.DiskInfo{}, fmt.Errorf("there is no disk %s", pv.Spec.CSI.VolumeHandle)
+	return ecs.DiskInfo{}, fmt.Errorf("there is no disk %s", id)
 }
 
 // endSnapshots keeps the contents of VolumeSnapshots that somebody else has made until they are deleted, and deletes the
@@ -142,19 +119,23 @@ func (r *round) endSnapshots(ctx context.Context) error {
 }
 
 func (r *round) endSnapshot(ctx context.Context, content *snapshotv1.VolumeSnapshotContent) error {
-	isKept := controllerutil.ContainsFinalizer(content, contentProtection)
+	isKept := controllerutil.ContainsFinalizer(content, provisioner.ContentProtection)
 	switch {
 	case content.Spec.Driver != diskDriver || isKept == (content.DeletionTimestamp == nil):
 		return nil
 	case !isKept:
-		return patch(ctx, r, content, func(c *snapshotv1.VolumeSnapshotContent) { controllerutil.AddFinalizer(c, contentProtection) })
+		return patch(ctx, r, content, func(c *snapshotv1.VolumeSnapshotContent) {
+			controllerutil.AddFinalizer(c, provisioner.ContentProtection)
+		})
 	}
 	if id := snapshotOf(content); content.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentDelete && id != "" {
 		if err := r.options.Cloud.ECS().RemoveSnapshot(id); err != nil && !errors.Is(err, ecs.ErrNotFound) {
 			return err
 		}
 	}
-	return patch(ctx, r, content, func(c *snapshotv1.VolumeSnapshotContent) { controllerutil.RemoveFinalizer(c, contentProtection) })
+	return patch(ctx, r, content, func(c *snapshotv1.VolumeSnapshotContent) {
+		controllerutil.RemoveFinalizer(c, provisioner.ContentProtection)
+	})
 }
 
 // snapshotOf returns the id of the snapshot of a content, "" where there is none yet.

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
@@ -83,27 +84,9 @@ func newFake(t *testing.T) client.WithWatch {
 		WithStatusSubresource(&snapshotv1.VolumeSnapshot{}, &snapshotv1.VolumeSnapshotContent{}).Build()
 }
 
-func newCloud(t *testing.T) *cloudsim.Cloud {
-	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cloud, err := cloudsim.Start(config, cloudsim.WithStateDir(t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cloud.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return cloud
-}
-
 func newWorld(t *testing.T, changes ...func(*node.Options)) *world {
 	t.Helper()
-	w := &world{cloud: newCloud(t), api: node.NewClient(newFake(t), time.Now)}
+	w := &world{cloud: cloudsimtest.Start(t, simulated), api: node.NewClient(newFake(t), time.Now)}
 	options := node.Options{
 		Cloud: w.cloud, Account: account, Dir: t.TempDir(), ControllerManager: true,
 		Nodes:       []node.Config{{Name: first, Zone: "cn-hangzhou-h", Directories: []string{"/data/local"}}, {Name: second, Zone: "cn-hangzhou-i"}},

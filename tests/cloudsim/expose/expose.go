@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package expose makes a simulated cloud a Service of a cluster, so that Pods reach it while it runs on the machine outside.
+// Package expose makes what runs on the machine outside of a cluster a Service in it, so that Pods reach it: a simulated
+// cloud, and what stands beside one.
 package expose
 
 import (
@@ -29,43 +30,61 @@ const (
 // for that of a bucket. CAFile stays the file of this machine, and OSSTLS is empty, because its certificate is for the
 // real names: Pods that shall use these go through Proxy.
 func Apply(ctx context.Context, api client.Client, listening cloudsim.Addresses) (cloudsim.Addresses, error) {
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: Name}}
-	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: Namespace, Name: Name,
-			Labels: map[string]string{discoveryv1.LabelServiceName: Name, discoveryv1.LabelManagedBy: "tests"},
-		},
-		AddressType: discoveryv1.AddressTypeIPv4,
-	}
 	reached := listening
 	reached.OSSTLS = ""
-	ports := []*string{&reached.OSS, &reached.RPC, &reached.Metadata, &reached.Proxy, &reached.Admin}
+	urls := []*string{&reached.OSS, &reached.RPC, &reached.Metadata, &reached.Proxy, &reached.Admin}
+	var ports []Port
 	for i, name := range []string{"oss", "rpc", "metadata", "proxy", "admin"} {
-		if *ports[i] == "" {
+		if *urls[i] == "" {
 			continue // There is no such part.
 		}
-		at, err := addressOf(*ports[i])
+		at, err := addressOf(*urls[i])
 		if err != nil {
 			return cloudsim.Addresses{}, fmt.Errorf("expose the simulated cloud: %w", err)
 		}
-		port := int32(at.Port())
-		slice.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{at.Addr().String()}}}
-		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &name, Port: &port})
-		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: name, Port: port})
+		ports = append(ports, Port{Name: name, At: at})
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}
-	if err := apply.Objects(ctx, api, namespace, service, slice); err != nil {
+	service, err := Service(ctx, api, client.ObjectKey{Namespace: Namespace, Name: Name}, ports...)
+	if err != nil {
 		return cloudsim.Addresses{}, fmt.Errorf("expose the simulated cloud: %w", err)
 	}
-	if err := api.Get(ctx, client.ObjectKeyFromObject(service), service); err != nil {
-		return cloudsim.Addresses{}, fmt.Errorf("expose the simulated cloud: %w", err)
-	}
-	for _, port := range ports {
-		if at, err := addressOf(*port); err == nil {
-			*port = fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, at.Port())
+	for _, raw := range urls {
+		if at, err := addressOf(*raw); err == nil {
+			*raw = fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, at.Port())
 		}
 	}
 	return reached, nil
+}
+
+// Port is a port of a Service, which has the number of the one behind it.
+type Port struct {
+	Name string
+	// At is where it is served.
+	At netip.AddrPort
+}
+
+// Service makes or updates a Service without a selector, and its namespace, and returns it as it is in the cluster. What is
+// behind its ports listens at one address, which nodes reach.
+func Service(ctx context.Context, api client.Client, key client.ObjectKey, ports ...Port) (*corev1.Service, error) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: key.Namespace}}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: key.Namespace, Name: key.Name,
+			Labels: map[string]string{discoveryv1.LabelServiceName: key.Name, discoveryv1.LabelManagedBy: "tests"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+	}
+	for _, p := range ports {
+		number := int32(p.At.Port())
+		slice.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{p.At.Addr().String()}}}
+		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &p.Name, Port: &number})
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: p.Name, Port: number})
+	}
+	if err := apply.Objects(ctx, api, namespace, service, slice); err != nil {
+		return nil, err
+	}
+	return service, api.Get(ctx, client.ObjectKeyFromObject(service), service)
 }
 
 // addressOf returns the address of a URL.

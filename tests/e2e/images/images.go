@@ -20,9 +20,10 @@ import (
 
 // The names of the images.
 const (
-	Velero  = "velero/velero:v1.18.3"
-	Plugin  = "velero-plugin-alibabacloud:e2e"
-	BusyBox = "busybox:1.37.0"
+	Velero    = "velero/velero:v1.18.3"
+	Plugin    = "velero-plugin-alibabacloud:e2e"
+	CSIDriver = "csidriver:e2e"
+	BusyBox   = "busybox:1.37.0"
 )
 
 // The user cnb of the image that upstream's is made from (Dockerfile: paketobuildpacks/run-jammy-tiny), and where Velero's
@@ -59,6 +60,13 @@ func BuildPlugin(ctx context.Context, checkout, dir string) (archive string, err
 		}
 	}
 	return archive, nil
+}
+
+// BuildCSIDriver returns an image of the CSI driver for tests.
+func BuildCSIDriver(ctx context.Context) (archive string, err error) {
+	return cluster.BuildImage(ctx, cluster.Image{
+		Name: CSIDriver, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"},
+	})
 }
 
 // BuildBusyBox returns an image of Debian's BusyBox, with a link for each of its commands. Its containers end at once, which

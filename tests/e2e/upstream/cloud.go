@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ca"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/oss"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
@@ -40,7 +37,7 @@ type cloud struct {
 	stateDir string
 	// velero is who Velero is, and additional who it is to additional locations.
 	velero, additional user
-	servers            []*http.Server
+	servers            []*s3.Server
 }
 
 // user is a RAM user.
@@ -78,9 +75,12 @@ func startCloud(ctx context.Context, checkout, address, dir string) (_ *cloud, e
 		if err := os.WriteFile(u.credentials, profile, 0o600); err != nil {
 			return nil, err
 		}
-		if u.s3URL, err = c.serveS3(ctx, at, key); err != nil {
+		server, err := s3.Serve(ctx, at, s3.New(bucket, region, key))
+		if err != nil {
 			return nil, err
 		}
+		c.servers = append(c.servers, server)
+		u.s3URL = "https://" + server.Address.String()
 	}
 	config := cloudsim.Config{
 		Region:   region,
@@ -108,22 +108,6 @@ func policies(checkout string) ([]account.Policy, error) {
 		found = append(found, policy)
 	}
 	return found, nil
-}
-
-// serveS3 serves a bucket over TLS, where clients of S3 do not sign parts of their bodies: OSS takes none that they do.
-func (c *cloud) serveS3(ctx context.Context, address string, key cloudsim.AccessKey) (at string, err error) {
-	authority, err := ca.New()
-	if err != nil {
-		return "", err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return "", err
-	}
-	server := &http.Server{Handler: s3.New(bucket, region, key), TLSConfig: authority.TLSConfig(), ReadHeaderTimeout: time.Minute}
-	c.servers = append(c.servers, server)
-	go func() { _ = server.ServeTLS(listener, "", "") }() // It ends with close.
-	return "https://" + listener.Addr().String(), nil
 }
 
 func (c *cloud) close() error {

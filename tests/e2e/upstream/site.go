@@ -20,11 +20,8 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
-// The images of the CSI driver, and of what stands in for Kibishii.
-const (
-	driverImage   = "csidriver:e2e"
-	kibishiiImage = "kibishii-double:e2e"
-)
+// kibishiiImage is that of what stands in for Kibishii.
+const kibishiiImage = "kibishii-double:e2e"
 
 // site is where suites run.
 type site struct {
@@ -116,11 +113,7 @@ func (s site) load(ctx context.Context, clusters []*cluster.Cluster) error {
 		func() (string, error) { return images.BuildBusyBox(ctx) },
 		func() (string, error) { return images.BuildVelero(ctx, s.builder) },
 		func() (string, error) { return images.BuildPlugin(ctx, s.checkout, s.dir) },
-		func() (string, error) {
-			return cluster.BuildImage(ctx, cluster.Image{
-				Name: driverImage, Programs: map[string]string{"/csidriver": "./tests/csidriver/cmd/csidriver"}, Entrypoint: []string{"/csidriver"},
-			})
-		},
+		func() (string, error) { return images.BuildCSIDriver(ctx) },
 		func() (string, error) {
 			return cluster.BuildImage(ctx, cluster.Image{
 				Name: kibishiiImage, Programs: map[string]string{"/kibishii": "./tests/e2e/upstream/kibishiidouble"},
@@ -150,7 +143,7 @@ func (s site) installDriver(ctx context.Context, clusters []*cluster.Cluster, at
 			return err
 		}
 		err = csidriver.Install(ctx, c.Client, csidriver.Options{
-			Image: driverImage, AdminURL: reached.Admin, ProxyURL: reached.Proxy, StateDir: at.stateDir, KubeletDir: c.KubeletDir,
+			Image: images.CSIDriver, AdminURL: reached.Admin, ProxyURL: reached.Proxy, StateDir: at.stateDir, KubeletDir: c.KubeletDir,
 			Region: region, Instance: instances()[i], Zone: zone,
 			Account: csidriver.Account{ID: accountID, AccessKeyID: ownerKeyID, AccessKeySecret: ownerKeySecret},
 		})

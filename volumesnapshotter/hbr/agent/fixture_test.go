@@ -21,6 +21,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 )
 
 const velero = "velero"
@@ -151,19 +152,7 @@ accounts:
 // newRegistry returns a simulated Cloud Backup.
 func newRegistry(t *testing.T) (*registry, *cloudsim.Cloud) {
 	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sim, err := cloudsim.Start(config, cloudsim.WithStateDir(t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sim.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	sim := cloudsimtest.Start(t, simulated)
 	connections, err := sim.HTTPClient()
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/cloudsimtest"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
@@ -97,20 +98,7 @@ func newWorld(t *testing.T, nodes ...node.Config) *world {
 // newCloud returns the cloud behind the volumes.
 func newCloud(t *testing.T) *cloudsim.Cloud {
 	t.Helper()
-	config, err := cloudsim.ParseConfig([]byte(simulated))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sim, err := cloudsim.Start(config, cloudsim.WithStateDir(t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sim.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return sim
+	return cloudsimtest.Start(t, simulated)
 }
 
 // newWorldIn returns a world whose cloud may be that of others too.
