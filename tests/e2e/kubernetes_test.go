@@ -12,10 +12,15 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	velerov2alpha1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v2alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -71,6 +76,23 @@ func (s *site) awaitRollout(t *testing.T, deployment *appsv1.Deployment) {
 		want, status := *deployment.Spec.Replicas, deployment.Status
 		if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != want || status.Replicas != want || status.AvailableReplicas != want {
 			return fmt.Errorf("%d replicas, %d of them updated, %d available, want %d", status.Replicas, status.UpdatedReplicas, status.AvailableReplicas, want)
+		}
+		return nil
+	})
+}
+
+// awaitAgents is awaitRollout for a DaemonSet.
+func (s *site) awaitAgents(t *testing.T, agents *appsv1.DaemonSet) {
+	t.Helper()
+	name := agents.Namespace + "/" + agents.Name
+	s.eventually(t, podTimeout, "the rollout of "+name, func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(agents), agents); err != nil {
+			return err
+		}
+		status := agents.Status
+		if want := status.DesiredNumberScheduled; status.ObservedGeneration < agents.Generation || want == 0 ||
+			status.UpdatedNumberScheduled != want || status.NumberAvailable != want {
+			return fmt.Errorf("%d of %d are updated, %d available", status.UpdatedNumberScheduled, want, status.NumberAvailable)
 		}
 		return nil
 	})
@@ -185,7 +207,8 @@ func (s *site) logs(t *testing.T, pod *corev1.Pod) (string, error) {
 	return string(output), err
 }
 
-// report is what the cluster says of what is wrong: Pods that are not ready, and events that are warnings.
+// report is what the cluster says of what is wrong: Pods that are not ready, events that are warnings, and how far Velero's
+// own transfers are.
 func (s *site) report(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
@@ -216,7 +239,31 @@ func (s *site) report(t *testing.T) string {
 			fmt.Fprintf(&b, "%s %s/%s: %s: %s (%d times)\n", o.Kind, o.Namespace, o.Name, event.Reason, event.Message, event.Count)
 		}
 	}
+	s.reportTransfers(ctx, &b)
 	return b.String()
+}
+
+// reportTransfers writes the phases of what node agents work at.
+func (s *site) reportTransfers(ctx context.Context, b *strings.Builder) {
+	for _, kind := range []schema.GroupVersionKind{
+		velerov1.SchemeGroupVersion.WithKind("BackupRepository"), velerov1.SchemeGroupVersion.WithKind("PodVolumeBackup"),
+		velerov1.SchemeGroupVersion.WithKind("PodVolumeRestore"),
+		velerov2alpha1.SchemeGroupVersion.WithKind("DataUpload"), velerov2alpha1.SchemeGroupVersion.WithKind("DataDownload"),
+	} {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		if err := s.Client.List(ctx, list); err != nil {
+			if !apimeta.IsNoMatchError(err) {
+				fmt.Fprintf(b, "%v\n", err)
+			}
+			continue
+		}
+		for _, item := range list.Items {
+			phase, _, _ := unstructured.NestedString(item.Object, "status", "phase")
+			message, _, _ := unstructured.NestedString(item.Object, "status", "message")
+			fmt.Fprintf(b, "%s %s/%s is %s: %s\n", kind.Kind, item.GetNamespace(), item.GetName(), phase, message)
+		}
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -104,6 +104,8 @@ func (s *site) adapt(t *testing.T, in installation) {
 	if in.nodeAgent {
 		agent := &appsv1.DaemonSet{ObjectMeta: s.inVelero("node-agent")}
 		s.change(t, agent, func() { s.behindProxy(&agent.Spec.Template.Spec) })
+		// An agent that is replaced leaves what it has accepted for half an hour (its --data-mover-prepare-timeout).
+		s.awaitAgents(t, agent)
 	} else {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.veleroNamespace()}}
 		s.change(t, namespace, func() {
