@@ -60,6 +60,12 @@ func (s spec) failed() bool {
 	return false
 }
 
+// skipped tells what has neither failed nor passed.
+func (s spec) skipped() bool { return !s.failed() && s.State != "passed" }
+
+// unreached tells what has not skipped itself.
+func (s spec) unreached() bool { return s.skipped() && s.reason() == "" }
+
 // reason is the first line of why the spec has failed, or skipped itself.
 func (s spec) reason() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s.Failure.Message), "\n")

@@ -116,12 +116,14 @@ func TestTableSaysWhatBecameOfEverySpec(t *testing.T) {
 	wrong, shy := newSpec("failed", "B"), newSpec("skipped", "C")
 	wrong.Failure.Message = "Expected success\nbut got an error"
 	shy.Failure.Message = "no additional BSL given"
+	second := newSpec("skipped", "D")
+	second.Failure.Message = "tested by the first"
 	listed := []spec{
 		newSpec("", "A"), newSpec("", "B"), newSpec("", "B"), newSpec("", "C"), newSpec("", "D"), newSpec("", "D"),
 		newSpec("", "E"), newSpec("", "F"), newSpec("", "G"),
 	}
 	ran := []spec{
-		newSpec("passed", "A"), newSpec("passed", "B"), wrong, shy, newSpec("passed", "D"), newSpec("passed", "D"),
+		newSpec("passed", "A"), newSpec("passed", "B"), wrong, shy, newSpec("passed", "D"), second,
 		{LeafNodeType: "BeforeSuite", State: "passed"},
 		newSpec("skipped", "F"), newSpec("skipped", "E"),
 	}
@@ -134,14 +136,14 @@ func TestTableSaysWhatBecameOfEverySpec(t *testing.T) {
 | A | 1 | passed | 2s |  |
 | B | 2 | FAILED | 4s | Expected success |
 | C | 1 | skipped | 2s | it skips itself: no additional BSL given |
-| D | 2 | passed | 4s | with a double of Kibishii |
+| D | 2 | 1 passed, 1 skipped | 4s | it skips itself: tested by the first; with a double of Kibishii |
 | E | 1 | skipped | 0s | it has not been reached |
 | F | 1 | not chosen |  |  |
 | G | 1 | cannot run |  | no \| image |
 
 passed: 3 specs
-FAILED: 2 specs
-skipped: 2 specs
+FAILED: 1 specs
+skipped: 3 specs
 cannot run: 1 specs
 not chosen: 1 specs
 `
@@ -153,6 +155,12 @@ not chosen: 1 specs
 	}
 	if results, _ = collect(all, all[:1], merge(listed, ran)); failed(results) {
 		t.Error("what was not chosen makes the run fail")
+	}
+	if results, _ = collect(all, all[3:4], merge(listed, ran)); failed(results) {
+		t.Error("a spec that skips itself beside one that passes makes the run fail")
+	}
+	if results, _ = collect(all, all[3:4], merge(listed, []spec{newSpec("passed", "D"), newSpec("skipped", "D")})); !failed(results) {
+		t.Error("a spec that has not been reached does not make the run fail")
 	}
 }
 

@@ -36,35 +36,79 @@ func collect(all, chosen []suite, specs []spec) ([]result, error) {
 	return results, nil
 }
 
-// outcome is a word for what became of the suite, and why.
-func (r result) outcome() (word, why string) {
-	if r.absent != "" {
-		return "cannot run", r.absent
+// Outcomes of specs.
+const (
+	hasPassed  = "passed"
+	hasFailed  = "FAILED"
+	wasSkipped = "skipped"
+	cannotRun  = "cannot run"
+	notChosen  = "not chosen"
+)
+
+// counts are how many specs of the suite came to each outcome.
+func (r result) counts() map[string]int {
+	switch {
+	case r.absent != "":
+		return map[string]int{cannotRun: len(r.specs)}
+	case !r.chosen:
+		return map[string]int{notChosen: len(r.specs)}
 	}
-	if !r.chosen {
-		return "not chosen", ""
-	}
-	passed := 0
+	counts := map[string]int{}
 	for _, s := range r.specs {
 		switch {
 		case s.failed():
-			return "FAILED", s.reason()
-		case s.State == "passed":
-			passed++
-		case s.reason() != "":
-			why = "it skips itself: " + s.reason()
+			counts[hasFailed]++
+		case s.skipped():
+			counts[wasSkipped]++
+		default:
+			counts[hasPassed]++
 		}
 	}
-	if passed == 0 && why == "" {
-		why = "it has not been reached"
+	return counts
+}
+
+// outcome is what became of the suite, and why.
+func (r result) outcome() (words, why string) {
+	counts := r.counts()
+	switch {
+	case r.absent != "":
+		return cannotRun, r.absent
+	case !r.chosen:
+		return notChosen, ""
+	case counts[hasFailed] > 0:
+		return hasFailed, r.reasonOf(spec.failed)
+	case counts[wasSkipped] == 0:
+		return hasPassed, r.reservation()
 	}
-	if passed == 0 {
-		return "skipped", why
+	why = "it has not been reached"
+	if reason := r.reasonOf(spec.skipped); reason != "" {
+		why = "it skips itself: " + reason
 	}
-	if why == "" && r.double {
-		why = "with a double of Kibishii"
+	if counts[hasPassed] == 0 {
+		return wasSkipped, why
 	}
-	return "passed", why
+	if reservation := r.reservation(); reservation != "" {
+		why += "; " + reservation
+	}
+	return fmt.Sprintf("%d %s, %d %s", counts[hasPassed], hasPassed, counts[wasSkipped], wasSkipped), why
+}
+
+// reasonOf is what the first of certain specs says that says anything.
+func (r result) reasonOf(certain func(spec) bool) string {
+	for _, s := range r.specs {
+		if certain(s) && s.reason() != "" {
+			return s.reason()
+		}
+	}
+	return ""
+}
+
+// reservation is what has to be said of a suite that has passed.
+func (r result) reservation() string {
+	if r.double {
+		return "with a double of Kibishii"
+	}
+	return ""
 }
 
 // duration is how long the suite took.
@@ -76,11 +120,11 @@ func (r result) duration() time.Duration {
 	return total.Round(time.Second)
 }
 
-// failed says whether anything that was to pass has not.
+// failed says whether anything that was to pass has not. A spec may skip itself beside others of its suite.
 func failed(results []result) bool {
 	return slices.ContainsFunc(results, func(r result) bool {
-		word, _ := r.outcome()
-		return word == "FAILED" || word == "skipped"
+		counts := r.counts()
+		return counts[hasFailed] > 0 || counts[wasSkipped] > 0 && (counts[hasPassed] == 0 || slices.ContainsFunc(r.specs, spec.unreached))
 	})
 }
 
@@ -90,16 +134,18 @@ func table(results []result) string {
 	b.WriteString("| Suite | Specs | Outcome | Time | Why |\n|---|---|---|---|---|\n")
 	counts := map[string]int{}
 	for _, r := range results {
-		word, why := r.outcome()
-		counts[word] += len(r.specs)
+		words, why := r.outcome()
+		for word, n := range r.counts() {
+			counts[word] += n
+		}
 		took := ""
 		if r.chosen {
 			took = r.duration().String()
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", r.labels, len(r.specs), word, took, strings.ReplaceAll(why, "|", `\|`))
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", r.labels, len(r.specs), words, took, strings.ReplaceAll(why, "|", `\|`))
 	}
 	b.WriteString("\n")
-	for _, word := range []string{"passed", "FAILED", "skipped", "cannot run", "not chosen"} {
+	for _, word := range []string{hasPassed, hasFailed, wasSkipped, cannotRun, notChosen} {
 		fmt.Fprintf(&b, "%s: %d specs\n", word, counts[word])
 	}
 	return b.String()
