@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
@@ -153,14 +153,7 @@ func (e *environment) testDataMover(t *testing.T) {
 // installSnapshots makes VolumeSnapshots known to the cluster, and installs the class of them that this repository has.
 func (s *site) installSnapshots(t *testing.T) {
 	t.Helper()
-	const module = "github.com/kubernetes-csi/external-snapshotter/client/v8"
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	must(t, err)
-	definitions := filepath.Join(strings.TrimSpace(string(dir)), "config/crd")
-	command(t, s.kubectl, "--kubeconfig="+s.Kubeconfig, "apply", "-k", definitions)
-	command(t, s.kubectl, "--kubeconfig="+s.Kubeconfig, "wait", "--for=condition=Established",
-		"crd/volumesnapshotclasses.snapshot.storage.k8s.io", "crd/volumesnapshots.snapshot.storage.k8s.io",
-		"crd/volumesnapshotcontents.snapshot.storage.k8s.io")
+	must(t, csidriver.InstallSnapshots(t.Context(), s.kubectl, s.Kubeconfig))
 	command(t, s.kubectl, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "../../deploy/volumesnapshotclass/disk.yaml")
 }
 

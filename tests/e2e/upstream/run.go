@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
@@ -67,6 +69,17 @@ volumeBindingMode: WaitForFirstConsumer
 allowVolumeExpansion: true
 `
 
+// snapshotClass is upstream's for our provider: test/testdata/volume-snapshot-class has one for each of theirs.
+const snapshotClass = `apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotClass
+metadata:
+  name: e2e-volume-snapshot-class
+  labels:
+    velero.io/csi-volumesnapshot-class: "true"
+driver: diskplugin.csi.alibabacloud.com
+deletionPolicy: Delete
+`
+
 // kibishii is what installs a double of Kibishii, laid out as upstream's folder of manifests (--kibishii-directory).
 //
 //go:embed kibishii
@@ -85,7 +98,9 @@ func writeTestdata(ctx context.Context, dir string) error {
 	if err := os.CopyFS(dir, kibishii); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "storage-class", provider+".yaml"), []byte(storageClass), 0o600)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "storage-class", provider+".yaml"), []byte(storageClass), 0o600),
+		os.WriteFile(filepath.Join(dir, "volume-snapshot-class", provider+".yaml"), []byte(snapshotClass), 0o600))
 }
 
 // list returns the specs that upstream has.
@@ -170,6 +185,9 @@ func (i installation) settings(at *cloud, testdata string) (flags, env []string)
 		fmt.Sprintf("--use-node-agent=%t", i != plain),
 		fmt.Sprintf("--use-volume-snapshots=%t", i != plain),
 		"--fail-fast=false",
+	}
+	if i == snapshots {
+		flags = append(flags, "--features="+velerov1.CSIFeatureFlag)
 	}
 	if i == migration {
 		flags = append(flags,

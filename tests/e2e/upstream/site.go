@@ -75,6 +75,11 @@ func (s site) runAll(ctx context.Context, p program, at *cloud, clusters []*clus
 				return ran, err
 			}
 		}
+		if i == snapshots {
+			if err := csidriver.InstallSnapshots(ctx, p.kubectl, kubeconfig); err != nil {
+				return ran, err
+			}
+		}
 		if i == migration {
 			kubeconfig = filepath.Join(s.dir, "kubeconfig")
 			if err := writeKubeconfig(kubeconfig, clusters); err != nil {

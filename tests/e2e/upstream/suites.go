@@ -16,11 +16,13 @@ const (
 	plain installation = "plain"
 	// volumes has a CSI driver, whose disks the plugin snapshots, and Velero's node agent, which backs files up.
 	volumes installation = "volumes"
-	// migration has that in two clusters.
+	// snapshots has a CSI driver that makes VolumeSnapshots of disks, of which the node agent moves the files.
+	snapshots installation = "snapshots"
+	// migration has the volumes of volumes, in two clusters.
 	migration installation = "migration"
 )
 
-func installations() []installation { return []installation{plain, volumes, migration} }
+func installations() []installation { return []installation{plain, volumes, snapshots, migration} }
 
 // suite is those specs of upstream that have exactly its labels.
 type suite struct {
@@ -38,7 +40,6 @@ type suite struct {
 
 // Why suites cannot run.
 const (
-	needsSidecars = "needs CSI snapshots, and the controllers of kubernetes-csi for them are not in the Go module proxy"
 	needsReleases = "the images of older releases of Velero are in a registry"
 )
 
@@ -76,11 +77,11 @@ func suites() []suite {
 		{labels: "PVBackup+OptOut+FSB", runs: volumes},
 		{labels: "UploaderConfig+ParallelFilesUpload", runs: volumes},
 		{labels: "UploaderConfig+ParallelFilesDownload", runs: volumes},
-		{labels: "RepoMaintenance+LongTime", runs: volumes},
 
-		{labels: "BackupVolumeInfo+CSISnapshot", absent: needsSidecars},
-		{labels: "BackupVolumeInfo+CSIDataMover", absent: needsSidecars},
-		{labels: "NodeAgentConfig+LoadAffinity", absent: needsSidecars},
+		{labels: "BackupVolumeInfo+CSISnapshot", runs: snapshots},
+		{labels: "BackupVolumeInfo+CSIDataMover", runs: snapshots},
+		{labels: "NodeAgentConfig+LoadAffinity", runs: snapshots},
+		{labels: "RepoMaintenance+LongTime", runs: snapshots},
 
 		{labels: "Basic+Snapshot+SkipVanillaZfs+AdditionalBSL", runs: volumes, double: true},
 		{labels: "Basic+Snapshot+RetainPV+AdditionalBSL", runs: volumes, double: true},
