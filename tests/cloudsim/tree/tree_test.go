@@ -204,6 +204,14 @@ func TestMounts(t *testing.T) {
 // copyAll copies all entries of a directory.
 func copyAll(t *testing.T, from, to string) {
 	t.Helper()
+	if err := copyEntries(t, from, to)(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyEntries copies all entries of a directory, and returns what finishes that.
+func copyEntries(t *testing.T, from, to string) (finish func() error) {
+	t.Helper()
 	entries, err := tree.List(from)
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +222,7 @@ func copyAll(t *testing.T, from, to string) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Finish(entries); err != nil {
-		t.Fatal(err)
-	}
+	return func() error { return c.Finish(entries) }
 }
 
 func TestCopyIsAllOrNothing(t *testing.T) {
@@ -331,17 +337,8 @@ func TestADirectoryThatGoesWhileItsTreeIsCopiedCanBeReadByItsOwner(t *testing.T)
 			t.Fatal(err)
 		}
 	}
-	entries, err := tree.List(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tree.Copier{From: from, To: to}
-	for _, e := range entries {
-		if err := c.Copy(e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(os.Remove(dir), c.Finish(entries)); err != nil {
+	finish := copyEntries(t, from, to)
+	if err := errors.Join(os.Remove(dir), finish()); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(to, "dir"))
