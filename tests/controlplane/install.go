@@ -11,7 +11,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/apply"
 )
 
 // install creates what the Velero server needs to find in the cluster and is not there yet.
@@ -28,19 +27,15 @@ func (v *Velero) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, object := range append(definitions, veleroNamespace(), veleroDeployment()) {
+	if err := apply.Definitions(ctx, v.cp.Client, definitions...); err != nil {
+		return fmt.Errorf("installing Velero: %w", err)
+	}
+	for _, object := range []client.Object{veleroNamespace(), veleroDeployment()} {
 		if err := v.cp.Client.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("installing Velero: %w", err)
 		}
 	}
-	return poll.Until(ctx, startTimeout, "Velero's CustomResourceDefinitions", func(ctx context.Context) error {
-		for _, definition := range definitions {
-			if err := established(ctx, v.cp.Client, definition.GetName()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 // definitions are Velero's CustomResourceDefinitions, as its CLI writes them.
@@ -70,20 +65,6 @@ func (v *Velero) definitions(ctx context.Context) ([]client.Object, error) {
 			return nil, fmt.Errorf("reading Velero's CustomResourceDefinitions: %w", err)
 		}
 	}
-}
-
-// established returns an error until the kube-apiserver serves a definition's resources.
-func established(ctx context.Context, reader client.Reader, name string) error {
-	definition := &apiextensionsv1.CustomResourceDefinition{}
-	if err := reader.Get(ctx, client.ObjectKey{Name: name}, definition); err != nil {
-		return err
-	}
-	for _, condition := range definition.Status.Conditions {
-		if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s is not established", name)
 }
 
 func veleroNamespace() *corev1.Namespace {

@@ -25,10 +25,10 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/process"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
 const (
-	module     = "github.com/alibabacloud-velero/velero-plugin-alibabacloud"
 	pluginFile = "velero-plugin-alibabacloud"
 
 	// bucket is the one that the policy for OSS is for.
@@ -70,11 +70,11 @@ func (d *demo) build(ctx context.Context) (err error) {
 	if d.tools, err = controlplane.FindTools(ctx, d); err != nil {
 		return err
 	}
-	if d.root, err = goCommand(ctx, "list", "-m", "-f", "{{.Dir}}"); err != nil {
-		return fmt.Errorf("finding this repository: %w", err)
+	if d.root, err = tools.ModuleDir(ctx, tools.Repository); err != nil {
+		return err
 	}
 	path := filepath.Join(d.pluginDir(), pluginFile)
-	if _, err := goCommand(ctx, "build", "-trimpath", "-buildvcs=false", "-o", path, module); err != nil {
+	if _, err := goCommand(ctx, "build", "-trimpath", "-buildvcs=false", "-o", path, tools.Repository); err != nil {
 		return fmt.Errorf("building the plugin: %w", err)
 	}
 	d.say("plugin: %s\nvelero: %s", path, d.tools.Velero)

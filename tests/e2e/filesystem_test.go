@@ -25,9 +25,9 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/expose"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/ledger/writer"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/s3"
 )
 
@@ -153,7 +153,7 @@ func (e *environment) testDataMover(t *testing.T) {
 // installSnapshots makes VolumeSnapshots known to the cluster, and installs the class of them that this repository has.
 func (s *site) installSnapshots(t *testing.T) {
 	t.Helper()
-	must(t, csidriver.InstallSnapshots(t.Context(), s.kubectl, s.Kubeconfig))
+	must(t, provisioner.InstallSnapshots(t.Context(), s.Client))
 	command(t, s.kubectl, "--kubeconfig="+s.Kubeconfig, "apply", "-f", "../../deploy/volumesnapshotclass/disk.yaml")
 }
 

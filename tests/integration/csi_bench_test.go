@@ -3,56 +3,19 @@
 package integration
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
-
-// snapshotModule has the definitions of VolumeSnapshots.
-const snapshotModule = "github.com/kubernetes-csi/external-snapshotter/client/v8"
-
-// createSnapshotDefinitions creates the CustomResourceDefinitions of VolumeSnapshots, and waits until they are served.
-func (s *suite) createSnapshotDefinitions(t *testing.T) {
-	t.Helper()
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", snapshotModule).Output()
-	must(t, err)
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "config/crd/snapshot.storage.k8s.io_*.yaml"))
-	must(t, err)
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		must(t, err)
-		definition := &apiextensionsv1.CustomResourceDefinition{}
-		must(t, yaml.UnmarshalStrict(content, definition))
-		s.create(t, definition)
-	}
-	eventually(t, "VolumeSnapshots to be served", func(ctx context.Context) error {
-		for _, list := range []client.ObjectList{
-			&snapshotv1.VolumeSnapshotClassList{}, &snapshotv1.VolumeSnapshotList{}, &snapshotv1.VolumeSnapshotContentList{},
-		} {
-			if err := s.cp.Client.List(ctx, list); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
 
 // startSnapshotter starts a cluster without nodes whose driver of disks makes VolumeSnapshots. It ends with the test.
 func (s *fileSuite) startSnapshotter(t *testing.T) {

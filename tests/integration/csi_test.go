@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
 // What the table of docs/csi-or-native.md says of a volume.
@@ -39,7 +40,7 @@ func TestCSIOrNative(t *testing.T) { //nolint:tparallel // One server follows th
 	t.Parallel()
 	skipShort(t)
 	s := &fileSuite{suite: newSuite(t, cloudWithFiles()), orphans: &names{}}
-	s.createSnapshotDefinitions(t)
+	must(t, provisioner.InstallSnapshots(t.Context(), s.cp.Client))
 	s.startSnapshotter(t)
 	s.createDriverClasses(t)
 	s.startVelero(t, "--features="+velerov1.CSIFeatureFlag)

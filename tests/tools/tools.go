@@ -38,12 +38,8 @@ type Builder struct {
 // It reads XDG_CACHE_HOME, KUBEBUILDER_ASSETS and VELERO_BIN through lookupEnv (usually os.LookupEnv) and writes
 // lines for a person to progress before anything that takes long.
 func NewBuilder(ctx context.Context, lookupEnv func(string) (string, bool), progress io.Writer) (*Builder, error) {
-	goMod, err := goCommand(ctx, ".", "env", "GOMOD")
+	checkout, err := ModuleDir(ctx, Repository)
 	if err != nil {
-		return nil, fmt.Errorf("finding the main module: %w", err)
-	}
-	modules := filepath.Join(filepath.Dir(strings.TrimSpace(goMod)), "tests", "tools")
-	if _, err = os.Stat(filepath.Join(modules, "velero", "go.mod")); err != nil {
 		return nil, fmt.Errorf("the working directory is not inside this repository: %w", err)
 	}
 	cache, err := CacheDir(lookupEnv, "tools")
@@ -51,7 +47,7 @@ func NewBuilder(ctx context.Context, lookupEnv func(string) (string, bool), prog
 		return nil, err
 	}
 	return &Builder{
-		catalog: catalog(), modules: modules, cache: cache, lookupEnv: lookupEnv, progress: progress,
+		catalog: catalog(), modules: filepath.Join(checkout, "tests", "tools"), cache: cache, lookupEnv: lookupEnv, progress: progress,
 	}, nil
 }
 

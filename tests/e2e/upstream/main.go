@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -86,9 +84,9 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 
 // test runs the chosen suites and returns what became of all of upstream's.
 func test(ctx context.Context, o options, out io.Writer) (_ []result, err error) {
-	checkout, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	checkout, err := tools.ModuleDir(ctx, tools.Repository)
 	if err != nil {
-		return nil, fmt.Errorf("finding this repository: %w", err)
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "e2e-upstream-")
 	if err != nil {
@@ -121,7 +119,7 @@ func test(ctx context.Context, o options, out io.Writer) (_ []result, err error)
 	if err != nil {
 		return nil, err
 	}
-	s := site{options: o, checkout: strings.TrimSpace(string(checkout)), dir: dir, builder: builder, out: out}
+	s := site{options: o, checkout: checkout, dir: dir, builder: builder, out: out}
 	ran, err := s.run(ctx, p, chosen, all)
 	results, collectErr := collect(all, chosen, merge(specs, ran))
 	return results, errors.Join(err, collectErr)

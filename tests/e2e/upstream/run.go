@@ -88,11 +88,11 @@ var kibishii embed.FS
 // writeTestdata makes the folder from which the suites read manifests: upstream's, with a StorageClass for our provider,
 // and a double of Kibishii.
 func writeTestdata(ctx context.Context, dir string) error {
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/vmware-tanzu/velero").Output()
+	velero, err := tools.ModuleDir(ctx, "github.com/vmware-tanzu/velero")
 	if err != nil {
-		return fmt.Errorf("finding the source of Velero: %w", err)
+		return err
 	}
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(strings.TrimSpace(string(module)), "test", "testdata"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(velero, "test", "testdata"))); err != nil {
 		return err
 	}
 	if err := os.CopyFS(dir, kibishii); err != nil {

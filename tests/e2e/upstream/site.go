@@ -17,6 +17,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/csidriver"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/e2e/images"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/tools"
 )
 
@@ -76,7 +77,7 @@ func (s site) runAll(ctx context.Context, p program, at *cloud, clusters []*clus
 			}
 		}
 		if i == snapshots {
-			if err := csidriver.InstallSnapshots(ctx, p.kubectl, kubeconfig); err != nil {
+			if err := provisioner.InstallSnapshots(ctx, clusters[0].Client); err != nil {
 				return ran, err
 			}
 		}
