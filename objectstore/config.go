@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
@@ -54,7 +55,7 @@ type location struct {
 // options are the keys that a location may have. docs/objectstore.md describes them.
 func options() map[string]locationconfig.Option[location] {
 	return locationconfig.WithCredentials(map[string]locationconfig.Option[location]{
-		"bucket":                locationconfig.Text(func(l *location) *string { return &l.bucket }),
+		"bucket":                setBucket,
 		"prefix":                setPrefix,
 		"caCert":                locationconfig.Text(func(l *location) *string { return &l.oss.CACert }),
 		"region":                locationconfig.Region(func(l *location) *string { return &l.oss.Region }),
@@ -127,6 +128,18 @@ func (l *location) contradictions() []error {
 func isPlainHTTP(text string) bool {
 	parsed, err := url.Parse(text)
 	return err == nil && parsed.Scheme == "http" && !endpoint.IsLoopback(parsed)
+}
+
+// nameOfBucket is what OSS allows (OSS documentation, "Bucket naming conventions").
+const nameOfBucket = "a bucket's name has 3 to 63 characters a-z, 0-9 and -, and begins and ends with a letter or digit: correct spec.objectStorage.bucket"
+
+// setBucket refuses what the SDK would refuse without saying why, before anything is sent.
+func setBucket(l *location, value string) error {
+	if value != "" && !oss.IsValidBucketName(&value) {
+		return errors.New(nameOfBucket)
+	}
+	l.bucket = value
+	return nil
 }
 
 func setPrefix(l *location, value string) error {

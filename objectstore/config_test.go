@@ -137,6 +137,7 @@ func TestParseLocationRefuses(t *testing.T) {
 		{"two values for one tag", map[string]string{"tagging": "a=1&a=2"}, []string{"one value for each tag"}},
 		{"eleven tags", map[string]string{"tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, []string{"up to 10 tags"}},
 		{"two mistakes at once, and names both", map[string]string{"network": "x", "timeout": "y"}, []string{`"network"`, `"timeout"`}},
+		{"a name that no bucket has", map[string]string{"bucket": "My_Bucket"}, []string{`key "bucket"`, `"My_Bucket"`, "3 to 63 characters a-z, 0-9 and -", "spec.objectStorage.bucket"}},
 		{"no bucket", map[string]string{"bucket": ""}, []string{"spec.objectStorage.bucket"}},
 	}
 	for _, tt := range tests {

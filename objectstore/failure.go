@@ -97,7 +97,8 @@ func (b *bucket) remedyForSilence() string {
 	if b.internal() {
 		return fmt.Sprintf("the internal endpoint %s is reachable only from the bucket's own region and, outside of a VPC, over a route to OSS's internal addresses; "+
 			"to use the public network instead run: kubectl patch -n <velero-namespace> backupstoragelocation/<name> --type='json' "+
-			`-p '[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]'`, b.oss.Endpoint.Host)
+			`-p '[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]', `+
+			"which replaces the whole config: add the other keys that the location has", b.oss.Endpoint.Host)
 	}
 	return fmt.Sprintf("check that the cluster can reach %s: its way to the Internet, its DNS, HTTPS_PROXY; "+
 		"from within the bucket's region, network: internal needs no way to the Internet", b.oss.Endpoint.Host)
@@ -116,12 +117,17 @@ func rules() []diagnosis.Rule {
 			Remedy: "the bucket is in another region than the location says: set the config key region (or endpoint) to the bucket's",
 		},
 		{
+			// EC 0002-00000226 and -228: the region of the signature is not that of the host.
+			Code: "InvalidArgument", Message: "signing region",
+			Remedy: "the region that requests are signed for is not the endpoint's: set the config key region to the bucket's, which without it is taken from the endpoint or from this ECS instance",
+		},
+		{
 			Message: "kms",
 			Remedy: "the bucket or the location encrypts with a key in KMS that may not be used: grant the RAM user or role kms:GenerateDataKey, kms:Decrypt, kms:DescribeKey and kms:List* " +
 				"on the key, and check that the key is enabled and in the bucket's region",
 		},
 		{Code: "NoSuchBucket", Remedy: "create the bucket in the OSS console, in the location's region, or correct spec.objectStorage.bucket; the name of a bucket cannot be guessed from another region"},
-		{Code: "InvalidBucketName", Remedy: "a bucket's name has 3 to 63 characters a-z, 0-9 and -, and begins and ends with a letter or digit: correct spec.objectStorage.bucket"},
+		{Code: "InvalidBucketName", Remedy: nameOfBucket},
 		{
 			Code: "InvalidObjectState",
 			Remedy: "the object was moved to an archive storage class, probably by a lifecycle rule: restore the objects of this backup in the OSS console (or ossutil restore) and try again when they are readable; " +

@@ -4,6 +4,8 @@ package objectstore
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,11 @@ func TestUnavailableLocationsSayWhatToDo(t *testing.T) {
 			name: "a wrong region",
 			opts: fixtureOptions{bucket: func(b *oss.BucketConfig) { b.Region = "cn-beijing" }},
 			want: []string{"backup vault is unavailable", "region"},
+		},
+		{
+			name: "a region that is not the endpoint's",
+			opts: fixtureOptions{config: map[string]string{"region": "cn-beijing"}},
+			want: []string{"ErrorCode=InvalidArgument", "Invalid signing region", "set the config key region"},
 		},
 		{
 			name: "a clock that is wrong",
@@ -148,6 +155,7 @@ func TestAnInternalEndpointFromOutside(t *testing.T) {
 	for _, want := range []string{
 		"oss-cn-hangzhou-internal.aliyuncs.com",
 		`--type='json' -p '[{"op":"add","path":"/spec/config","value":{"network":"public","region":"<region-id>"}}]'`,
+		"add the other keys that the location has",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the remedy lacks %q: %s", want, got)
@@ -164,6 +172,49 @@ func TestARevokedKeyIsMendedWithoutARestart(t *testing.T) {
 	wantError(t, f.validate(), "InvalidAccessKeyId")
 	f.writeKey(t, "LTAInew", "new-secret")
 	must(t, f.validate())
+}
+
+// TestARoleThatIsGone: what STS says of a role must not be taken for what OSS says of
+// an object. Velero restores volumes empty if their snapshots' list is not there.
+func TestARoleThatIsGone(t *testing.T) {
+	t.Parallel()
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"RequestId":"6894B13B","Code":"EntityNotExist.Role","Message":"The role not exists."}`)
+	}))
+	t.Cleanup(sts.Close)
+	f := newFixture(t, fixtureOptions{env: map[string]string{"ALIBABA_CLOUD_STS_ENDPOINT": sts.URL}})
+	const key = "velero/backups/b/b-volumesnapshots.json.gz"
+	must(t, f.PutObject(bucketName, key, stream([]byte("x"))))
+	must(t, f.Init(f.config(map[string]string{"roleArn": "acs:ram::" + ownerID + ":role/backup"})))
+	tests := []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{
+			"an object is not missing because the role is",
+			func() error { _, err := f.ObjectExists(bucketName, key); return err },
+			"check backup files in OSS bucket failed",
+		},
+		{
+			"an object is not deleted because the role is",
+			func() error { return f.DeleteObject(bucketName, key) },
+			"delete backup files in OSS bucket failed",
+		},
+		{
+			"an object cannot be read",
+			func() error { _, err := f.download(key); return err },
+			"download backup files from OSS bucket failed",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			wantError(t, tt.do(), tt.want, "EntityNotExist.Role", "6894B13B", "check the ARNs of the role")
+		})
+	}
 }
 
 func TestKMSThatMayNotBeUsed(t *testing.T) {

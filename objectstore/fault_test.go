@@ -94,18 +94,36 @@ func TestSmallUploadOutlastsFaults(t *testing.T) {
 func TestAnUploadOutlastsAnOutage(t *testing.T) {
 	t.Parallel()
 	const refusals = 12 // More than an endpoint is worth that has never answered, or one that breaks connections.
-	f := newFixture(t, fixtureOptions{})
-	_, err := f.ObjectExists(bucketName, faultyKey) // Velero does that when a backup begins.
-	must(t, err)
-	end := f.outage(t, refusals)
-	must(t, f.PutObject(bucketName, faultyKey, stream(content(50<<10))))
-	if left := end.left.Load(); left > 0 {
-		t.Errorf("the outage would have ended after %d requests more", left)
+	tests := []struct {
+		name string
+		// first is what the service does when it is back; nil if it is well.
+		first *fault.Rule
+	}{
+		{"that ends at once", nil},
+		{"whose end is a front end that is not ready", &fault.Rule{Operation: "PutObject", Status: 503, Code: "ServiceUnavailable", Count: 3}},
+		{"whose end is a connection that is reset", &fault.Rule{Operation: "PutObject", Direction: fault.Response, Reset: true, Count: 3}},
+		{"in which the clock went wrong", &fault.Rule{ClockSkew: time.Hour}},
 	}
-	got, err := f.download(faultyKey)
-	must(t, err)
-	if !bytes.Equal(content(50<<10), got) {
-		t.Error("the object is not what was uploaded")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, fixtureOptions{})
+			_, err := f.ObjectExists(bucketName, faultyKey) // Velero does that when a backup begins.
+			must(t, err)
+			end := f.outage(t, refusals)
+			if tt.first != nil {
+				f.fault(t, *tt.first)
+			}
+			must(t, f.PutObject(bucketName, faultyKey, stream(content(50<<10))))
+			if left := end.left.Load(); left > 0 {
+				t.Errorf("the outage would have ended after %d requests more", left)
+			}
+			got, err := f.download(faultyKey)
+			must(t, err)
+			if !bytes.Equal(content(50<<10), got) {
+				t.Error("the object is not what was uploaded")
+			}
+		})
 	}
 }
 

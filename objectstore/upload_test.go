@@ -64,11 +64,22 @@ func TestSpooledParts(t *testing.T) {
 func TestSpooledPartsUnderFaults(t *testing.T) {
 	t.Parallel()
 	const size = 8*smallParts + 2*7*smallParts
-	for _, operation := range []string{"UploadPartCopy", "UploadPart", "CompleteMultipartUpload"} {
+	for _, operation := range []string{"InitiateMultipartUpload", "UploadPartCopy", "UploadPart", "CompleteMultipartUpload"} {
 		t.Run(operation+" fails twice", func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, fixtureOptions{})
 			f.fault(t, fault.Rule{Operation: operation, Status: 500, Code: "InternalError", Count: 2})
+			must(t, f.putByTinyPlan(t, size))
+			got, err := f.download(faultyKey)
+			must(t, err)
+			if !bytes.Equal(content(size), got) {
+				t.Error("the object is not what was uploaded")
+			}
+		})
+		t.Run("an answer to "+operation+" breaks off", func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, fixtureOptions{})
+			f.fault(t, fault.Rule{Operation: operation, Direction: fault.Response, Truncate: true, After: 60, Count: 2})
 			must(t, f.putByTinyPlan(t, size))
 			got, err := f.download(faultyKey)
 			must(t, err)

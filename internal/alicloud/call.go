@@ -34,8 +34,7 @@ func send[Client, Request, Answer any](
 	c := call[Client, Request, Answer]{service: s, action: fmt.Sprintf("%s:%s", s.product, api), repetition: again, do: do, request: request}
 	answer, err := c.repeat(ctx)
 	if err != nil {
-		var open *openError
-		return nil, &CallError{Action: c.action, Region: s.region, Err: err, MayBeDone: errors.As(err, &open)}
+		return nil, &CallError{Action: c.action, Region: s.region, Err: err, MayBeDone: isOpen(err)}
 	}
 	return answer, nil
 }
@@ -52,10 +51,12 @@ type call[Client, Request, Answer any] struct {
 
 // repeat is send with bare errors. A call that the cloud throttles is made again for
 // as long as ctx allows, for the limiter sets the pace; any other as often as the
-// class of its failure says.
+// class of its failure says. Each class counts its own: a service that comes back from
+// an outage may be out of order at first.
 func (c call[Client, Request, Answer]) repeat(ctx context.Context) (*Answer, error) {
 	cloud, limiter := c.service.cloud, c.service.limiter(c.action)
 	var refusal error
+	var failures failure.Tally
 	for attempts := 0; ; {
 		turn, err := limiter.Wait(ctx)
 		if err != nil {
@@ -73,7 +74,7 @@ func (c call[Client, Request, Answer]) repeat(ctx context.Context) (*Answer, err
 			continue
 		}
 		attempts++
-		if attempts >= attemptsFor(err) {
+		if isOpen(err) || !failures.Again(err) {
 			return nil, err
 		}
 		if err := c.service.Sleep(ctx, cloud.env.Retry.Delay(attempts+1)); err != nil {
@@ -116,13 +117,10 @@ func (e *openError) Error() string { return e.err.Error() }
 
 func (e *openError) Unwrap() error { return e.err }
 
-// attemptsFor is how often a call is made in all that fails with err.
-func attemptsFor(err error) int {
+// isOpen tells whether err is, or wraps, an *openError.
+func isOpen(err error) bool {
 	var open *openError
-	if errors.As(err, &open) {
-		return 1
-	}
-	return failure.Attempts(err)
+	return errors.As(err, &open)
 }
 
 // throttled tells whether the service itself refused for its limit of calls. STS, from

@@ -4,8 +4,11 @@ package alicloud
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -56,4 +59,29 @@ func TestAClockThatGoesWrongAndIsMended(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAWrongClockUnderConcurrentRequests is for the race detector: the SDK keeps the
+// offset that a request was signed with for all requests of the client, without a lock.
+func TestAWrongClockUnderConcurrentRequests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	if _, err := w.sim.Faults().Add(fault.Rule{Service: "oss", ClockSkew: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	clients, err := w.OSS(t.Context(), OSSConfig{Region: "cn-hangzhou", Endpoint: w.sim.OSSURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var together sync.WaitGroup
+	for range 4 {
+		together.Go(func() {
+			for range 3 {
+				if _, err := clients.Client.ListObjectsV2(t.Context(), &oss.ListObjectsV2Request{Bucket: new("backups")}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	together.Wait()
 }

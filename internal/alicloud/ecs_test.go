@@ -7,15 +7,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	ecs "github.com/alibabacloud-go/ecs-20140526/v4/client"
+	"github.com/alibabacloud-go/tea/dara"
+	"github.com/alibabacloud-go/tea/tea"
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
@@ -243,6 +248,48 @@ func TestCallsAreRepeatedAsTheirFailureAllows(t *testing.T) {
 			}
 			if took := w.time.Now().Sub(begin); took >= time.Minute != tt.waits {
 				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestEachClassOfFailureHasAttemptsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	lost := &failure.LostError{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
+	broken := &tea.SDKError{StatusCode: new(http.StatusServiceUnavailable), Code: new("ServiceUnavailable")}
+	tests := []struct {
+		name string
+		// failures are those of the first attempts.
+		failures []error
+		wantErr  error
+		// wantAttempts is how often the call is made in all.
+		wantAttempts int
+	}{
+		{"a service that is out of order when it is back after an outage", slices.Concat(slices.Repeat([]error{lost}, 12), slices.Repeat([]error{broken}, 9)), nil, 22},
+		{"an outage in the middle of a disorder", slices.Concat([]error{broken}, slices.Repeat([]error{lost}, 19), []error{broken}), nil, 22},
+		{"a service that stays out of order", slices.Concat(slices.Repeat([]error{lost}, 5), slices.Repeat([]error{broken}, 10)), broken, 15},
+		{"a service that stays away", slices.Concat([]error{broken}, slices.Repeat([]error{lost}, 20)), lost, 21},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			attempts := 0
+			_, err := call[ecs.Client, ecs.DescribeDisksRequest, ecs.DescribeDisksResponse]{
+				service: w.snapshotter(t).service, action: "ecs:DescribeDisks", request: &ecs.DescribeDisksRequest{},
+				do: func(*ecs.Client, *ecs.DescribeDisksRequest, *dara.RuntimeOptions) (*ecs.DescribeDisksResponse, error) {
+					attempts++
+					if attempts <= len(tt.failures) {
+						return nil, tt.failures[attempts-1]
+					}
+					return &ecs.DescribeDisksResponse{}, nil
+				},
+			}.repeat(t.Context())
+			if !errors.Is(err, tt.wantErr) {
+				t.Errorf("error %v, want %v", err, tt.wantErr)
+			}
+			if attempts != tt.wantAttempts {
+				t.Errorf("%d attempts, want %d", attempts, tt.wantAttempts)
 			}
 		})
 	}
@@ -504,20 +551,36 @@ func (w *world) eat(ctx context.Context, perMinute int) {
 
 func TestCredentialsThatCannotBeHadAreNotAnAnswerOfECS(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	client, err := w.ECS(t.Context(), ECSConfig{Endpoint: w.sim.RPCURL(), Credentials: credentials.Config{
-		File: file(t, "LTAIreader", "reader-secret"), RoleARN: account.RoleARN("1000000000000001", "backup"),
-	}})
-	if err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name      string
+		key, role string
+		want      string
+	}{
+		{"a role that the key may not assume", "reader", "backup", "sts:AssumeRole"},
+		{"a role that was deleted is no missing disk", "assumer", "deleted", "EntityNotExist.Role"},
 	}
-	_, err = client.DescribeDisks(t.Context(), &ecs.DescribeDisksRequest{})
-	var source *credentials.Error
-	if !errors.As(err, &source) || !strings.Contains(err.Error(), "sts:AssumeRole") {
-		t.Errorf("error %v, want that of STS with its remedy", err)
-	}
-	if calls := w.calls(); len(calls) != 0 {
-		t.Errorf("calls without credentials: %v", calls)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			client, err := w.ECS(t.Context(), ECSConfig{Endpoint: w.sim.RPCURL(), Credentials: credentials.Config{
+				File: file(t, "LTAI"+tt.key, tt.key+"-secret"), RoleARN: account.RoleARN("1000000000000001", tt.role),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = client.DescribeDisks(t.Context(), &ecs.DescribeDisksRequest{})
+			var source *credentials.Error
+			if !errors.As(err, &source) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want that of STS with its remedy", err)
+			}
+			if class := failure.Classify(err); class != failure.Unknown {
+				t.Errorf("class %v, of what STS said", class)
+			}
+			if calls := w.calls(); len(calls) != 0 {
+				t.Errorf("calls without credentials: %v", calls)
+			}
+		})
 	}
 }
 

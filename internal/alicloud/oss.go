@@ -56,10 +56,10 @@ type OSSConfig struct {
 // OSS is the OSS of one location.
 type OSS struct {
 	// Client sends requests to Endpoint.
-	Client *oss.Client
+	Client *OSSClient
 	// Patient is Client for requests at which OSS works for minutes without a sign
 	// of life: it assembles or copies large objects.
-	Patient *oss.Client
+	Patient *OSSClient
 	// Presigner signs URLs for the public endpoint, for whoever holds them may be anywhere.
 	Presigner *oss.Client
 	// Credentials are those of all of them.
@@ -92,24 +92,23 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 		client.Transport = observingTransport{next: client.Transport, clock: &clock}
 	}
 	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where.region, where.internal), c.credentialsEnvironment(cfg.NotOnECS))
-	client := func(at *url.URL, over *http.Client) *oss.Client {
+	client := func(at *url.URL, over *http.Client) *OSSClient {
 		sent := &ossCredentials{provider: provider}
-		return oss.NewClient(oss.LoadDefaultConfig().
+		return &OSSClient{policy: c.env.Retry, credentials: sent, sdk: oss.NewClient(oss.LoadDefaultConfig().
 			WithRegion(where.region).
 			WithEndpoint(at.String()).
 			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && endpoint.NeedsPathStyle(at)).
 			WithHttpClient(over).
-			WithRetryer(ossRetryer{policy: c.env.Retry, credentials: sent}).
 			WithCredentialsProvider(sent),
 			func(o *oss.Options) {
 				o.Signer = clockSigner{Signer: o.Signer, clock: &clock}
 				o.FeatureFlags &^= oss.FeatureCorrectClockSkew
-			})
+			})}
 	}
 	return &OSS{
 		Client:      client(where.endpoint, quick),
 		Patient:     client(where.endpoint, patient),
-		Presigner:   client(where.publicEndpoint, quick),
+		Presigner:   client(where.publicEndpoint, quick).sdk,
 		Credentials: provider,
 		Retry:       c.env.Retry,
 		Endpoint:    where.endpoint,

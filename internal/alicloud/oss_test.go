@@ -4,6 +4,8 @@ package alicloud
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -376,6 +378,41 @@ func TestAnExpiredTokenIsRenewed(t *testing.T) {
 	}
 	if handle.Hits() != 1 {
 		t.Errorf("the token expired %d times", handle.Hits())
+	}
+}
+
+func TestARequestForgetsTheTokenOfOtherCredentials(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cloud")
+	write := func(content string) {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	var tokens []string
+	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		tokens = append(tokens, request.Header.Get("X-Oss-Security-Token"))
+		if len(tokens) == 1 {
+			write("ALIBABA_CLOUD_ACCESS_KEY_ID=LTAIpermanent\nALIBABA_CLOUD_ACCESS_KEY_SECRET=secret\n")
+			answer.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(answer, "<Error><Code>SecurityTokenExpired</Code></Error>")
+			return
+		}
+		fmt.Fprint(answer, "<ListBucketResult/>")
+	}))
+	t.Cleanup(server.Close)
+	write("ALIBABA_CLOUD_ACCESS_KEY_ID=STS.temporary\nALIBABA_CLOUD_ACCESS_KEY_SECRET=secret\nALIBABA_CLOUD_SECURITY_TOKEN=token\n")
+	clients, err := newWorld(t, nil).OSS(t.Context(), OSSConfig{
+		Region: "cn-hangzhou", Endpoint: server.URL, Credentials: credentials.Config{File: path},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := clients.Client.ListObjectsV2(t.Context(), &oss.ListObjectsV2Request{Bucket: oss.Ptr("backups")}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"token", ""}, tokens); diff != "" {
+		t.Errorf("tokens of the requests differ (-want +got):\n%s", diff)
 	}
 }
 

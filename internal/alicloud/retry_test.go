@@ -5,6 +5,7 @@ package alicloud
 import (
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestOSSRetryer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var invalidated countingInvalidator
-			retryer := ossRetryer{policy: retry.Policy{BaseDelay: 1, MaxDelay: 1}, credentials: &invalidated}
+			retryer := &ossRetryer{policy: retry.Policy{BaseDelay: 1, MaxDelay: 1}, credentials: &invalidated}
 			attempts := 1
 			for ; attempts < retryer.MaxAttempts() && retryer.IsErrorRetryable(tt.err); attempts++ {
 				if _, err := retryer.RetryDelay(attempts+1, tt.err); err != nil {
@@ -59,6 +60,46 @@ func TestOSSRetryer(t *testing.T) {
 			}
 			if tt.wantAttempts < 10 && int(invalidated) != tt.wantInvalidated {
 				t.Errorf("credentials were invalidated %d times by the last failure, want %d", invalidated, tt.wantInvalidated)
+			}
+		})
+	}
+}
+
+func TestEachClassOfFailureOfARequestHasAttemptsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	lost := &failure.LostError{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
+	broken, skewed, expired := ossError(503, "ServiceUnavailable"), ossError(403, "RequestTimeTooSkewed"), ossError(403, "SecurityTokenExpired")
+	tests := []struct {
+		name     string
+		failures []error
+		// wantAttempts is how often the request is sent; one more than there are failures if it succeeds.
+		wantAttempts int
+	}{
+		{"a front end that is not ready after an outage", slices.Concat(slices.Repeat([]error{lost}, 19), slices.Repeat([]error{broken}, 9)), 29},
+		{"a clock that is found wrong after an outage", slices.Concat(slices.Repeat([]error{lost}, 12), []error{broken, skewed}), 15},
+		{"a token that has expired meanwhile", slices.Concat(slices.Repeat([]error{broken}, 5), []error{expired, expired}), 8},
+		{"a front end that stays broken", slices.Concat([]error{skewed}, slices.Repeat([]error{broken}, 20)), 11},
+		{"what is denied stays denied", []error{broken, ossError(403, "AccessDenied"), broken}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var invalidated countingInvalidator
+			client := OSSClient{policy: retry.Policy{BaseDelay: 1, MaxDelay: 1}, credentials: &invalidated}
+			var options oss.Options
+			client.attempts()(&options)
+			attempts := 1
+			for _, err := range tt.failures {
+				if !options.Retryer.IsErrorRetryable(err) {
+					break
+				}
+				attempts++
+				if delay, err := options.Retryer.RetryDelay(attempts, err); err != nil || delay > 1 {
+					t.Errorf("delay %v, error %v", delay, err)
+				}
+			}
+			if attempts != tt.wantAttempts || attempts > options.Retryer.MaxAttempts() {
+				t.Errorf("the request is sent %d times, want %d", attempts, tt.wantAttempts)
 			}
 		})
 	}

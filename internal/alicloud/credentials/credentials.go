@@ -34,6 +34,9 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Unsent implements failure.Unsent.
+func (e *Error) Unsent() {}
+
 // Credentials are one access key, with its security token where it is temporary.
 // Printing or marshalling them shows neither secret nor token.
 type Credentials struct {

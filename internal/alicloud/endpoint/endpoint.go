@@ -30,8 +30,13 @@ const (
 // region alone.
 const VPC Network = "vpc"
 
-// ossHost matches the regional endpoints of OSS, with or without a bucket in front.
-var ossHost = regexp.MustCompile(`(?:^|\.)oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$`)
+// ossHost matches the regional endpoints of OSS, with or without a bucket in front:
+// those of IPv4, and the dual-stack ones.
+var ossHost = regexp.MustCompile(`(?:^|\.)(?:oss-([a-z0-9-]+?)(-internal)?|([a-z]+-[a-z0-9-]+)\.oss)\.aliyuncs\.com$`)
+
+// otherService matches what names no region in a host that looks like an endpoint of
+// OSS: acceleration, OSS accelerators (cn-hangzhou-internal.oss-data-acc) and CloudBoxes.
+var otherService = regexp.MustCompile(`^(?:accelerate|data-acc|cloudbox)`)
 
 // OSS returns the endpoint of a region's OSS in a network, which must not be auto.
 // Finance and government regions have irregular names: they need the key "endpoint".
@@ -58,13 +63,14 @@ var irregular = regexp.MustCompile(`finance|hzjbp|szfin|gov|-pub$`)
 // irregular ones.
 func RegionOfOSS(endpoint *url.URL) (region string, internal bool) {
 	match := ossHost.FindStringSubmatch(strings.ToLower(endpoint.Hostname()))
-	switch {
-	case match == nil, strings.HasPrefix(match[1], "accelerate"):
+	if match == nil || otherService.MatchString(match[1]) {
 		return "", false
-	case irregular.MatchString(match[1]):
-		return "", match[2] != ""
 	}
-	return match[1], match[2] != ""
+	region, internal = match[1]+match[3], match[2] != "" // One of the two forms matched.
+	if irregular.MatchString(region) {
+		region = ""
+	}
+	return region, internal
 }
 
 // Product is an RPC service, by its name in endpoints and in RAM's actions.

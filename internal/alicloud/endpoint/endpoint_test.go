@@ -41,6 +41,11 @@ func TestRegionOfOSS(t *testing.T) {
 		{"a finance region's irregular public endpoint", "https://oss-cn-hzfinance.aliyuncs.com", "", false},
 		{"the accelerated endpoint names no region", "https://oss-accelerate.aliyuncs.com", "", false},
 		{"the accelerated endpoint abroad names no region", "https://oss-accelerate-overseas.aliyuncs.com", "", false},
+		{"a dual-stack endpoint", "https://cn-hangzhou.oss.aliyuncs.com", "cn-hangzhou", false},
+		{"a dual-stack endpoint with the bucket in front", "https://velero.ap-southeast-1.oss.aliyuncs.com", "ap-southeast-1", false},
+		{"the oldest endpoint names no region", "https://oss.aliyuncs.com", "", false},
+		{"an OSS accelerator's endpoint is that of another service", "https://cn-hangzhou-internal.oss-data-acc.aliyuncs.com", "", false},
+		{"a CloudBox has an id in place of a region", "https://cb-1.cn-hangzhou.oss-cloudbox.aliyuncs.com", "", false},
 		{"a domain of the user's own", "https://backups.example.com", "", false},
 		{"an address", "http://127.0.0.1:9000", "", false},
 	}

@@ -108,9 +108,32 @@ func (a Answer) String() string {
 	return text
 }
 
+// Unsent is an error because of which a request was not sent, such as that of its
+// credentials. What a service said in it was said to whoever asked for those, and is
+// no answer to the request: that a role is not there does not tell that an object is not.
+type Unsent interface {
+	error
+	// Unsent does nothing; it tells such errors from others.
+	Unsent()
+}
+
+// isUnsent tells whether err is, or wraps, why a request was not sent.
+func isUnsent(err error) bool {
+	var unsent Unsent
+	return errors.As(err, &unsent)
+}
+
 // Of finds what the cloud said in the chain of err. It returns false when
-// err is not an answer of the cloud.
+// err is not an answer of the cloud to the request that failed.
 func Of(err error) (Answer, bool) {
+	if isUnsent(err) {
+		return Answer{}, false
+	}
+	return answerIn(err)
+}
+
+// answerIn finds what any service of the cloud said in the chain of err.
+func answerIn(err error) (Answer, bool) {
 	var ossErr *oss.ServiceError
 	if errors.As(err, &ossErr) {
 		return Answer{
@@ -144,10 +167,26 @@ func Classify(err error) Class {
 	if errors.Is(err, context.Canceled) || deadlinePassed(err) {
 		return Canceled
 	}
-	if answer, ok := Of(err); ok {
-		return answer.Class()
+	answer, ok := answerIn(err)
+	switch {
+	case !ok:
+		return classifyNetwork(err)
+	case isUnsent(err):
+		return answer.Class().ofUnsent()
 	}
-	return classifyNetwork(err)
+	return answer.Class()
+}
+
+// ofUnsent is the class of a request that was not sent, by that of what was said
+// instead: whether another attempt, or other credentials, may help. The rest would
+// be taken for something that was said of what the request is about.
+func (c Class) ofUnsent() Class {
+	switch c {
+	case Unauthenticated, Expired, Throttled, Transient, Skewed:
+		return c
+	default:
+		return Unknown
+	}
 }
 
 // Class returns the class of what the cloud said. The code decides; where it is
@@ -193,8 +232,8 @@ func classOfCode(code string) (Class, bool) {
 	case "IdempotentProcessing":
 		return InProgress, true
 	case "OperationDenied.NoStock", "Zone.NotOnSale", "InvalidResourceType.NotSupported",
-		"InvalidDataDiskCategory.NotSupported", "InvalidDataDiskCatagory.NotSupported":
-		// The misspelt one is the API's own, which has both.
+		"InvalidDataDiskCategory.NotSupported", "InvalidDataDiskCatagory.NotSupported", "InvalidDiskCategory.NotSupported":
+		// The misspelt one is the API's own, and CreateDisk has all three.
 		return SoldOut, true
 	case "InvalidDigest":
 		// The bytes that arrived are not those of the Content-MD5 that was sent with them.
@@ -356,9 +395,12 @@ func classifyNetwork(err error) Class {
 }
 
 // Refused tells whether a request that failed with err was certainly not carried out:
-// the cloud refused it, or was not reached. After any other failure, such as an answer
-// that was lost, it may have been.
+// the cloud refused it, or it was not sent, or did not get there. After any other failure,
+// such as an answer that was lost, it may have been.
 func Refused(err error) bool {
+	if isUnsent(err) {
+		return true
+	}
 	switch Classify(err) {
 	case Unreachable:
 		return true
@@ -380,12 +422,13 @@ func (e *LostError) Error() string { return e.Err.Error() }
 // Unwrap returns the error below.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// MaxAttempts is how often a request is sent in all at most, and how often to an endpoint
-// that is lost. By retry.Default that takes about two minutes: a backup of hours shall not
+// MaxAttempts is how often a request is sent at most for one class of failures, and how often
+// to an endpoint that is lost. By retry.Default that takes about two minutes: a backup of hours shall not
 // fail because the network was away for one.
 const MaxAttempts = 20
 
-// Attempts is how often a request is sent in all when it fails with err.
+// Attempts is how often a request is sent in all when it fails with err, and with
+// nothing of another class.
 func Attempts(err error) int {
 	class := Classify(err)
 	var lost *LostError
@@ -393,6 +436,20 @@ func Attempts(err error) int {
 		return MaxAttempts
 	}
 	return class.attempts()
+}
+
+// Tally counts what one request failed with, each class of failure by itself. Its zero
+// value is ready for use, by one goroutine at a time.
+type Tally struct{ failed map[Class]int }
+
+// Again counts err, and tells whether the request is worth another attempt.
+func (t *Tally) Again(err error) bool {
+	if t.failed == nil {
+		t.failed = map[Class]int{}
+	}
+	class := Classify(err)
+	t.failed[class]++
+	return t.failed[class] < Attempts(err)
 }
 
 func (c Class) attempts() int {

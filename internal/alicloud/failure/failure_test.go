@@ -74,6 +74,7 @@ func TestClassify(t *testing.T) {
 		{"a zone that is closed", rpcError(400, "Zone.NotOnSale"), SoldOut},
 		{"a category that the zone does not have", rpcError(400, "InvalidDataDiskCategory.NotSupported"), SoldOut},
 		{"the same in the API's other spelling", rpcError(400, "InvalidDataDiskCatagory.NotSupported"), SoldOut},
+		{"a category that is not there, by the code that CreateDisk shares with other APIs", rpcError(403, "InvalidDiskCategory.NotSupported"), SoldOut},
 		{"a resource type that the zone does not have", rpcError(400, "InvalidResourceType.NotSupported"), SoldOut},
 		{"a KMS key that is not there is no missing snapshot", rpcError(404, "InvalidParameter.KMSKeyId.NotFound"), KeyUnusable},
 		{"a KMS key that is disabled", rpcError(403, "InvalidParameter.KMSKeyId.CMKNotEnabled"), KeyUnusable},
@@ -110,6 +111,15 @@ func TestClassify(t *testing.T) {
 		{"a connection on which nothing moved", &url.Error{Err: &net.OpError{Op: "read", Err: timeout{}}}, Transient},
 		{"an answer of a load balancer in place of an RPC service", fmt.Errorf("calling: %w", new(json.SyntaxError)), Transient},
 		{"bytes that were changed on the way", errors.New("crc is inconsistent, client 1, server 2"), Transient},
+
+		{"a role that is not there is no missing object", unsent(rpcError(404, "EntityNotExist.Role")), Unknown},
+		{"an endpoint that is not that of STS is no missing object", unsent(rpcError(404, "InvalidAction.NotFound")), Unknown},
+		{"a role that may not be assumed denies nothing of what was asked for", unsent(rpcError(403, "NoPermission")), Unknown},
+		{"STS throttles", unsent(rpcError(400, "Throttling.User")), Throttled},
+		{"STS is out of order", unsent(rpcError(503, "ServiceUnavailable")), Transient},
+		{"the token to assume a role with has expired", unsent(rpcError(403, "InvalidSecurityToken.Expired")), Expired},
+		{"STS does not know the key", unsent(rpcError(404, "InvalidAccessKeyId.NotFound")), Unauthenticated},
+		{"STS cannot be reached", unsent(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), Unreachable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,6 +130,14 @@ func TestClassify(t *testing.T) {
 		})
 	}
 }
+
+// unsent is the error of a request that was not sent because of err.
+func unsent(err error) error { return fmt.Errorf("calling: %w", unsentError{err}) }
+
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+func (unsentError) Unsent()         {}
 
 // dialTimeout is the error of a dialer whose own timeout is over.
 func dialTimeout() error {
@@ -157,6 +175,8 @@ func TestRefused(t *testing.T) {
 		{"an answer of a load balancer", fmt.Errorf("calling: %w", new(json.SyntaxError)), false},
 		{"the time is over", &url.Error{Op: "Post", Err: context.DeadlineExceeded}, false},
 		{"an error of our own", errors.New("odd"), false},
+		{"a request that waited for credentials", unsent(context.DeadlineExceeded), true},
+		{"a request for which STS failed", unsent(rpcError(500, "InternalError")), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,6 +253,9 @@ func TestOf(t *testing.T) {
 	}
 	if _, ok := Of(errors.New("odd")); ok {
 		t.Error("Of took an error of our own for an answer of the cloud")
+	}
+	if _, ok := Of(unsent(rpcError(404, "EntityNotExist.Role"))); ok {
+		t.Error("Of took what STS said for an answer to the request")
 	}
 }
 
