@@ -97,6 +97,35 @@ spec: {ingressClassName: alb, defaultBackend: {service: {name: default, port: {n
 `,
 			shape: &networkingv1.Ingress{},
 		},
+		"an Ingress whose backend is a resource has the port 0, as the API server writes it, and no Service": {
+			old: `
+apiVersion: networking.k8s.io/v1beta1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  backend: {servicePort: 0, resource: {apiGroup: example.com, kind: Bucket, name: a}}
+  rules:
+  - http:
+      paths:
+      - path: /resource
+        pathType: Exact
+        backend: {servicePort: 0, resource: {apiGroup: example.com, kind: Bucket, name: b}}
+`,
+			want: `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  defaultBackend: {resource: {apiGroup: example.com, kind: Bucket, name: a}}
+  rules:
+  - http:
+      paths:
+      - path: /resource
+        pathType: Exact
+        backend: {resource: {apiGroup: example.com, kind: Bucket, name: b}}
+`,
+			shape: &networkingv1.Ingress{},
+		},
 		"a disruption budget without a selector has none": {
 			old:   `{apiVersion: policy/v1beta1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {minAvailable: 1}}`,
 			want:  `{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {minAvailable: 1}}`,
@@ -325,6 +354,11 @@ endpoints:
 - addresses: [10.0.0.3]
 ports: [{name: http, port: 80}]
 `,
+			shape: &discoveryv1.EndpointSlice{},
+		},
+		"an endpoint slice without endpoints, which the API server writes as null": {
+			old:   `{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: e}, addressType: IPv4, endpoints: null, ports: null}`,
+			want:  `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: e}, addressType: IPv4, endpoints: null, ports: null}`,
 			shape: &discoveryv1.EndpointSlice{},
 		},
 		"an EndpointSlice of nothing": {

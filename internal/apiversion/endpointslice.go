@@ -12,12 +12,12 @@ import (
 // endpointSlice takes zones and nodes out of the topology of endpoints, which v1
 // has under the name deprecatedTopology alone.
 func endpointSlice(object map[string]any) error {
-	endpoints, found, err := unstructured.NestedSlice(object, "endpoints")
+	if object["endpoints"] == nil {
+		return nil // The API server writes null where there are none.
+	}
+	endpoints, _, err := unstructured.NestedSlice(object, "endpoints")
 	if err != nil {
 		return fmt.Errorf("reading the endpoints: %w", err)
-	}
-	if !found {
-		return nil
 	}
 	for _, endpoint := range mapsIn(endpoints) {
 		topology, _ := endpoint["topology"].(map[string]any)

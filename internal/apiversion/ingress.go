@@ -52,13 +52,17 @@ func ingress(object map[string]any) error {
 	return nil
 }
 
+// noPort is what the API server writes where a backend of v1beta1 is a resource and has no
+// port: its Go type cannot be left out.
+const noPort = int64(0)
+
 // ingressBackend returns a backend as v1 writes it: a resource stays, a Service
 // gets a place of its own.
 func ingressBackend(backend map[string]any) map[string]any {
 	name, port := backend["serviceName"], backend["servicePort"]
 	delete(backend, "serviceName")
 	delete(backend, "servicePort")
-	if name == nil && port == nil {
+	if name == nil && (port == nil || port == noPort) {
 		return backend
 	}
 	service := map[string]any{"name": name}

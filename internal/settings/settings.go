@@ -147,8 +147,9 @@ func OfUpstream[T any](reader *Reader, action string) *Settings[T] {
 // modified.
 //
 // Its error is that of the API server, or names the ConfigMap, or two that
-// contradict each other; mistakes within one are of the type *Error, joined. A
-// mistake stays for the run, an error of the API server does not.
+// contradict each other, or one whose label is of no kind of actions; mistakes within
+// one are of the type *Error, joined. A mistake stays for the run, an error of the API
+// server does not.
 func (s *Settings[T]) Read(ctx context.Context, run Run) (value T, found bool, err error) {
 	list, err := s.reader.list(ctx, run)
 	if err != nil {
@@ -178,7 +179,7 @@ func (s *Settings[T]) choose(list []corev1.ConfigMap, run Run) (*corev1.ConfigMa
 	var general, own []*corev1.ConfigMap
 	for i := range list {
 		configMap := &list[i]
-		if configMap.Labels[s.label] != string(run.kind) {
+		if !s.names(configMap, run.kind) {
 			continue
 		}
 		name, annotated := configMap.Annotations[run.kind.annotation()]
@@ -189,16 +190,37 @@ func (s *Settings[T]) choose(list []corev1.ConfigMap, run Run) (*corev1.ConfigMa
 			own = append(own, configMap)
 		}
 	}
-	for _, matching := range [][]*corev1.ConfigMap{own, general} {
-		switch len(matching) {
-		case 0:
-		case 1:
-			return matching[0], nil
-		default:
-			return nil, s.ambiguous(matching, run)
+	if len(own) > 0 {
+		return s.only(own, run)
+	}
+	return s.only(general, run)
+}
+
+// only returns the one of the ConfigMaps, nil if there is none. They hold equally for run.
+func (s *Settings[T]) only(matching []*corev1.ConfigMap, run Run) (*corev1.ConfigMap, error) {
+	for _, configMap := range matching {
+		if kind := configMap.Labels[s.label]; kind != string(run.kind) {
+			return nil, fmt.Errorf("the ConfigMap %s has the label %s with the value %q, under which nothing is read: allowed is %s",
+				nameOf(configMap), s.label, kind, run.kind)
 		}
 	}
-	return nil, nil
+	switch len(matching) {
+	case 0:
+		return nil, nil
+	case 1:
+		return matching[0], nil
+	default:
+		return nil, s.ambiguous(matching, run)
+	}
+}
+
+// names tells whether the label of a ConfigMap names the action, as one of the kind or, by a
+// mistake, as one of no kind: that would be passed over without a word, and its settings with
+// it. What the ConfigMaps of Velero's own actions say is for Velero to judge.
+func (s *Settings[T]) names(configMap *corev1.ConfigMap, kind Kind) bool {
+	value, labeled := configMap.Labels[s.label]
+	isOfNone := value != string(RestoreItemAction) && value != string(BackupItemAction)
+	return labeled && (value == string(kind) || isOfNone && s.perRun)
 }
 
 func (s *Settings[T]) ambiguous(configMaps []*corev1.ConfigMap, run Run) error {

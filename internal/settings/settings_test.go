@@ -117,6 +117,31 @@ func TestSettingsOfARun(t *testing.T) {
 			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "BackupItemAction"))},
 			run:        restore("shop", "1"),
 		},
+		"a ConfigMap whose label is of no kind of actions is an error, for it would hold nowhere": {
+			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "restoreitemaction"))},
+			run:        restore("shop", "1"),
+			wantErr:    `the ConfigMap velero/a has the label alibabacloud.com/greet with the value "restoreitemaction", under which nothing is read: allowed is RestoreItemAction`,
+		},
+		"a label of no kind is an error in a backup too": {
+			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", ""))},
+			run:        backup("nightly"),
+			wantErr:    `the ConfigMap velero/a has the label alibabacloud.com/greet with the value "", under which nothing is read: allowed is BackupItemAction`,
+		},
+		"a label of no kind on the ConfigMap for another restore does not matter": {
+			configMaps: []corev1.ConfigMap{configMap("a", "hello", ours), configMap("b", "hello, shop", label("alibabacloud.com/greet", "true"), forShop)},
+			run:        restore("bank", "1"),
+			want:       greeting{Text: "hello"}, wantFound: true,
+		},
+		"a label of no kind on the general ConfigMap does not matter where one is for the restore": {
+			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "true")), configMap("b", "hello, shop", ours, forShop)},
+			run:        restore("shop", "1"),
+			want:       greeting{Text: "hello, shop"}, wantFound: true,
+		},
+		"a label of no kind is upstream's business where the action is": {
+			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("velero.io/greet", "true"))},
+			run:        restore("shop", "1"),
+			upstream:   true,
+		},
 		"the ConfigMap for one restore wins over the general one": {
 			configMaps: []corev1.ConfigMap{configMap("a", "hello", ours), configMap("b", "hello, shop", ours, forShop)},
 			run:        restore("shop", "1"),
