@@ -213,3 +213,35 @@ func TestWithoutAClusterAFlexVolumeIsConvertedWithAnError(t *testing.T) {
 		convertedInline("web", "pods", "data", "disk", inlineName),
 	})
 }
+
+// TestSecretsOfSeveralVolumesWaitForAClaim has a PersistentVolume of an earlier claim of the
+// same name, which is Released, before and after that of the claim. Actions may run twice.
+func TestSecretsOfSeveralVolumesWaitForAClaim(t *testing.T) {
+	t.Parallel()
+	var failure error = apierrors.NewNotFound(corev1.Resource("namespaces"), "market")
+	f := newFlexVolumes(t, failing(newAPI(t), func() error { return failure }))
+	for _, name := range []string{"pv-earlier", "pv-oss", "pv-oss", "pv-later"} {
+		pv := readObject(t, flexBucket)
+		pv.SetName(name)
+		if _, err := f.execute(pv, pv); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failure = nil
+	f.wantClaimAsItIs(t, "docs")
+	secrets := &corev1.SecretList{}
+	if err := f.api.List(t.Context(), secrets); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range secrets.Items {
+		got = append(got, client.ObjectKeyFromObject(&secrets.Items[i]).String())
+	}
+	want := []string{"market/pv-earlier-access-key", "market/pv-later-access-key", "market/pv-oss-access-key"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Secrets (-want +got):\n%s", diff)
+	}
+	if lines := f.lines(t, logrus.WarnLevel); len(lines) > 0 {
+		t.Errorf("logged %v", lines)
+	}
+}

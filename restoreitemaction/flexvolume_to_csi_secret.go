@@ -31,14 +31,12 @@ func (c *flexVolumeConversion) moveAccessKey(ctx context.Context, backedUp *core
 	return referenceTo(secret)
 }
 
-// createWaiting creates the Secret that waits for a claim, if any does.
+// createWaiting creates the Secrets that wait for a claim, if any do.
 func (a *FlexVolumeToCSI) createWaiting(ctx context.Context, restore *velerov1.Restore, claim *unstructured.Unstructured) {
-	secret := a.waiting.take(restore, types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()})
-	if secret == nil {
-		return
-	}
 	c := &flexVolumeConversion{log: a.log.WithFields(fieldsOf(claim)), cluster: a.cluster}
-	c.create(ctx, "Secret", secret)
+	for _, secret := range a.waiting.take(restore, types.NamespacedName{Namespace: claim.GetNamespace(), Name: claim.GetName()}) {
+		c.create(ctx, "Secret", secret)
+	}
 }
 
 // lacksNamespace reports whether an object was not created because its namespace is
@@ -78,9 +76,12 @@ func secretName(volumeName string) string {
 // as those of Pod security: a Namespace that is created here would not have them.
 // Velero keeps one process of the plugin for a restore. Its zero value is ready for
 // use, by several goroutines.
+//
+// Several PersistentVolumes may name a claim: those of claims that are gone stay behind,
+// with the reclaim policy Retain.
 type waitingSecrets struct {
 	mu      sync.Mutex
-	secrets map[waitingKey]*corev1.Secret
+	secrets map[waitingKey][]*corev1.Secret
 }
 
 // waitingKey names a claim of a restore, as it was backed up.
@@ -93,17 +94,18 @@ func (w *waitingSecrets) put(restore *velerov1.Restore, claim types.NamespacedNa
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.secrets == nil {
-		w.secrets = make(map[waitingKey]*corev1.Secret)
+		w.secrets = make(map[waitingKey][]*corev1.Secret)
 	}
-	w.secrets[waitingKey{restore.UID, claim}] = secret
+	key := waitingKey{restore.UID, claim}
+	w.secrets[key] = append(w.secrets[key], secret)
 }
 
-// take returns the Secret that waits for the claim, nil for none. It waits no longer.
-func (w *waitingSecrets) take(restore *velerov1.Restore, claim types.NamespacedName) *corev1.Secret {
+// take returns the Secrets that wait for the claim. They wait no longer.
+func (w *waitingSecrets) take(restore *velerov1.Restore, claim types.NamespacedName) []*corev1.Secret {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := waitingKey{restore.UID, claim}
-	secret := w.secrets[key]
+	secrets := w.secrets[key]
 	delete(w.secrets, key)
-	return secret
+	return secrets
 }

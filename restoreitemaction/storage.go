@@ -94,8 +94,9 @@ func claimObject(log logrus.FieldLogger, plan storageclass.Plan, content map[str
 func planTemplates(
 	ctx context.Context, log logrus.FieldLogger, planner *storageclass.Planner, o object, changed *unstructured.Unstructured,
 ) ([]*storageObject, error) {
-	contents := mapsIn(changed.Object["spec"], "volumeClaimTemplates")
-	if len(contents) == 0 {
+	contents, _, _ := unstructured.NestedFieldNoCopy(changed.Object, "spec", "volumeClaimTemplates")
+	list, _ := contents.([]any)
+	if len(list) == 0 {
 		return nil, nil
 	}
 	fromBackup, present := &appsv1.StatefulSet{}, &appsv1.StatefulSet{}
@@ -105,6 +106,10 @@ func planTemplates(
 	var planned []*storageObject
 	for i := range present.Spec.VolumeClaimTemplates {
 		template := &present.Spec.VolumeClaimTemplates[i]
+		content, ok := list[i].(map[string]any)
+		if !ok {
+			continue // It is null.
+		}
 		at := slices.IndexFunc(fromBackup.Spec.VolumeClaimTemplates, func(old corev1.PersistentVolumeClaim) bool { return old.Name == template.Name })
 		if at < 0 {
 			continue
@@ -113,7 +118,7 @@ func planTemplates(
 		if err != nil {
 			return nil, err
 		}
-		planned = append(planned, claimObject(log.WithField("template", template.Name), plan, contents[i]))
+		planned = append(planned, claimObject(log.WithField("template", template.Name), plan, content))
 	}
 	return planned, nil
 }

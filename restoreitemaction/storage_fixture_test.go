@@ -81,6 +81,7 @@ func classesHere() []client.Object {
 		classHere("pl2", disks, map[string]string{"type": "cloud_essd", "performanceLevel": "PL2"}),
 		classHere("shared", disks, map[string]string{"type": "cloud_essd", "multiAttach": "true"}),
 		classHere("alicloud-disk-topology-alltype", disks, map[string]string{"type": "cloud_auto,cloud_essd"}),
+		classHere("of-tomorrow", disks, map[string]string{"type": "cloud_of_tomorrow,cloud_essd", "performanceLevel": "PL2"}),
 		classHere("broken", disks, map[string]string{"type": "cloud_essd", "performanceLevel": "PL9"}),
 		classHere("alibabacloud-cnfs-nas", "nasplugin.csi.alibabacloud.com", nil),
 		classHere("oss", "ossplugin.csi.alibabacloud.com", nil),

@@ -639,6 +639,10 @@ func TestStorageOfProvisionedClaims(t *testing.T) {
 			backedUp: kept{class: "pl2", modes: []any{once}, size: "100Gi"}, want: kept{class: "pl2", modes: []any{once}, size: "461Gi"},
 		},
 		{
+			name:     "a category that is not known here may be the smaller one, wherever the class names it",
+			backedUp: kept{class: "of-tomorrow", modes: []any{once}, size: "5Gi"}, want: kept{class: "of-tomorrow", modes: []any{once}, size: "20Gi"},
+		},
+		{
 			name:     "a class that the driver refuses tells no category",
 			backedUp: kept{class: "broken", modes: []any{once}, size: "5Gi"}, want: kept{class: "broken", modes: []any{once}, size: "20Gi"},
 		},
@@ -982,6 +986,51 @@ func TestConversionsThatAreRefused(t *testing.T) {
 
 // TestAClaimIsRefusedWithItsDisk: the snapshotter finds out before a disk is made,
 // and no PersistentVolume comes.
+// TestAClaimIsNotRefusedWithTheVolumeOfAnother has a PersistentVolume of an earlier claim of
+// the same name, which is Released, beside that of the claim.
+func TestAClaimIsNotRefusedWithTheVolumeOfAnother(t *testing.T) {
+	t.Parallel()
+	earlier := func(backedUp kept, id string) *unstructured.Unstructured {
+		pv := backedUp.volume(id)
+		pv.SetName("pv-earlier")
+		return pv
+	}
+	t.Run("a volume that is reattached", func(t *testing.T) {
+		t.Parallel()
+		s := newStorage(t, map[string]string{"ssd": "alibabacloud-cnfs-nas"})
+		if _, err := s.restoreItem(t, earlier(ssd(), oldDisk), earlier(ssd(), oldDisk)); !errors.Is(err, storageclass.ErrProvisioner) {
+			t.Fatalf("error %v", err)
+		}
+		got, err := s.restoreItem(t, bound(ssd().claim(), "40Gi"), ssd().claim())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ssd(func(k *kept) { k.class = "alibabacloud-cnfs-nas" }).claim()
+		if diff := cmp.Diff(want.Object, got.Object); diff != "" {
+			t.Errorf("claim (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a disk that was to be made of a snapshot", func(t *testing.T) {
+		t.Parallel()
+		s := newStorage(t, map[string]string{"rules": "- from: ssd\n  to: {class: essd, capacity: 50Gi}"})
+		claim := diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "ssd"}
+		if _, err := s.targets.DiskTarget(t.Context(), s.restore, claim, diskspec.Spec{SizeGiB: 60}); !errors.Is(err, storageclass.ErrShrink) {
+			t.Fatalf("error %v", err)
+		}
+		want := ssd(func(k *kept) { k.class, k.size = "essd", "50Gi" })
+		if _, err := s.restoreItem(t, ssd().volume(oldDisk), ssd().volume(newDisk)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.restoreItem(t, bound(ssd().claim(), "40Gi"), ssd().claim())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.claim().Object, got.Object); diff != "" {
+			t.Errorf("claim (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestAClaimIsRefusedWithItsDisk(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t, map[string]string{"ssd": "alibabacloud-cnfs-nas"})
@@ -1381,6 +1430,23 @@ func TestStorageOfWhatIsNone(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a template that is none is left to the API server", func(t *testing.T) {
+		t.Parallel()
+		withNone := func(template kept) *unstructured.Unstructured {
+			set := statefulSet(nil, []kept{template})
+			templates, _, _ := unstructured.NestedSlice(set.Object, "spec", "volumeClaimTemplates")
+			_ = unstructured.SetNestedSlice(set.Object, append([]any{nil}, templates...), "spec", "volumeClaimTemplates")
+			return set
+		}
+		object := withNone(ssd())
+		got, err := s.restoreItem(t, object, object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(withNone(ssd(func(k *kept) { k.class = "essd" })).Object, got.Object); diff != "" {
+			t.Errorf("StatefulSet (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("a claim that asks for no size is left to the API server", func(t *testing.T) {
 		t.Parallel()
 		object := ssd().claim()
@@ -1407,6 +1473,17 @@ func TestStorageOfWhatIsNone(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.Object, got.Object); diff != "" {
 			t.Errorf("volume (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a volume without a claim that is refused is not called that of one", func(t *testing.T) {
+		t.Parallel()
+		s := newStorage(t, map[string]string{"ssd": "alibabacloud-cnfs-nas"})
+		object := ssd().volume(oldDisk)
+		unstructured.RemoveNestedField(object.Object, "spec", "claimRef")
+		_, err := s.restoreItem(t, object, object)
+		const want = `ConfigMap velero/storage-class-mapping, key "ssd", line 1: converting a volume without a claim: `
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want one that begins with %s", err, want)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (p *Planner) Claim(ctx context.Context, restore *velerov1.Restore, fromBack
 	v, done := p.look(restore)
 	defer done()
 	had := claimOf(fromBackup, item)
-	if err := p.targets.refused.find(restore, had.Claim); err != nil {
+	if err := p.targets.refused.find(restore, had.Claim, fromBackup.Spec.VolumeName); err != nil {
 		return Plan{}, err
 	}
 	mapping, err := p.mapping(ctx, restore)
@@ -40,6 +40,10 @@ func (p *Planner) Claim(ctx context.Context, restore *velerov1.Restore, fromBack
 	conversion, _ := mapping.FindByName(had.Claim)
 	if found {
 		return bound(conversion, had, pv)
+	}
+	if err := p.targets.refused.find(restore, had.Claim, ""); err != nil {
+		// No volume is restored for the claim, so that it is the one that was refused.
+		return Plan{}, err
 	}
 	if pv, found, err = v.volumeHere(ctx, item); err != nil {
 		return Plan{}, fmt.Errorf("finding the volume of the claim %s/%s: %w", had.Namespace, had.Name, err)

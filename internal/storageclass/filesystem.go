@@ -134,7 +134,7 @@ func (t *Targets) fill(ctx context.Context, restore *velerov1.Restore, had claim
 	class, err := fillingClass(ctx, conversion, had, classes)
 	unread := conversion.wrapClass(had.Claim, err)
 	if unread != nil && !mayNotRead(unread) {
-		return filling{}, t.refused.note(restore, had.Claim, unread)
+		return filling{}, t.refused.note(restore, had.Claim, "", unread)
 	}
 	plan := Plan{At: conversion.classAt(), Class: string(conversion.Class), Capacity: conversion.size()}
 	if substitute {
@@ -145,7 +145,7 @@ func (t *Targets) fill(ctx context.Context, restore *velerov1.Restore, had claim
 		err = conversion.checkCapacity(had.size)
 	}
 	if err != nil {
-		return filling{}, t.refused.note(restore, had.Claim, conversion.wrap(had.Claim, err))
+		return filling{}, t.refused.note(restore, had.Claim, "", conversion.wrap(had.Claim, err))
 	}
 	if unread == nil {
 		plan.Target = plan.target(class, had)

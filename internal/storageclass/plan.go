@@ -65,9 +65,9 @@ func (p *Plan) sizeOf(had resource.Quantity) resource.Quantity {
 // choice between its types.
 func leastSize(types []volume.DiskType) *resource.Quantity {
 	least := int64(0)
-	for _, kind := range types {
-		size := leastOf(kind)
-		if least == 0 || size < least {
+	for i, kind := range types {
+		// That of a type which is not known here is 0, and the smallest too.
+		if size := leastOf(kind); i == 0 || size < least {
 			least = size
 		}
 	}

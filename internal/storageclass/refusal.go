@@ -37,44 +37,57 @@ func wrapAt(at settings.Position, claim diskspec.Claim, err error) error {
 	case err == nil:
 		return nil
 	case at == settings.Position{}:
-		return fmt.Errorf("planning the volume of the claim %s/%s: %w", claim.Namespace, claim.Name, err)
+		return fmt.Errorf("planning %s: %w", volumeOf(claim), err)
 	}
-	return fmt.Errorf("%s: converting the volume of the claim %s/%s: %w", at, claim.Namespace, claim.Name, err)
+	return fmt.Errorf("%s: converting %s: %w", at, volumeOf(claim), err)
 }
 
-// refusals are the claims whose volumes were not made because a conversion cannot
-// be carried out. A claim does not tell that a volume was to be made of a snapshot:
-// where that failed, it looks like one whose volume is provisioned anew, for which
-// the same conversion may be right.
+// volumeOf names the volume of a claim, of which a PersistentVolume may have none.
+func volumeOf(claim diskspec.Claim) string {
+	if claim.Name == "" {
+		return "a volume without a claim"
+	}
+	return fmt.Sprintf("the volume of the claim %s/%s", claim.Namespace, claim.Name)
+}
+
+// refusals are the volumes that were not made because a conversion cannot be carried
+// out. A claim does not tell that its volume was to be made of a snapshot: where that
+// failed, it looks like one whose volume is provisioned anew, for which the same
+// conversion may be right.
 type refusals struct {
 	mu sync.Mutex
-	of map[refusedClaim]error
+	of map[refusedVolume]error
 }
 
-type refusedClaim struct {
-	restore         types.UID
-	namespace, name string
+// refusedVolume is a PersistentVolume by its name in the backup, which is empty where it
+// was not known, and the claim that it names. Several may name the same claim: those of
+// claims that are gone stay behind, with the reclaim policy Retain.
+type refusedVolume struct {
+	restore                 types.UID
+	namespace, name, volume string
 }
 
 func newRefusals() *refusals {
-	return &refusals{of: make(map[refusedClaim]error)}
+	return &refusals{of: make(map[refusedVolume]error)}
 }
 
-// note returns err, and keeps it for the claim unless the cluster could not be read.
-func (r *refusals) note(restore *velerov1.Restore, claim diskspec.Claim, err error) error {
+// note returns err, and keeps it for a volume of the claim, whose name is empty where it
+// is not known, unless the cluster could not be read.
+func (r *refusals) note(restore *velerov1.Restore, claim diskspec.Claim, name string, err error) error {
 	var unread *readError
 	if err == nil || errors.As(err, &unread) {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of[refusedClaim{restore.UID, claim.Namespace, claim.Name}] = err
+	r.of[refusedVolume{restore.UID, claim.Namespace, claim.Name, name}] = err
 	return err
 }
 
-// find returns what the volume of the claim was refused for.
-func (r *refusals) find(restore *velerov1.Restore, claim diskspec.Claim) error {
+// find returns what the volume of that name was refused for, or with an empty name one of
+// the claim whose name was not known.
+func (r *refusals) find(restore *velerov1.Restore, claim diskspec.Claim, name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.of[refusedClaim{restore.UID, claim.Namespace, claim.Name}]
+	return r.of[refusedVolume{restore.UID, claim.Namespace, claim.Name, name}]
 }

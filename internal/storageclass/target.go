@@ -85,12 +85,12 @@ func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, cla
 	}
 	target, err := diskTarget(ctx, conversion, t.classes)
 	if err != nil {
-		return diskspec.Target{}, t.refused.note(restore, claim, conversion.wrapClass(claim, err))
+		return diskspec.Target{}, t.refused.note(restore, claim, "", conversion.wrapClass(claim, err))
 	}
 	backedUp := resource.NewQuantity(had.SizeGiB*gibibyte, resource.BinarySI)
 	disk := sharing{multiAttach: target.Apply(had).MultiAttach, block: claim.Block}
 	if err := conversion.check(claim, *backedUp, disk); err != nil {
-		return diskspec.Target{}, t.refused.note(restore, claim, conversion.wrap(claim, err))
+		return diskspec.Target{}, t.refused.note(restore, claim, "", conversion.wrap(claim, err))
 	}
 	return target, nil
 }

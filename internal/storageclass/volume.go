@@ -91,7 +91,7 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 	target, err := diskTarget(ctx, conversion, v)
 	known := err == nil
 	if !known && !mayNotRead(err) {
-		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrapClass(claim, err))
+		return Plan{}, p.targets.refused.note(v.restore, claim, pv.Name, conversion.wrapClass(claim, err))
 	}
 	if volume.FormOf(pv) == volume.FormFlexVolume {
 		target.MultiAttach = nil // It would be an attribute that FlexVolumes do not have.
@@ -101,7 +101,7 @@ func (p *Planner) newDisk(ctx context.Context, v *view, claim diskspec.Claim, pv
 		disk.multiAttach = *target.MultiAttach
 	}
 	if err := conversion.check(claim, pv.Spec.Capacity[corev1.ResourceStorage], disk); known && err != nil {
-		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
+		return Plan{}, p.targets.refused.note(v.restore, claim, pv.Name, conversion.wrap(claim, err))
 	}
 	plan := Plan{
 		At: conversion.classAt(), Class: string(conversion.Class), Modes: conversion.Modes(), Capacity: conversion.size(),
@@ -136,7 +136,7 @@ func (p *Planner) reattached(ctx context.Context, v *view, claim diskspec.Claim,
 // its PersistentVolume: what is refused is refused for the claim alone.
 func (p *Planner) madeAsItWas(ctx context.Context, v *view, claim diskspec.Claim, pv *corev1.PersistentVolume) (Plan, error) {
 	plan, err := p.asItWas(ctx, v, claim, pv, pv)
-	if err != nil && p.targets.refused.find(v.restore, claim) == nil {
+	if err != nil && p.targets.refused.find(v.restore, claim, pv.Name) == nil {
 		return Plan{}, err
 	}
 	plan.LeastSize = leastSize(nil)
@@ -152,16 +152,16 @@ func (p *Planner) asItWas(ctx context.Context, v *view, claim diskspec.Claim, fr
 	conversion, _ := mapping.FindByName(claim)
 	plan := Plan{At: conversion.At}
 	if err := checkKind(ctx, conversion.Class, pv, v); err != nil && !mayNotRead(err) {
-		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
+		return Plan{}, p.targets.refused.note(v.restore, claim, fromBackup.Name, conversion.wrap(claim, err))
 	}
 	if string(conversion.Class) != volume.ClassOf(pv) {
 		plan.Kept = string(conversion.Class)
 	}
 	if err := plan.setModes(claim, conversion, fromBackup.Spec.AccessModes, diskOf(pv)); err != nil {
-		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
+		return Plan{}, p.targets.refused.note(v.restore, claim, fromBackup.Name, conversion.wrap(claim, err))
 	}
 	if err := conversion.checkCapacity(pv.Spec.Capacity[corev1.ResourceStorage]); err != nil {
-		return Plan{}, p.targets.refused.note(v.restore, claim, conversion.wrap(claim, err))
+		return Plan{}, p.targets.refused.note(v.restore, claim, fromBackup.Name, conversion.wrap(claim, err))
 	}
 	return plan, nil
 }

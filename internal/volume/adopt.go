@@ -16,7 +16,8 @@ const AnnotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
 // Adopt returns pv with the storage of provisioned, as the provisioner has described it,
 // and with its class and size. Name, claim, access modes and reclaim policy are those of
 // pv. By the annotations of provisioned its provisioner deletes the storage later on, and
-// by a volume handle that is the name of the PersistentVolume, where that is all it is.
+// by a volume handle that is the name of the PersistentVolume, where that is all it is. In
+// that of CPFS for Lingjun is the id of the fileset, by which the driver deletes it.
 func Adopt(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
 	adopted, from := pv.DeepCopy(), provisioned.DeepCopy()
 	adopted.Spec.PersistentVolumeSource = from.Spec.PersistentVolumeSource
@@ -28,6 +29,9 @@ func Adopt(pv, provisioned *corev1.PersistentVolume) *corev1.PersistentVolume {
 	adopted.Spec.Capacity = from.Spec.Capacity
 	replace(&adopted.Labels, from.Labels, isOfStorageLabel)
 	replace(&adopted.Annotations, from.Annotations, isOfStorageAnnotation)
+	if csi := adopted.Spec.CSI; csi != nil && csi.Driver == DriverBMCPFS {
+		return adopted
+	}
 	return SetHandle(adopted, adopted.Name)
 }
 

@@ -74,3 +74,23 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("the arguments were modified (-before +after):\n%s", diff)
 	}
 }
+
+// TestTheHandleOfWhatIsAdopted holds that the driver finds by it what it is to delete.
+func TestTheHandleOfWhatIsAdopted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ driver, provisioned, want string }{
+		"a name":                                {driver: DriverNAS, provisioned: "pvc-2", want: "pv-1"},
+		"the id of a disk":                      {driver: DriverDisk, provisioned: "d-2", want: "d-2"},
+		"a file system and one of its filesets": {driver: DriverBMCPFS, provisioned: "bmcpfs-1+fset-2", want: "bmcpfs-1+fset-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pv, provisioned := volumeWith(csi(test.driver, nil)), volumeWith(csi(test.driver, nil))
+			pv.Name, provisioned.Name = "pv-1", "pvc-2"
+			pv.Spec.CSI.VolumeHandle, provisioned.Spec.CSI.VolumeHandle = "old", test.provisioned
+			if got := Adopt(pv, provisioned).Spec.CSI.VolumeHandle; got != test.want {
+				t.Errorf("handle %q, want %q", got, test.want)
+			}
+		})
+	}
+}

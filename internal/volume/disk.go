@@ -129,7 +129,9 @@ type Disk struct {
 // named after its disk, as ACK names them: Velero adopts the new name and points
 // the claim at it. Zone, region and type are corrected where pv names others, in
 // labels, in every term of its node affinity, and the type in the driver's
-// parameters, and added nowhere. What a backup has written into pv is removed.
+// parameters, and added nowhere; but where one of the two disks is regional, its
+// region takes the place of the zone, or the zone that of the region. What a backup
+// has written into pv is removed.
 //
 // The result shares nothing with pv, which is not modified.
 func SetDisk(pv *corev1.PersistentVolume, disk Disk) *corev1.PersistentVolume {
@@ -146,6 +148,12 @@ func SetDisk(pv *corev1.PersistentVolume, disk Disk) *corev1.PersistentVolume {
 		setFlexVolumeID(restored.Spec.FlexVolume, disk.ID)
 	}
 	DropBackupMarks(restored)
+	switch {
+	case disk.Type.Category == categoryRegional:
+		leaveZone(restored, disk.Region)
+	case IsRegional(restored):
+		enterZone(restored, disk.Zone)
+	}
 	setTopology(restored, IsZoneKey, disk.Zone)
 	setTopology(restored, isRegionKey, disk.Region)
 	setDiskType(restored, disk.Type)

@@ -218,6 +218,97 @@ spec:
 `,
 		},
 		{
+			name: "a disk that becomes a regional one leaves its zone, in labels and in every term",
+			pv: `
+metadata:
+  name: data
+  labels:
+    csi.alibabacloud.com/disktype: cloud_essd.PL1
+    topology.kubernetes.io/zone: cn-hangzhou-h
+    topology.kubernetes.io/region: cn-hangzhou
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old, volumeAttributes: {type: cloud_essd}}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+      - matchExpressions:
+        - {key: topology.kubernetes.io/zone, operator: In, values: [cn-hangzhou-h]}
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-hangzhou]}
+      - matchExpressions:
+        - {key: kubernetes.io/arch, operator: In, values: [amd64]}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_regional_disk_auto"}, Location: Location{Region: "cn-beijing"}},
+			want: `
+metadata:
+  name: data
+  labels:
+    csi.alibabacloud.com/disktype: cloud_regional_disk_auto
+    topology.kubernetes.io/region: cn-beijing
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new, volumeAttributes: {type: cloud_regional_disk_auto}}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-beijing]}
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-beijing]}
+      - matchExpressions:
+        - {key: kubernetes.io/arch, operator: In, values: [amd64]}
+`,
+		},
+		{
+			name: "a regional disk that becomes one of a zone is in that zone alone",
+			pv: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_regional_disk_auto}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-hangzhou]}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL1"}, Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"}},
+			want: `
+metadata: {name: data, labels: {csi.alibabacloud.com/disktype: cloud_essd.PL1}}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.kubernetes.io/region, operator: In, values: [cn-beijing]}
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-beijing-k]}
+`,
+		},
+		{
+			name: "a disk whose place is not known keeps the zone of its volume, also as a regional one",
+			pv: `
+metadata: {name: data}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-old}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+			disk: Disk{Type: DiskType{Category: "cloud_regional_disk_auto"}},
+			want: `
+metadata: {name: data}
+spec:
+  csi: {driver: diskplugin.csi.alibabacloud.com, volumeHandle: d-new}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions:
+        - {key: topology.diskplugin.csi.alibabacloud.com/zone, operator: In, values: [cn-hangzhou-h]}
+`,
+		},
+		{
 			name: "a FlexVolume disk of the provisioner",
 			pv: `
 metadata:
@@ -378,6 +469,9 @@ func TestSetDiskProperties(t *testing.T) {
 			checkSetDisk(t, parse(t, tt.pv), Disk{
 				ID: "d-new", Type: DiskType{Category: "cloud_essd", PerformanceLevel: "PL3"}, Location: Location{Region: "cn-beijing", Zone: "cn-beijing-k"},
 			})
+			checkSetDisk(t, parse(t, tt.pv), Disk{
+				ID: "d-new", Type: DiskType{Category: "cloud_regional_disk_auto"}, Location: Location{Region: "cn-beijing"},
+			})
 		})
 	}
 }
@@ -410,7 +504,11 @@ func checkSetDisk(tb testing.TB, pv *corev1.PersistentVolume, to Disk) {
 	}
 	own := pv.DeepCopy()
 	DropBackupMarks(own)
-	checkPlace(tb, Zones(own), Zones(got), to.Zone)
+	zones := Zones(own)
+	if to.Type.Category == categoryRegional && to.Region != "" {
+		zones, to.Zone = nil, ""
+	}
+	checkPlace(tb, zones, Zones(got), to.Zone)
 	checkPlace(tb, Regions(pv), Regions(got), to.Region)
 }
 

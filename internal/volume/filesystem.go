@@ -17,6 +17,9 @@ const (
 	domainCPFSLustre = ".cpfs.nas.aliyuncs.com"
 )
 
+// share is the directory of Extreme NAS and of CPFS that their mount targets export.
+const share = "/share"
+
 // cpfs is a file system type, and begins the mount protocols of that type alone.
 const cpfs = "cpfs"
 
@@ -168,6 +171,17 @@ func fileSystemID(server string) string {
 	default:
 		return ""
 	}
+}
+
+// ExportOf returns the directory above all others that can be mounted by the mount target
+// server. A volume that is a file system of its own is this one.
+// Source: kubernetes-sigs/alibaba-cloud-csi-driver, pkg/nas, getMountRootAndRelPath and the
+// CreateVolume of filesystem_controller.go.
+func ExportOf(server string) string {
+	if strings.HasSuffix(server, domainExtremeNAS) || strings.HasSuffix(server, domainCPFS) {
+		return share
+	}
+	return "/"
 }
 
 // SetFileSystem returns pv as the volume of a directory behind a mount target. If pv is

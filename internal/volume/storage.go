@@ -18,7 +18,7 @@ func Contains(pv, other *corev1.PersistentVolume) bool {
 		return id == DiskID(other)
 	}
 	has, its := partOf(pv), partOf(other)
-	return has.of != "" && has.of == its.of && IsBelow(its.path, has.path)
+	return has.of != "" && (has.of == its.of || has.mayBeOnNodeOf(its)) && IsBelow(its.path, has.path)
 }
 
 // IsKnown tells whether Contains can tell of pv what its storage contains.
@@ -36,6 +36,15 @@ type part struct {
 	of string
 	// path is absolute and clean.
 	path string
+}
+
+// ofNode begins a part's storage that is a node, before its name.
+const ofNode = "node "
+
+// mayBeOnNodeOf tells whether two parts are of nodes, one of which is not known. A hostPath
+// volume need not say on which node it is, and node affinity may tell it by other labels.
+func (p part) mayBeOnNodeOf(other part) bool {
+	return strings.HasPrefix(p.of, ofNode) && strings.HasPrefix(other.of, ofNode) && (p.of == ofNode || other.of == ofNode)
 }
 
 // partOf returns what a volume is of a file system, of a bucket or of a node.
@@ -57,7 +66,7 @@ func partOf(pv *corev1.PersistentVolume) part {
 		}
 	}
 	if local := LocalPath(pv); local != "" {
-		return part{of: "node " + OnlyNode(pv), path: local}
+		return part{of: ofNode + OnlyNode(pv), path: local}
 	}
 	return part{}
 }
@@ -88,16 +97,24 @@ func SetHandle(pv *corev1.PersistentVolume, name string) *corev1.PersistentVolum
 	return set
 }
 
-// IsReclaimed tells whether the driver of pv deletes its storage when it is asked to. That of
-// NAS refuses a directory, provisioned as one of a shared file system, whose name does
-// not end with the volume handle (DeleteVolume of pkg/nas in
-// kubernetes-sigs/alibaba-cloud-csi-driver).
+// IsReclaimed tells whether the driver of pv deletes its storage when it is asked to, and
+// nothing else. That of NAS refuses a directory, provisioned as one of a shared file system,
+// whose name does not end with the volume handle; and of a volume that is a file system of
+// its own it deletes the whole of that, whichever directory of it pv is
+// (DeleteVolume of pkg/nas in kubernetes-sigs/alibaba-cloud-csi-driver).
 func IsReclaimed(pv *corev1.PersistentVolume) bool {
 	fs, ok := FileSystemOf(pv)
-	if !ok || FormOf(pv) != FormCSI || pv.Spec.CSI.Driver != DriverNAS || fs.VolumeAs != "" && fs.VolumeAs != "subpath" {
+	if !ok || FormOf(pv) != FormCSI || pv.Spec.CSI.Driver != DriverNAS {
 		return true
 	}
-	return strings.HasSuffix(fs.Path, pv.Spec.CSI.VolumeHandle)
+	switch fs.VolumeAs {
+	case "", "subpath":
+		return strings.HasSuffix(fs.Path, pv.Spec.CSI.VolumeHandle)
+	case "filesystem":
+		return fs.Path == "/" || fs.Path == ExportOf(fs.Server)
+	default:
+		return true
+	}
 }
 
 // HandleName returns the part of the volume handle of pv that SetHandle sets, "" for none.

@@ -3,6 +3,7 @@
 package volume
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +33,41 @@ func TestOverlaps(t *testing.T) {
 			a, b := volumeWith(test.a), volumeWith(test.b)
 			if got := Overlaps(a, b); got != test.want {
 				t.Errorf("they overlap: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+// TestOverlapsOnNodes holds that a directory is taken for the same where nobody can tell.
+func TestOverlapsOnNodes(t *testing.T) {
+	t.Parallel()
+	on := func(affinity string) *corev1.PersistentVolume {
+		pv := volumeWith(corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data/app"}})
+		if key, node, ok := strings.Cut(affinity, "="); ok {
+			pv.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOpIn, Values: strings.Split(node, ",")}},
+			}}}}
+		}
+		return pv
+	}
+	for name, test := range map[string]struct {
+		a, b string
+		want bool
+	}{
+		"the same node":                            {a: "kubernetes.io/hostname=node-1", b: "kubernetes.io/hostname=node-1", want: true},
+		"two nodes":                                {a: "kubernetes.io/hostname=node-1", b: "kubernetes.io/hostname=node-2"},
+		"a node and one that is not told":          {a: "kubernetes.io/hostname=node-1", want: true},
+		"a node and one of several":                {a: "kubernetes.io/hostname=node-1", b: "kubernetes.io/hostname=node-1,node-2", want: true},
+		"a node and one that has another label":    {a: "kubernetes.io/hostname=node-1", b: "example.com/rack=1", want: true},
+		"two volumes that both do not tell theirs": {want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Overlaps(on(test.a), on(test.b)); got != test.want {
+				t.Errorf("they overlap: %t, want %t", got, test.want)
+			}
+			if got := Overlaps(on(test.b), on(test.a)); got != test.want {
+				t.Errorf("the other way round they overlap: %t, want %t", got, test.want)
 			}
 		})
 	}
@@ -80,6 +116,9 @@ func TestIsReclaimed(t *testing.T) {
 		"a directory of another name":                  {source: of(map[string]string{"server": "s", "path": "/share/nas-2", "volumeAs": "subpath"}, "nas-1")},
 		"a directory of another name in a CNFS":        {source: of(map[string]string{"containerNetworkFileSystem": "c", "path": "/nas-2"}, "nas-1")},
 		"a file system of its own":                     {source: of(map[string]string{"server": "s", "path": "/", "volumeAs": "filesystem"}, "nas-1"), want: true},
+		"an Extreme NAS file system of its own":        {source: of(map[string]string{"server": "s.cn-hangzhou.extreme.nas.aliyuncs.com", "path": "/share", "volumeAs": "filesystem"}, "nas-1"), want: true},
+		"a directory of a file system of its own":      {source: of(map[string]string{"server": "s", "path": "/restored", "volumeAs": "filesystem"}, "nas-1")},
+		"a directory that all volumes are":             {source: of(map[string]string{"server": "s", "path": "/a", "volumeAs": "sharepath"}, "nas-1"), want: true},
 		"a disk, which is known by its id":             {source: csi(DriverDisk, nil), want: true},
 		"a directory of FlexVolume, which nobody made": {source: flexVolume(FlexDriverNAS, map[string]string{"server": "s", "path": "/a"}), want: true},
 	} {

@@ -93,17 +93,67 @@ func setTopology(pv *corev1.PersistentVolume, isKey func(string) bool, value str
 	}
 }
 
-// requirements returns, out of every term of pv's node affinity, the requirements
-// that a key which isKey accepts has one of the listed values. They are pv's own.
-func requirements(pv *corev1.PersistentVolume, isKey func(string) bool) []*corev1.NodeSelectorRequirement {
+// leaveZone makes pv one that any zone of the region can have, as the driver makes regional
+// disks: the zone of the disk before would hold its Pods there, or in another region keep
+// them from running at all. An empty region changes nothing.
+func leaveZone(pv *corev1.PersistentVolume, region string) {
+	if region == "" {
+		return
+	}
+	maps.DeleteFunc(pv.Labels, func(key, _ string) bool { return IsZoneKey(key) })
+	for i := range terms(pv) {
+		term := &terms(pv)[i]
+		isRegional := slices.ContainsFunc(term.MatchExpressions, names(isRegionKey))
+		left := slices.DeleteFunc(term.MatchExpressions, names(IsZoneKey))
+		if len(left) < len(term.MatchExpressions) && !isRegional {
+			left = append(left, in(corev1.LabelTopologyRegion, region))
+		}
+		term.MatchExpressions = left
+	}
+}
+
+// enterZone adds a zone to every term of pv's node affinity that names a region and no
+// zone, as that of a regional disk does: a Pod in another zone of the region could not
+// attach the disk. An empty zone changes nothing.
+func enterZone(pv *corev1.PersistentVolume, zone string) {
+	if zone == "" {
+		return
+	}
+	for i := range terms(pv) {
+		term := &terms(pv)[i]
+		if slices.ContainsFunc(term.MatchExpressions, names(isRegionKey)) && !slices.ContainsFunc(term.MatchExpressions, names(IsZoneKey)) {
+			term.MatchExpressions = append(term.MatchExpressions, in(LabelDiskZone, zone))
+		}
+	}
+}
+
+// terms returns the terms of pv's node affinity. They are pv's own.
+func terms(pv *corev1.PersistentVolume) []corev1.NodeSelectorTerm {
 	if pv.Spec.NodeAffinity == nil || pv.Spec.NodeAffinity.Required == nil {
 		return nil
 	}
+	return pv.Spec.NodeAffinity.Required.NodeSelectorTerms
+}
+
+// names returns what tells whether a requirement lists values of a key that isKey accepts.
+func names(isKey func(string) bool) func(corev1.NodeSelectorRequirement) bool {
+	return func(r corev1.NodeSelectorRequirement) bool {
+		return r.Operator == corev1.NodeSelectorOpIn && isKey(r.Key)
+	}
+}
+
+func in(key, value string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}
+}
+
+// requirements returns, out of every term of pv's node affinity, the requirements
+// that a key which isKey accepts has one of the listed values. They are pv's own.
+func requirements(pv *corev1.PersistentVolume, isKey func(string) bool) []*corev1.NodeSelectorRequirement {
+	isNamed := names(isKey)
 	var found []*corev1.NodeSelectorRequirement
-	for _, term := range pv.Spec.NodeAffinity.Required.NodeSelectorTerms {
+	for _, term := range terms(pv) {
 		for i := range term.MatchExpressions {
-			requirement := &term.MatchExpressions[i]
-			if requirement.Operator == corev1.NodeSelectorOpIn && isKey(requirement.Key) {
+			if requirement := &term.MatchExpressions[i]; isNamed(*requirement) {
 				found = append(found, requirement)
 			}
 		}

@@ -24,8 +24,10 @@ import (
 // Annotations and finalizers of claims and volumes.
 const (
 	bindCompletedKey = "pv.kubernetes.io/bind-completed"
-	claimProtection  = "kubernetes.io/pvc-protection"
-	volumeProtection = "kubernetes.io/pv-protection"
+	// boundByControllerKey is on a volume that was nobody's before it was bound.
+	boundByControllerKey = "pv.kubernetes.io/bound-by-controller"
+	claimProtection      = "kubernetes.io/pvc-protection"
+	volumeProtection     = "kubernetes.io/pv-protection"
 )
 
 // bind binds claims to their volumes, and hands those without one to the provisioners.
@@ -100,6 +102,9 @@ func fits(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) bool
 
 func (r *round) bindTo(ctx context.Context, claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume) error {
 	err := patch(ctx, r, pv, func(pv *corev1.PersistentVolume) {
+		if pv.Spec.ClaimRef == nil {
+			metav1.SetMetaDataAnnotation(&pv.ObjectMeta, boundByControllerKey, "yes")
+		}
 		pv.Spec.ClaimRef = &corev1.ObjectReference{
 			APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID,
 		}

@@ -31,7 +31,7 @@ type Owner struct {
 	Kind string
 	// Run is the UID of the Backup or Restore.
 	Run types.UID
-	// Mark tells the volume from all others of all runs: 8 lower-case letters and digits.
+	// Mark tells the volume from all others of all runs: 8 or 10 lower-case letters and digits.
 	Mark string
 }
 

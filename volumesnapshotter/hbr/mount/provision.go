@@ -121,6 +121,9 @@ func (t temporary) provisionedBy(ctx context.Context, bound *corev1.PersistentVo
 	if err := t.api.Get(ctx, client.ObjectKey{Name: bound.Spec.VolumeName}, pv); err != nil {
 		return Provisioned{}, "", fmt.Errorf("reading the PersistentVolume of the temporary claim %s: %w", t, err)
 	}
+	if err := t.checkMade(ctx, pv, claim); err != nil {
+		return Provisioned{}, "", err
+	}
 	if !claim.Mounted {
 		_, err := t.unmount(ctx) // A Pod that the claim has waited for is not needed any more.
 		return Provisioned{Volume: pv}, "", err
@@ -135,4 +138,31 @@ func (t temporary) provisionedBy(ctx context.Context, bound *corev1.PersistentVo
 	}
 	place, err := placeIn(t.config.KubeletRoot, pod, pv)
 	return Provisioned{Volume: pv, Place: place}, "", err
+}
+
+const (
+	// boundByController is on a PersistentVolume that was nobody's when its claim got it: one
+	// that is provisioned for a claim has that from the beginning
+	// (k8s.io/component-helpers/storage/volume, GetBindVolumeToClaim).
+	boundByController = "pv.kubernetes.io/bound-by-controller"
+	// noProvisioner is that of a class whose volumes are made by hand.
+	noProvisioner = "kubernetes.io/no-provisioner"
+)
+
+// wasThere tells whether pv was there before the claim that has got it.
+func wasThere(pv *corev1.PersistentVolume) bool { return pv.Annotations[boundByController] != "" }
+
+// checkMade returns a final error for a volume that was there already, where one was to be
+// provisioned: it may have files, which would be overwritten or come to be among the restored.
+func (t temporary) checkMade(ctx context.Context, pv *corev1.PersistentVolume, claim Claim) error {
+	if !wasThere(pv) {
+		return nil
+	}
+	class, err := t.class(ctx, claim.Class)
+	if err != nil || class.Provisioner == noProvisioner {
+		return err
+	}
+	return final.Errorf("no volume was provisioned for the data: Kubernetes has bound the temporary claim %s to the PersistentVolume %s of the class %s, "+
+		"which nobody had claimed, and whose files would be overwritten; delete what the class has of unclaimed PersistentVolumes, or give each a claimRef, and restore again",
+		t, pv.Name, claim.Class)
 }

@@ -3,9 +3,11 @@
 package mount
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
@@ -149,6 +152,59 @@ func TestAVolumeThatTheClaimHappenedToGet(t *testing.T) {
 	left := get[corev1.PersistentVolume](t, w, "", "local-1")
 	if left == nil || left.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain || len(left.Labels) > 0 {
 		t.Errorf("there is %+v", left)
+	}
+}
+
+// TestAVolumeThatWasThereIsNotFilled holds that one which nobody has claimed is not written
+// to in place of one that is provisioned, and that its storage stays.
+func TestAVolumeThatWasThereIsNotFilled(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		policy corev1.PersistentVolumeReclaimPolicy
+		end    func(*Mounts, context.Context, Owner) error
+	}{
+		"one that is retained":                                     {policy: corev1.PersistentVolumeReclaimRetain, end: (*Mounts).Discard},
+		"one that its driver would delete after a claim":           {policy: corev1.PersistentVolumeReclaimDelete, end: (*Mounts).Discard},
+		"one that is retained, where another process finds it out": {policy: corev1.PersistentVolumeReclaimRetain, end: func(m *Mounts, ctx context.Context, _ Owner) error { return m.Sweep(ctx, noneLive) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			before := w.provisioned(t, restoreOwner(), ofClass("direct", false)).Volume
+			if _, err := w.Keep(t.Context(), restoreOwner()); err != nil {
+				t.Fatal(err)
+			}
+			takeOver(t, w, before)
+			if err := w.Remove(t.Context(), restoreOwner()); err != nil {
+				t.Fatal(err)
+			}
+			w.settle(t)
+			free := get[corev1.PersistentVolume](t, w, "", "pv-restored")
+			change(t, w, free, func(pv *corev1.PersistentVolume) {
+				pv.Annotations = map[string]string{volume.AnnotationProvisionedBy: pv.Spec.CSI.Driver}
+				pv.Spec.ClaimRef, pv.Spec.PersistentVolumeReclaimPolicy = nil, test.policy
+			})
+
+			_, waiting, err := w.Provision(t.Context(), restoreOwner(), ofClass("direct", true), agent.Search{})
+			if waiting == "" || err != nil {
+				t.Fatalf("waited for %q, error %v", waiting, err)
+			}
+			w.settle(t)
+			_, _, err = w.Provision(t.Context(), restoreOwner(), ofClass("direct", true), agent.Search{})
+			if !final.Is(err) || !strings.Contains(err.Error(), "to the PersistentVolume pv-restored of the class direct, which nobody had claimed") {
+				t.Errorf("error %v, want a final one that names the volume", err)
+			}
+			for range 2 {
+				if err := test.end(w.Mounts, t.Context(), restoreOwner()); err != nil {
+					t.Error(err)
+				}
+				w.settle(t)
+			}
+			left := get[corev1.PersistentVolume](t, w, "", "pv-restored")
+			if left == nil || left.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain || len(left.Labels) > 0 || w.made(t) != 1 {
+				t.Errorf("there is %+v, and %d directories", left, w.made(t))
+			}
+		})
 	}
 }
 

@@ -84,14 +84,19 @@ func (t temporary) release(ctx context.Context, stays func(kept, shared bool) bo
 }
 
 // reclaim has the storage of a provisioned volume deleted when its claim is. A volume that
-// somebody else has made, and that the claim happened to get, stays as it is.
+// somebody else has made, and that the claim happened to get, stays as it is, but that
+// a driver does not delete it: it was not to be deleted before.
 func (t temporary) reclaim(ctx context.Context, pv *corev1.PersistentVolume) error {
 	return t.patch(ctx, pv, func() {
 		for key := range t.owner.labels() {
 			delete(pv.Labels, key)
 		}
-		if pv.Annotations[volume.AnnotationProvisionedBy] != "" {
+		switch {
+		case pv.Annotations[volume.AnnotationProvisionedBy] == "":
+		case !wasThere(pv):
 			pv.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
+		case pv.Spec.CSI != nil:
+			pv.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 		}
 	})
 }
