@@ -24,6 +24,9 @@ type attempt struct {
 	At time.Time `json:"at,omitzero"`
 	// Made is what Velero keeps: the id of the snapshot or one of a refusal, "" while ECS is asked.
 	Made string `json:"made,omitempty"`
+	// Lost is why ECS's answer did not come. Velero was told of a refusal then, but ECS may have
+	// made the snapshot.
+	Lost string `json:"lost,omitempty"`
 }
 
 // noteAttempt notes an attempt for who asks how far the snapshot is, and tells whether it is
@@ -43,7 +46,8 @@ func (s *site) noteAttempt(ctx context.Context, backup *velerov1.Backup, pv stri
 	return true
 }
 
-// isCutShort tells that the process which asked for the snapshot ended before it told Velero.
+// isCutShort tells that Velero does not know of the snapshot, if there is one: the process which
+// asked for it ended before it told, or ECS's answer was lost.
 func (a attempt) isCutShort() bool { return a.Made == "" && !a.At.IsZero() }
 
 // forgetAttempt removes a note that nobody asks for any more. One that cannot be removed

@@ -5,6 +5,8 @@ package ecs
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -300,6 +302,18 @@ func timeOf(text *string) time.Time {
 	return time.Time{}
 }
 
+// mayBeDone tells whether err is that of a request which ECS may have carried out all the
+// same: its answer was lost, or the time was over. Without credentials nothing was asked for.
+func mayBeDone(err error) bool {
+	var call *alicloud.CallError
+	if !errors.As(err, &call) || failure.Refused(err) {
+		return false
+	}
+	// One that is throttled until the time is over was refused each time.
+	answer, answered := failure.Of(err)
+	return !answered || answer.Class() != failure.Throttled
+}
+
 // deleteSnapshot deletes a snapshot, also one that is being made or of which disks
 // were made. One that is not there is no error.
 func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {
@@ -308,9 +322,41 @@ func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {
 }
 
 // deleteGroup deletes a snapshot group with its members. One that is not there is no error.
+// The answer tells of each member whether it was deleted: one that was not stays without its
+// group, and is deleted by itself, or its error tells why it cannot be.
 func deleteGroup(ctx context.Context, api *alicloud.ECS, id string) error {
-	_, err := api.DeleteSnapshotGroup(ctx, &sdk.DeleteSnapshotGroupRequest{SnapshotGroupId: tea.String(id)})
-	return ignoreNotFound(err)
+	answer, err := api.DeleteSnapshotGroup(ctx, &sdk.DeleteSnapshotGroupRequest{SnapshotGroupId: tea.String(id)})
+	if err != nil || answer.OperationProgressSet == nil {
+		return ignoreNotFound(err)
+	}
+	var failed []error
+	for _, member := range answer.OperationProgressSet.OperationProgress {
+		if tea.StringValue(member.ErrorCode) == "" {
+			continue
+		}
+		left := snapshotsIn(member)
+		if len(left) == 0 {
+			failed = append(failed, fmt.Errorf("a member of the snapshot group %s is left: %s: %s", id, tea.StringValue(member.ErrorCode), tea.StringValue(member.ErrorMsg)))
+		}
+		for _, snapshotID := range left {
+			failed = append(failed, deleteSnapshot(ctx, api, snapshotID))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// snapshotsIn returns the ids of the snapshots that a part of an answer is about.
+func snapshotsIn(part *sdk.DeleteSnapshotGroupResponseBodyOperationProgressSetOperationProgress) []string {
+	if part.RelatedItemSet == nil {
+		return nil
+	}
+	var ids []string
+	for _, item := range part.RelatedItemSet.RelatedItem {
+		if tea.StringValue(item.Name) == "SnapshotId" && tea.StringValue(item.Value) != "" {
+			ids = append(ids, tea.StringValue(item.Value))
+		}
+	}
+	return ids
 }
 
 func ignoreNotFound(err error) error {

@@ -135,6 +135,9 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 		return source, wait, err
 	}
 	id, err := s.askForCopy(ctx, api, source, wanted, restore)
+	if err == nil || mayBeDone(err) {
+		s.noteCopy(ctx, origin, source, api.Region())
+	}
 	if answer, ok := failure.Of(err); ok && answer.Code == errUnfinishedCopy {
 		return source, making{waiting: fmt.Sprintf("another snapshot of disk %s is being copied to %s first", source.diskID, api.Region())}, nil
 	}
@@ -142,7 +145,6 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 		return snapshot{}, making{}, err
 	}
 	s.log.WithField("snapshot", wanted.snapshot.String()).WithField("copy", id).Info("Copying the snapshot to the region of the restore")
-	s.noteCopy(ctx, origin, source, api.Region())
 	return source, making{waiting: fmt.Sprintf("snapshot %s is being copied to %s as %s", wanted.snapshot, api.Region(), id)}, nil
 }
 
@@ -212,8 +214,11 @@ func remainingDays(api *alicloud.ECS, source snapshot) int32 {
 }
 
 // noteCopy notes on a snapshot that it has a copy in a region, so that both are
-// deleted with their backup.
+// deleted with their backup. It is noted also when the time for the copy is over, and where
+// ECS's answer was lost: who finds the copy later does not ask the snapshot's region again.
 func (s *site) noteCopy(ctx context.Context, origin *alicloud.ECS, source snapshot, region string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
 	regions := unique(append(strings.Fields(source.tags[tagCopiedTo]), region))
 	err := addTags(ctx, origin, resourceSnapshot, source.id, map[string]string{tagCopiedTo: strings.Join(regions, " ")})
 	if err != nil {

@@ -3,6 +3,7 @@
 package ecs
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
@@ -463,6 +465,54 @@ func TestACopyWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
 	w.onlyCopy(t, backup)
 	w.fail(t, fault.Rule{Operation: "CopySnapshot", Status: http.StatusInternalServerError, Code: "InternalError"})
 	w.poll(t, again(), id) // Goes on from the copy that there is.
+}
+
+func TestACopyOfWhichNoAnswerComesIsDeletedWithItsBackup(t *testing.T) {
+	t.Parallel()
+	w := newAway(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	atHome := w.process(t, nil)
+	w.goAway(t, nil)
+	w.fail(t, fault.Rule{Operation: "CopySnapshot", Reset: true})
+	id := restored(t, w.process(t, nil), backup)
+	w.onlyCopy(t, backup)
+	w.poll(t, again(), id)
+	if err := atHome.DeleteSnapshot(backup.snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.ecs.Inventory(account).Snapshots; len(left) != 0 {
+		t.Errorf("the backup that was deleted in its own region leaves %v", left)
+	}
+}
+
+func TestACopyThatWasNotMadeIsNotNoted(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		change  func(*cloudsim.Config)
+		targets Targets
+	}{
+		{"because it is denied", mayNot(t, "ecs:CopySnapshot"), targets{}},
+		{"because the settings are wrong", func(*cloudsim.Config) {}, mistaken{errors.New("storageclass fast not exists")}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newAway(t, tt.change)
+			_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+			w.goAway(t, nil)
+			s := New(w.log, w.clients, cluster.New(w.api, veleroNamespace), tt.targets, noVariables)
+			if err := s.Init(w.config); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil); err == nil {
+				t.Error("the copy was not refused")
+			}
+			if regions, noted := w.snapshotInfo(t, backup.snapshot).Tags[tagCopiedTo]; noted {
+				t.Errorf("the snapshot tells of copies in %q", regions)
+			}
+		})
+	}
 }
 
 func TestHowLongACopyIsKept(t *testing.T) {

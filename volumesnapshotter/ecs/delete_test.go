@@ -3,6 +3,8 @@
 package ecs
 
 import (
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -141,6 +145,77 @@ func TestDeletingTheMembersOfAGroup(t *testing.T) {
 	}
 	if got := w.left(); len(got) != 0 {
 		t.Errorf("left are %v, want nothing with the last member", got)
+	}
+}
+
+// answering answers the calls of an operation itself, with a body, and has the cloud answer
+// all others.
+type answering struct {
+	http.RoundTripper
+	operation, body string
+}
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	if asked := map[string][]string(r.Header)["x-acs-action"]; !slices.Contains(asked, a.operation) { // As the SDK writes it.
+		return a.RoundTripper.RoundTrip(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(strings.NewReader(a.body)),
+		Header: http.Header{"Content-Type": {"application/json"}},
+	}, nil
+}
+
+func TestAGroupThatIsDeletedWithoutAllItsMembers(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// answer is that of DeleteSnapshotGroup, with the id of the member.
+		answer string
+		// want is a part of the error, "" for none.
+		want string
+		left int
+	}{
+		{
+			name: "the member is deleted by itself",
+			answer: `{"OperationProgressSet": {"OperationProgress": [{"OperationStatus": "Failed", "ErrorCode": "SnapshotCreatedDisk", "ErrorMsg": "It has disks.",
+				"RelatedItemSet": {"RelatedItem": [{"Name": "SnapshotId", "Value": "%s"}]}}]}}`,
+		},
+		{
+			name: "a member that is not named is told of",
+			answer: `{"OperationProgressSet": {"OperationProgress": [
+				{"OperationStatus": "Success", "ErrorCode": "", "RelatedItemSet": {"RelatedItem": [{"Name": "SnapshotId", "Value": "%s"}]}},
+				{"OperationStatus": "Failed", "ErrorCode": "SnapshotCreatedImage", "ErrorMsg": "It has an image."}]}}`,
+			want: " is left: SnapshotCreatedImage: It has an image.", left: 1,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			id := backUp(t, w.Snapshotter, "daily", w.addGroup(t, simecs.DiskConfig{})[0])
+			connections, err := w.sim.HTTPClient()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(connections.CloseIdleConnections)
+			_, bare, _ := strings.Cut(id, "/")
+			answer := strings.Replace(tt.answer, "%s", bare, 1)
+			clients := alicloud.New(alicloud.Environment{
+				Getenv: noVariables, Log: w.log, Now: w.time.Now, Sleep: w.time.Sleep,
+				RPC: &http.Client{Transport: answering{connections.Transport, "DeleteSnapshotGroup", answer}},
+			})
+			s := New(w.log, clients, cluster.New(w.api, veleroNamespace), w.targets, noVariables)
+			if err := s.Init(w.config); err != nil {
+				t.Fatal(err)
+			}
+			err = s.DeleteSnapshot(id)
+			if !strings.Contains(said(err), tt.want) || (err == nil) != (tt.want == "") {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if left := w.ecs.Inventory(account).Snapshots; len(left) != tt.left {
+				t.Errorf("left are %v, want %d", left, tt.left)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,8 @@ package ecs
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
@@ -48,10 +50,18 @@ func remedy(err error) string {
 	if !ok {
 		return remedyForSilence(err)
 	}
-	if answer.Class() == failure.Denied {
+	if answer.Class() == failure.Denied && isOfRAM(answer) {
 		return remedyForDenial(err, answer)
 	}
 	return diagnosis.Remedy(rules(), answer)
+}
+
+// isOfRAM tells whether RAM has refused a request. ECS refuses with the same HTTP status what
+// no policy allows either, such as the disks of a locked instance.
+func isOfRAM(answer failure.Answer) bool {
+	return answer.DeniedAction != "" || slices.ContainsFunc([]string{"Forbidden", "NoPermission", "AccessDenied"}, func(prefix string) bool {
+		return strings.HasPrefix(answer.Code, prefix)
+	})
 }
 
 func remedyForDenial(err error, answer failure.Answer) string {
@@ -91,6 +101,7 @@ func rules() []diagnosis.Rule {
 		{Code: "InvalidDiskId.NotFound", Remedy: "the disk is not there: the location's region or account is not the cluster's, or the disk was deleted"},
 		{Message: "InvalidSnapshotId.NotFound", Remedy: "the snapshot is not there: it was deleted, its retention is over (config key retentionDays), or the location's account is not the one of the backup"},
 		{Message: "InvalidZoneId", Remedy: "the zone is not one of the region: correct the location's config keys zoneMapping and zone, or the zones of the StorageClass"},
+		{Message: "InvalidResourceGroup", Remedy: "the resource group is not there: correct the location's config key resourceGroupId, or, where the disk was in a group that is gone, name another one with the parameter resourceGroupId of the target StorageClass"},
 		{Message: "NotInSameZone", Remedy: "the disks of a consistency group must be in one zone"},
 		{Message: "PerformanceLevelNotMatch", Remedy: "the disk is too small for its performance level: ask for a lower level or a larger capacity in the StorageClass mapping"},
 		{Class: failure.SoldOut, Remedy: "the zone does not sell disks of this category now: name another zone with the config key zoneMapping, or another category with diskCategoryMapping"},

@@ -186,10 +186,14 @@ func TestRemedies(t *testing.T) {
 		{"a disk that is overdue", "DiskInArrears", "", 403, "settle it in the billing console"},
 		{"an account that is overdue", "InvalidAccountStatus.NotEnoughBalance", "", 403, "settle it in the billing console"},
 		{"a disk that is not there", "InvalidDiskId.NotFound", "", 404, "the location's region or account is not the cluster's"},
+		{"a resource group that is gone", "InvalidResourceGroup.NotFound", "The ResourceGroup provided does not exist in our records.", 404, "parameter resourceGroupId of the target StorageClass"},
 		{"disks in two zones", "InvalidParam.DiskIds.NotInSameZone", "", 403, "the disks of a consistency group must be in one zone"},
 		{"a key that was deleted", "InvalidAccessKeyId.NotFound", "", 404, "create a new one for the RAM user"},
 		{"a clock that is wrong", "InvalidTimeStamp.Expired", "", 400, "synchronise it (NTP)"},
 		{"a service that fails", "ServiceUnavailable", "", 503, "ECS failed every attempt"},
+		{"a disk of an instance that is locked, which no policy allows", "InstanceLockedForSecurity", "The instance is locked due to security.", 403, ""},
+		{"an account that must be verified, likewise", "SecurityRisk.3DVerification", "Please proceed with verification via the link in your email.", 403, ""},
+		{"a denial of RAM", "Forbidden.RAM", "User not authorized to operate on the specified resource.", 403, "grant ecs:CreateSnapshot to the RAM user"},
 		{"what nobody knows", "Weird.Code", "Something.", 400, ""},
 	}
 	for _, tt := range tests {

@@ -81,7 +81,7 @@ const (
 
 // snapshotInGroup returns the disk's snapshot of its group, which is cut when the
 // first of its disks is asked for.
-func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {
+func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted subject) (madeSnapshot, error) {
 	made := s.groupOf(ctx, api, wanted)
 	id, ok := made.snapshots[wanted.disk.id]
 	switch {
@@ -90,11 +90,11 @@ func (s *site) snapshotInGroup(ctx context.Context, api *alicloud.ECS, wanted su
 			Warn("The disks of the consistency group are not cut at the same moment")
 		return s.snapshotAlone(ctx, api, wanted)
 	case made.err != nil:
-		return "", fmt.Errorf("consistency group %s: %w", wanted.group(), made.err)
+		return madeSnapshot{}, fmt.Errorf("consistency group %s: %w", wanted.group(), made.err)
 	case !ok:
-		return "", fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later, or is left out by the backup's label selector: back up again", wanted.group(), wanted.disk.id, labelGroup)
+		return madeSnapshot{}, fmt.Errorf("consistency group %s: it was cut without the disk %s, whose claim got the label %s later, or is left out by the backup's label selector: back up again", wanted.group(), wanted.disk.id, labelGroup)
 	}
-	return id, s.give(ctx, api, made, wanted, id)
+	return s.give(ctx, api, made, wanted, id)
 }
 
 // groupOf returns the group of the disk. Of a backup, each is made once.
@@ -296,10 +296,14 @@ func checkGroup(disks []disk) error {
 // from the others, which are deleted when it has ended: where one member is marked so,
 // all must be, and one that cannot be marked is no backup. Only where the very first
 // may not be tagged, none is. The retention of a member cannot be set: ECS keeps groups
-// until they are deleted ("Snapshot-consistent groups").
-func (s *site) give(ctx context.Context, api *alicloud.ECS, made *madeGroup, wanted subject, id string) error {
+// until they are deleted ("Snapshot-consistent groups"). One that Velero has already stays
+// as it is, for another volume of its disk.
+func (s *site) give(ctx context.Context, api *alicloud.ECS, made *madeGroup, wanted subject, id string) (madeSnapshot, error) {
 	made.mu.Lock()
 	defer made.mu.Unlock()
+	if made.given[id] {
+		return madeSnapshot{id: id}, nil
+	}
 	if made.marking != unmarked {
 		err := addTags(ctx, api, resourceSnapshot, id, s.snapshotTags(wanted))
 		switch {
@@ -310,9 +314,16 @@ func (s *site) give(ctx context.Context, api *alicloud.ECS, made *madeGroup, wan
 			s.log.WithError(s.fail(backingUp, "snapshots of a consistency group", err)).
 				Warn("Snapshots of consistency groups do not tell what they are of: a restore knows their size and encryption alone")
 		default:
-			return errors.Join(err, deleteSnapshot(ctx, api, id))
+			return madeSnapshot{}, errors.Join(err, deleteSnapshot(ctx, api, id))
 		}
 	}
 	made.given[id] = true
-	return nil
+	return madeSnapshot{id, func() { made.takeBack(id) }}, nil
+}
+
+// takeBack makes a snapshot one that Velero does not have.
+func (g *madeGroup) takeBack(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.given, id)
 }

@@ -76,7 +76,7 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 	case err != nil:
 		return velero.OperationProgress{}, err
 	case found != nil && tried.isCutShort():
-		return velero.OperationProgress{}, s.discardUntold(ctx, api, *found)
+		return s.discardUntold(ctx, api, *found, tried)
 	case found != nil:
 		return s.progressOf(*found, api.Now())
 	case tried == attempt{}:
@@ -86,6 +86,8 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 		return velero.OperationProgress{
 			NTotal: whole, OperationUnits: percentUnit, Description: "waiting for the snapshot of the disk to be listed", Started: tried.At, Updated: api.Now(),
 		}, nil
+	case tried.Lost != "":
+		return velero.OperationProgress{Completed: true, Err: tried.Lost}, nil
 	case tried.isCutShort():
 		return velero.OperationProgress{}, final.Errorf("the plugin was ended while it asked ECS for the snapshot, and there is none: back up again")
 	default:
@@ -93,13 +95,16 @@ func (s *site) snapshotProgress(ctx context.Context, backup *velerov1.Backup, pv
 	}
 }
 
-// discardUntold deletes a snapshot that Velero was not told of, and so would never delete, and returns
+// discardUntold deletes a snapshot that Velero was not told of, and so would never delete, and tells
 // why there is none.
-func (s *site) discardUntold(ctx context.Context, api *alicloud.ECS, found snapshot) error {
+func (s *site) discardUntold(ctx context.Context, api *alicloud.ECS, found snapshot, tried attempt) (velero.OperationProgress, error) {
 	if err := s.delete(ctx, snapshotID{region: api.Region(), id: found.id}.String()); err != nil {
-		return err
+		return velero.OperationProgress{}, err
 	}
-	return final.Errorf("the plugin was ended while it asked ECS for the snapshot, of which Velero does not know; it was deleted: back up again")
+	if tried.Lost != "" {
+		return velero.OperationProgress{Completed: true, Err: tried.Lost + "; ECS had made the snapshot all the same, and it was deleted: back up again"}, nil
+	}
+	return velero.OperationProgress{}, final.Errorf("the plugin was ended while it asked ECS for the snapshot, of which Velero does not know; it was deleted: back up again")
 }
 
 // progressOf is the progress of a snapshot that is there. Its data is safe when it is
@@ -133,7 +138,7 @@ func (s snapshot) description() string {
 }
 
 // CancelSnapshot deletes the snapshot of a PersistentVolume that is under way. One that is
-// accomplished stays, and one that is not there is no error.
+// accomplished stays, unless Velero was not told of it, and one that is not there is no error.
 func (s *Snapshotter) CancelSnapshot(ctx context.Context, backup *velerov1.Backup, location map[string]string, pv, diskID string) error {
 	current, err := s.sites.At(location)
 	if err != nil {
@@ -154,7 +159,7 @@ func (s *site) cancel(ctx context.Context, backup *velerov1.Backup, pv, diskID s
 	// It may have been accomplished since the poll that was too late.
 	wanted := wantedSnapshot{pv: pv, disk: diskID, made: tried.Made}
 	found, err := wanted.in(ctx, api, backup)
-	if err == nil && found != nil && found.status != snapshotAccomplished {
+	if err == nil && found != nil && (found.status != snapshotAccomplished || tried.isCutShort()) {
 		err = s.delete(ctx, snapshotID{region: api.Region(), id: found.id}.String())
 	}
 	if err == nil {

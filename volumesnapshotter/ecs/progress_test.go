@@ -357,6 +357,10 @@ func TestASnapshotIsCanceled(t *testing.T) {
 		{name: "that is accomplished stays", take: backUpOne, waits: snapshotSeconds * time.Second, left: 1},
 		{name: "that somebody has deleted", take: backUpOne, happens: remove},
 		{name: "whose maker was killed before it noted its id", take: func(t *testing.T, w *world) string { t.Helper(); return forgotten(t, w, killedBefore) }},
+		{
+			name: "that is accomplished goes where Velero does not know of it", waits: snapshotSeconds * time.Second,
+			take: func(t *testing.T, w *world) string { t.Helper(); return forgotten(t, w, killedBefore) },
+		},
 		{name: "that was not made", take: killedBefore},
 		{name: "that was never asked for", take: func(*testing.T, *world) string { return "" }},
 	}
@@ -563,5 +567,60 @@ func TestALocationThatCannotBeRead(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "colour") {
 			t.Errorf("%s: error %v, want one that names the key", call, err)
 		}
+	}
+}
+
+func TestASnapshotOfWhichNoAnswerComes(t *testing.T) {
+	t.Parallel()
+	const (
+		lost = "create ECS snapshot failed: calling ecs:CreateSnapshot in cn-hangzhou: "
+		made = "; ECS had made the snapshot all the same, and it was deleted: back up again"
+	)
+	tests := []struct {
+		name string
+		rule fault.Rule
+		// waits is the time until the poll.
+		waits time.Duration
+		// want is the progress, whose error only begins and ends so.
+		want         velero.OperationProgress
+		begins, ends string
+	}{
+		{
+			name: "one that was made is deleted, for Velero was told of a refusal", rule: fault.Rule{Reset: true},
+			want: velero.OperationProgress{Completed: true}, begins: lost, ends: made,
+		},
+		{
+			name: "one that may have been made is waited for", rule: fault.Rule{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"},
+			waits: listedAfter - time.Second,
+			want:  velero.OperationProgress{NTotal: 100, OperationUnits: "%", Description: "waiting for the snapshot of the disk to be listed"},
+		},
+		{
+			name: "one that was not made has failed for the reason that was told", rule: fault.Rule{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"},
+			waits: listedAfter,
+			want:  velero.OperationProgress{Completed: true}, begins: lost + "service returned error: StatusCode=503", ends: "give the request id to Alibaba Cloud's support",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newBackup(t)
+			w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+			tt.rule.Operation = "CreateSnapshot"
+			w.fail(t, tt.rule)
+			if id := backUpOne(t, w); !strings.HasPrefix(id, refusedPrefix) {
+				t.Fatalf("the id is %s", id)
+			}
+			w.wait(t, tt.waits)
+			got := w.pollSnapshot(t, "d-1")
+			if !strings.HasPrefix(got.Err, tt.begins) || !strings.HasSuffix(got.Err, tt.ends) || (got.Err == "") != (tt.begins == "") {
+				t.Errorf("error %q, want %q … %q", got.Err, tt.begins, tt.ends)
+			}
+			if diff := gocmp.Diff(tt.want, got, cmpopts.IgnoreFields(velero.OperationProgress{}, "Started", "Updated", "Err")); diff != "" {
+				t.Errorf("progress (-want +got):\n%s", diff)
+			}
+			if left := w.ecs.Snapshots(); len(left) != 0 {
+				t.Errorf("left are %+v", left)
+			}
+		})
 	}
 }

@@ -45,7 +45,7 @@ func (s *site) describe(ctx context.Context, id string) disk {
 	if failure.Classify(err) != failure.Denied { // That is told once.
 		s.log.WithField("disk", id).WithError(err).Warn("The disk is described by its PersistentVolume, which does not tell all")
 	}
-	pv, err := s.volumeOf(ctx, id)
+	pv, err := s.volumeOf(ctx, id, "")
 	if err != nil {
 		return disk{id: id}
 	}
@@ -159,20 +159,31 @@ func (s *site) volumes(ctx context.Context) ([]corev1.PersistentVolume, error) {
 	return volumes, nil
 }
 
-// volumeOf returns the PersistentVolume of a disk.
-func (s *site) volumeOf(ctx context.Context, diskID string) (*corev1.PersistentVolume, error) {
+// volumeOf returns the PersistentVolume of a disk: the one of that name, for a disk may have
+// several, such as one that was released and the one that took its place; else any.
+func (s *site) volumeOf(ctx context.Context, diskID, name string) (*corev1.PersistentVolume, error) {
 	s.disks.mu.Lock()
 	defer s.disks.mu.Unlock()
 	volumes, err := s.volumes(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var found *corev1.PersistentVolume
 	for i := range volumes {
-		if volume.DiskID(&volumes[i]) == diskID {
+		if volume.DiskID(&volumes[i]) != diskID {
+			continue
+		}
+		if volumes[i].Name == name {
 			return &volumes[i], nil
 		}
+		if found == nil {
+			found = &volumes[i]
+		}
 	}
-	return nil, fmt.Errorf("no persistent volume has the disk %s", diskID)
+	if found == nil {
+		return nil, fmt.Errorf("no persistent volume has the disk %s", diskID)
+	}
+	return found, nil
 }
 
 // claimReader reads the claims of a namespace once.

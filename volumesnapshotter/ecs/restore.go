@@ -38,7 +38,10 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 	}
 	made, err := s.advance(ctx, api, wanted, restore)
 	if final.MayPass(err) {
-		made, err = making{waiting: "it is tried again: " + err.Error()}, nil
+		// The settings are asked about the volume in this process alone, before it is tried
+		// again. Where the snapshot could not be read, its id tells that it is not ours.
+		made = making{waiting: "it is tried again: " + err.Error(), asItWas: made.asItWas || id.String() != text}
+		err = nil
 	}
 	if err != nil {
 		return "", err
@@ -68,7 +71,8 @@ type making struct {
 // advance does what can be done now for a disk that is made of a snapshot: it copies
 // the snapshot to this region if it is in another one, and makes the disk when the
 // snapshot can be used. It may be called again at any time, by any process, and goes
-// on from what there is in the cloud.
+// on from what there is in the cloud. What it returns with an error tells asItWas, where
+// the snapshot could be read.
 func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, restore *velerov1.Restore) (making, error) {
 	var source snapshot
 	var wait making
@@ -91,11 +95,11 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 	}
 	target, err := s.targets.DiskTarget(ctx, restore, told.claim, told.disk)
 	if err != nil {
-		return making{}, err
+		return wait, err
 	}
 	planned, err := s.plan(ctx, api.Region(), told, source, target)
 	if err != nil {
-		return making{}, err
+		return wait, err
 	}
 	id, err := s.makeDisk(ctx, api, blueprint{wanted: wanted, source: source, told: told, restore: restore, planned: planned, asked: target.Apply(told.disk).SizeGiB})
 	return making{diskID: id, asItWas: wait.asItWas}, err

@@ -237,6 +237,19 @@ func specOf(d simecs.DiskInfo) diskspec.Spec {
 	}
 }
 
+func TestVolumesThatShareASnapshotShareTheDiskOfIt(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	s := w.process(t, nil)
+	first, second := restored(t, s, backup), restored(t, s, backup)
+	third := restored(t, w.process(t, nil), backup) // The process was killed and started again.
+	made := w.restoresOf(bare(t, backup.snapshot))
+	if first != second || first != third || len(made) != 1 {
+		t.Errorf("the volumes have the disks %s, %s and %s; made are %+v", first, second, third, made)
+	}
+}
+
 func TestBackupsOfTheOfficialPluginAreRestored(t *testing.T) {
 	t.Parallel()
 	official := func(tags map[string]string) map[string]string {
@@ -315,6 +328,8 @@ func TestSettingsAreToldOfDisksThatTheyDoNotReach(t *testing.T) {
 		isAway bool
 		// backUp returns what a backup notes of a volume.
 		backUp func(*testing.T, *world) backedUp
+		// failing is the operation of ECS that fails for the moment, "" for none.
+		failing string
 		// wantKept tells whether the settings are told of the volume.
 		wantKept bool
 	}{
@@ -324,6 +339,9 @@ func TestSettingsAreToldOfDisksThatTheyDoNotReach(t *testing.T) {
 		{name: "a snapshot of the official plugin does not", backUp: theirs, wantKept: true},
 		{name: "one of the official plugin that is copied from another region does not", backUp: theirs, isAway: true, wantKept: true},
 		{name: "one of a disk without a volume does not", backUp: withoutVolume, wantKept: true},
+		{name: "one of a disk without a volume does not while no disk can be made", backUp: withoutVolume, failing: "CreateDisk", wantKept: true},
+		{name: "one of the official plugin does not while it cannot be read", backUp: theirsAsNoted, failing: "DescribeSnapshots", wantKept: true},
+		{name: "a snapshot of ours tells its claim also where it cannot be read yet", backUp: ours, failing: "DescribeSnapshots"},
 		{name: "one of a disk without a volume that is not accomplished does not", backUp: withoutVolume, change: snapshotting, wantKept: true},
 	}
 	for _, tt := range tests {
@@ -345,6 +363,9 @@ func TestSettingsAreToldOfDisksThatTheyDoNotReach(t *testing.T) {
 			s := New(w.log, w.clients, cluster.New(w.api, veleroNamespace), noting{w.targets, &kept}, noVariables)
 			if err := s.Init(w.config); err != nil {
 				t.Fatal(err)
+			}
+			if tt.failing != "" {
+				w.fail(t, fault.Rule{Operation: tt.failing, Status: http.StatusInternalServerError, Code: "InternalError"})
 			}
 			id := restored(t, s, backup)
 			if tt.wantKept {
@@ -368,6 +389,12 @@ func ours(t *testing.T, w *world) backedUp {
 func theirs(t *testing.T, w *world) backedUp {
 	t.Helper()
 	return backedUp{snapshot: home + "/" + w.foreign(t, simecs.SnapshotConfig{}), kind: "cloud_essd"}
+}
+
+// theirsAsNoted is what a backup of the official plugin notes of a volume.
+func theirsAsNoted(t *testing.T, w *world) backedUp {
+	t.Helper()
+	return backedUp{snapshot: w.foreign(t, simecs.SnapshotConfig{}), kind: "cloud_essd"}
 }
 
 // withoutVolume is what a backup notes of a disk whose volume cannot be found.

@@ -17,6 +17,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/listing"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -67,7 +68,9 @@ type site struct {
 	disks  diskReader
 	claims claimReader
 	groups groupMaker
-	notes  *notes.Notes
+	// alone are the snapshots that are made without a group.
+	alone once.Values[cutOf, *cut]
+	notes *notes.Notes
 	// sweep goes on beside the backup: the application may be frozen by a hook meanwhile.
 	sweep background.Task
 	// restored and copies are the disks and the copies of a restore, madeOfBackup the

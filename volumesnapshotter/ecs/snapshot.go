@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"time"
 
 	sdk "github.com/alibabacloud-go/ecs-20140526/v4/client"
 	"github.com/alibabacloud-go/tea/tea"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/final"
@@ -27,9 +30,25 @@ func (s *site) backUp(ctx context.Context, diskID string, tags map[string]string
 	s.log.WithField("persistentVolume", tags[tagVolume]).WithField("disk", diskID).WithError(err).
 		Error("No snapshot of the volume was taken: this backup does not have its data")
 	refused := idOfRefused(err)
-	s.noteAttempt(ctx, backup, tags[tagVolume], attempt{Made: refused})
+	tried := attempt{Made: refused}
+	var lost *lostError
+	if errors.As(err, &lost) {
+		// Who asks how far the snapshot is finds out, and deletes it.
+		tried = attempt{At: lost.at, Lost: strings.TrimPrefix(refused, refusedPrefix)}
+	}
+	s.noteAttempt(ctx, backup, tags[tagVolume], tried)
 	return refused
 }
+
+// lostError is why it is not known whether ECS has made a snapshot that it was asked for.
+type lostError struct {
+	error
+
+	at time.Time
+}
+
+// Unwrap returns the error.
+func (e *lostError) Unwrap() error { return e.error }
 
 // snapshot begins the snapshot of a disk, alone or with its consistency group. ECS
 // makes the cut when it accepts the request; the data follows (CreateSnapshot).
@@ -50,20 +69,24 @@ func (s *site) snapshot(ctx context.Context, diskID string, tags map[string]stri
 		return snapshotID{}, ctx.Err()
 	}
 	begun := s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now()})
-	var id string
+	var taken madeSnapshot
 	if wanted.group() == "" {
-		id, err = s.snapshotAlone(ctx, api, wanted)
+		taken, err = s.snapshotAlone(ctx, api, wanted)
 	} else {
-		id, err = s.snapshotInGroup(ctx, api, wanted)
+		taken, err = s.snapshotInGroup(ctx, api, wanted)
 	}
 	s.sweep.Begin(func() { s.sweepLeftovers(context.WithoutCancel(ctx), api) })
 	if err != nil {
 		return snapshotID{}, err
 	}
-	made := snapshotID{region: api.Region(), id: id}
+	made := snapshotID{region: api.Region(), id: taken.id}
 	if !s.noteAttempt(ctx, backup, tags[tagVolume], attempt{At: api.Now(), Made: made.String()}) && begun {
 		// What is noted says that Velero was told of no snapshot, and this one would be deleted.
 		err := errors.New("the Kubernetes API did not store the note of the snapshot: back up again")
+		if taken.undo == nil {
+			return snapshotID{}, err
+		}
+		taken.undo()
 		return snapshotID{}, errors.Join(err, s.delete(ctx, made.String()))
 	}
 	return made, nil
@@ -77,11 +100,56 @@ func isMade(diskID string) error {
 	return nil
 }
 
-func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {
+// madeSnapshot is a snapshot of the disk behind a volume.
+type madeSnapshot struct {
+	id string
+	// undo is called before the snapshot is deleted, so that no other volume gets it. It is nil
+	// where Velero has the snapshot of another volume already, which keeps it.
+	undo func()
+}
+
+// cutOf is a disk in a backup.
+type cutOf struct {
+	backup types.UID
+	disk   string
+}
+
+// cut is the snapshot of a disk in a backup, without an id until it is made.
+type cut struct {
+	mu sync.Mutex
+	id string
+}
+
+// undo makes the snapshot one that is not made.
+func (c *cut) undo() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = ""
+}
+
+// snapshotAlone returns the snapshot of a disk. Volumes that have one disk, such as one that
+// was released and the one that took its place, share it: ECS takes one request of a backup
+// for a disk, and one snapshot at a time.
+func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subject) (madeSnapshot, error) {
+	shared := &cut{}
+	if wanted.backup != nil {
+		shared, _ = s.alone.Get(cutOf{wanted.backup.UID, wanted.disk.id}, func() (*cut, error) { return shared, nil })
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.id != "" {
+		return madeSnapshot{id: shared.id}, nil
+	}
+	var err error
+	shared.id, err = s.askForSnapshot(ctx, api, wanted)
+	return madeSnapshot{shared.id, shared.undo}, err
+}
+
+func (s *site) askForSnapshot(ctx context.Context, api *alicloud.ECS, wanted subject) (string, error) {
 	request := &sdk.CreateSnapshotRequest{
 		DiskId:       tea.String(wanted.disk.id),
 		SnapshotName: tea.String(nameOf(wanted.tags[tagBackup], wanted.tags[tagVolume])),
-		ClientToken:  tea.String(clientToken("CreateSnapshot", wanted.backupID(), wanted.disk.id)),
+		ClientToken:  tea.String(clientToken("CreateSnapshot", wanted.backupID(), wanted.disk.id, wanted.tags[tagVolume])),
 		Tag: sdkTags(s.snapshotTags(wanted), func(key, value *string) *sdk.CreateSnapshotRequestTag {
 			return &sdk.CreateSnapshotRequestTag{Key: key, Value: value}
 		}),
@@ -93,11 +161,14 @@ func (s *site) snapshotAlone(ctx context.Context, api *alicloud.ECS, wanted subj
 		request.ResourceGroupId = tea.String(s.resourceGroupID)
 	}
 	answer, err := api.CreateSnapshot(ctx, request)
+	if mayBeDone(err) {
+		return "", &lostError{err, api.Now()}
+	}
 	if err != nil {
 		return "", err
 	}
 	if tea.StringValue(answer.SnapshotId) == "" {
-		return "", errors.New("ECS accepted the snapshot and did not tell its id")
+		return "", &lostError{errors.New("ECS accepted the snapshot and did not tell its id"), api.Now()}
 	}
 	return tea.StringValue(answer.SnapshotId), nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
@@ -111,6 +114,113 @@ func TestASnapshotTellsWhatItsVolumeIs(t *testing.T) {
 			made := w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", disk))
 			if diff := gocmp.Diff(tt.want, readRecord(snapshot{tags: made.Tags}, order{}).claim); diff != "" {
 				t.Errorf("the claim that the snapshot tells (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestASnapshotTellsOfTheVolumeThatIsBackedUp(t *testing.T) {
+	t.Parallel()
+	w := running(t, newWorld(t))
+	disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", nil)
+	released := pvOf(w.diskInfo(t, disk), "old/data")
+	released.Name, released.Spec.StorageClassName = "a-released", "old"
+	released.Status.Phase = corev1.VolumeReleased
+	w.create(t, released)
+	made := w.snapshotInfo(t, backUp(t, w.Snapshotter, "daily", disk))
+	want := diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-essd"}
+	if diff := gocmp.Diff(want, readRecord(snapshot{tags: made.Tags}, order{}).claim); diff != "" {
+		t.Errorf("the claim that the snapshot tells (-want +got):\n%s", diff)
+	}
+}
+
+func TestVolumesOfOneDiskShareItsSnapshot(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		labels map[string]string
+	}{
+		{"that was cut alone", nil},
+		{"that was cut with a consistency group", inGroup()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newBackup(t)
+			disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", tt.labels)
+			released := pvOf(w.diskInfo(t, disk), "shop/data")
+			released.Name = "a-released"
+			w.create(t, released)
+			ids := make([]string, 0, 2)
+			for _, pv := range []string{"a-released", "pv-d-1"} {
+				id, err := w.CreateSnapshot(disk, "", veleroTags("daily", pv))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, id)
+			}
+			if diff := gocmp.Diff(w.ecs.Inventory(account).Snapshots, slices.Compact(ids)); diff != "" {
+				t.Errorf("ids (-in the cloud +got):\n%s", diff)
+			}
+			w.wait(t, snapshotSeconds*time.Second)
+			for _, pv := range []string{"a-released", "pv-d-1"} {
+				progress, err := w.process(t, nil).SnapshotProgress(t.Context(), backupNamed("daily", ""), w.config, pv, disk)
+				if err != nil || !progress.Completed || progress.Err != "" {
+					t.Errorf("progress of %s: %+v, error %v", pv, progress, err)
+				}
+			}
+		})
+	}
+}
+
+func TestASharedSnapshotOfWhichANoteFails(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		labels map[string]string
+		// failing is the volume whose snapshot cannot be noted.
+		failing string
+		// refused are the volumes without a snapshot.
+		refused []string
+	}{
+		{"stays for the volume that has it", nil, "pv-d-1", []string{"pv-d-1"}},
+		{"stays for the volume that has it, in a group", inGroup(), "pv-d-1", []string{"pv-d-1"}},
+		{"is made anew for the next volume", nil, "a-released", []string{"a-released"}},
+		{"is refused to the next volume too, in a group, which is cut once", inGroup(), "a-released", []string{"a-released", "pv-d-1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := running(t, newWorld(t))
+			disk := w.addVolume(t, simecs.DiskConfig{ID: "d-1"}, "shop/data", tt.labels)
+			released := pvOf(w.diskInfo(t, disk), "shop/data")
+			released.Name = "a-released"
+			w.create(t, released)
+			s := w.processWith(t, interceptor.Funcs{
+				Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+					if note, ok := object.(*corev1.ConfigMap); ok && note.Data["subject"] == tt.failing {
+						return errors.New("down")
+					}
+					return c.Update(ctx, object, options...)
+				},
+			})
+			var told, refused []string
+			for _, pv := range []string{"a-released", "pv-d-1"} {
+				id, err := s.CreateSnapshot(disk, "", veleroTags("daily", pv))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasPrefix(id, refusedPrefix) {
+					refused = append(refused, pv)
+					continue
+				}
+				told = append(told, id)
+			}
+			if diff := gocmp.Diff(tt.refused, refused); diff != "" {
+				t.Errorf("refused (-want +got):\n%s", diff)
+			}
+			if diff := gocmp.Diff(told, w.ecs.Inventory(account).Snapshots, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("snapshots (-told to Velero +in the cloud):\n%s", diff)
 			}
 		})
 	}

@@ -45,9 +45,7 @@ func TestGetVolumeID(t *testing.T) {
 		{name: "a disk in block mode", change: func(pv *corev1.PersistentVolume) { pv.Spec.VolumeMode = new(corev1.PersistentVolumeBlock) }, want: "d-1"},
 		{name: "a regional disk", change: func(pv *corev1.PersistentVolume) {
 			pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
-			pv.Spec.NodeAffinity.Required.NodeSelectorTerms[0].MatchExpressions[0] = corev1.NodeSelectorRequirement{
-				Key: corev1.LabelTopologyRegion, Operator: corev1.NodeSelectorOpIn, Values: []string{home},
-			}
+			inRegion(pv)
 		}, want: "d-1"},
 		{name: "a file system of Alibaba Cloud", change: func(pv *corev1.PersistentVolume) { pv.Spec.CSI.Driver = volume.DriverNAS }},
 		{name: "another cloud's disk", change: func(pv *corev1.PersistentVolume) { pv.Spec.CSI.Driver = "ebs.csi.aws.com" }},
@@ -114,6 +112,7 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 				pv.Spec.CSI.VolumeHandle = regional
 				pv.Annotations = map[string]string{}
 				pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
+				inRegion(pv)
 			},
 		},
 		{
@@ -151,11 +150,27 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 			},
 		},
 		{
-			name: "a regional disk has no zone", id: regional,
+			name: "a regional disk is in its region, and in no zone", id: regional,
 			old: unchanged,
 			new: func(pv *corev1.PersistentVolume) {
 				pv.Spec.CSI.VolumeHandle = regional
 				pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
+				inRegion(pv)
+			},
+		},
+		{
+			name: "what was a regional disk is in the zone of the new one", id: moved,
+			old: func(pv *corev1.PersistentVolume) {
+				pv.Labels[volume.LabelDiskType] = "cloud_regional_disk_auto"
+				inRegion(pv)
+			},
+			new: func(pv *corev1.PersistentVolume) {
+				pv.Spec.CSI.VolumeHandle = moved
+				inRegion(pv)
+				term := &pv.Spec.NodeAffinity.Required.NodeSelectorTerms[0]
+				term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{
+					Key: volume.LabelDiskZone, Operator: corev1.NodeSelectorOpIn, Values: []string{otherZone},
+				})
 			},
 		},
 		{
@@ -185,6 +200,13 @@ func TestSetVolumeIDOfADisk(t *testing.T) {
 				t.Errorf("volume (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// inRegion makes the volume one that any zone of the home region can have.
+func inRegion(pv *corev1.PersistentVolume) {
+	pv.Spec.NodeAffinity.Required.NodeSelectorTerms[0].MatchExpressions[0] = corev1.NodeSelectorRequirement{
+		Key: corev1.LabelTopologyRegion, Operator: corev1.NodeSelectorOpIn, Values: []string{home},
 	}
 }
 

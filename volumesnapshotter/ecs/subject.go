@@ -50,7 +50,7 @@ func (s *site) subject(ctx context.Context, diskID string, tags map[string]strin
 	if found.clusterID, err = s.cluster.ID(ctx); err != nil {
 		log.WithError(err).Warn("The snapshot does not carry the cluster's id: were this backup to fail, nobody would delete it before its retention ends")
 	}
-	if found.pv, err = s.volumeOf(ctx, diskID); err != nil {
+	if found.pv, err = s.volumeOf(ctx, diskID, tags[tagVolume]); err != nil {
 		log.WithError(err).Warn("The snapshot does not tell which claim it is of")
 		return found
 	}
