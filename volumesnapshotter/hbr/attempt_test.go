@@ -125,15 +125,8 @@ func (a *attempt) cancelBackup(t *testing.T) string {
 // made has the vault made.
 func (a *attempt) made(t *testing.T) {
 	t.Helper()
-	current, err := a.sites.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, err := current.api(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := current.usableVault(t.Context(), api); err != nil {
+	site, api := current(t, a.Snapshotter)
+	if _, err := site.usableVault(t.Context(), api); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -57,8 +57,9 @@ type job struct {
 	ended time.Time
 	// plan is that of a backup, empty for none.
 	plan string
-	// target is where a restore writes.
-	target storage
+	// target is where a restore writes, and snapshot the id of what it restores.
+	target   storage
+	snapshot string
 }
 
 // wholeJob is the Progress of a job that is done.
@@ -78,6 +79,9 @@ const (
 func (j job) hasEnded() bool {
 	return slices.Contains([]string{statusComplete, statusPartial, statusFailed, statusCanceled, statusExpired}, j.status)
 }
+
+// hasData tells whether there is something to restore of a backup that has ended.
+func (j job) hasData() bool { return j.status == statusComplete || j.status == statusPartial }
 
 // backupJobs returns the backups of a source type whose key has one of the values, the
 // latest first.
@@ -126,7 +130,8 @@ func restoreJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string
 			found = append(found, job{
 				id: tea.StringValue(j.RestoreId), status: tea.StringValue(j.Status), message: tea.StringValue(j.ErrorMessage),
 				done: int64(tea.Int32Value(j.Progress)), itemsDone: tea.Int64Value(j.ItemsDone), itemsTotal: tea.Int64Value(j.ItemsTotal),
-				created: time.Unix(tea.Int64Value(j.CreatedTime), 0),
+				created:  time.Unix(tea.Int64Value(j.CreatedTime), 0),
+				snapshot: tea.StringValue(j.SnapshotId),
 				target: storage{
 					fileSystem: tea.StringValue(j.TargetFileSystemId), path: tea.StringValue(j.TargetPath),
 					bucket: tea.StringValue(j.TargetBucket), prefix: tea.StringValue(j.TargetPrefix),
@@ -138,7 +143,10 @@ func restoreJobs(ctx context.Context, api *alicloud.HBR, kind, key, value string
 }
 
 // plan is a backup plan.
-type plan struct{ id, name string }
+type plan struct {
+	id, name string
+	created  time.Time
+}
 
 // plansIn returns the plans of a vault.
 func plansIn(ctx context.Context, api *alicloud.HBR, vaultID, kind string) ([]plan, error) {
@@ -152,7 +160,7 @@ func plansIn(ctx context.Context, api *alicloud.HBR, vaultID, kind string) ([]pl
 		}
 		found := make([]plan, 0, len(answer.BackupPlans.BackupPlan))
 		for _, p := range answer.BackupPlans.BackupPlan {
-			found = append(found, plan{id: tea.StringValue(p.PlanId), name: tea.StringValue(p.PlanName)})
+			found = append(found, plan{id: tea.StringValue(p.PlanId), name: tea.StringValue(p.PlanName), created: time.Unix(tea.Int64Value(p.CreatedTime), 0)})
 		}
 		return found, tea.Int64Value(answer.TotalCount), nil
 	})

@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"cmp"
 	"context"
 	"path"
 
@@ -37,7 +38,7 @@ func (f *filling) findDestination(ctx context.Context, pv *corev1.PersistentVolu
 		return destination{}, "", final.Of(err)
 	case err != nil:
 		return destination{}, "", err
-	case target.Class != "" && (target.ByRule || !f.hasRestoreTarget(f.order.snapshot.kind)):
+	case target.Class != "" && (target.ByRule || !f.isElsewhere(f.order.target)):
 		return f.provisioned(ctx, target)
 	case f.order.snapshot.method == agentless:
 		return destination{storage: f.order.target}, "", nil
@@ -46,16 +47,11 @@ func (f *filling) findDestination(ctx context.Context, pv *corev1.PersistentVolu
 	}
 }
 
-// hasRestoreTarget tells whether the location names the storage that volumes of a kind go to.
-func (l *location) hasRestoreTarget(kind volume.Kind) bool {
-	switch kind {
-	case volume.KindNAS:
-		return l.restoreMountTarget != ""
-	case volume.KindOSS:
-		return l.restoreBucket != ""
-	default:
-		return false
-	}
+// isElsewhere tells whether a target is in the storage that the location names. Of a volume
+// that does not name its own, which a CNFS does, there is no directory to make there.
+func (l *location) isElsewhere(target storage) bool {
+	return l.restoreMountTarget != "" && target.server == l.restoreMountTarget ||
+		l.restoreBucket != "" && target.bucket == l.restoreBucket
 }
 
 // provisioned returns a volume that is provisioned for the data.
@@ -124,7 +120,8 @@ func (f *filling) isFree(ctx context.Context, pv *corev1.PersistentVolume) error
 			continue
 		}
 		return final.Errorf("the directory %s of the node %s is that of the PersistentVolume %s, whose files would be overwritten: "+
-			"delete that, or name a class by a rule of storage-class-mapping", volume.LocalPath(pv), volume.OnlyNode(pv), other.Name)
+			"delete that, or name a class by a rule of storage-class-mapping",
+			volume.LocalPath(pv), cmp.Or(volume.OnlyNode(pv), volume.OnlyNode(other), "that mounts it"), other.Name)
 	}
 	return nil
 }

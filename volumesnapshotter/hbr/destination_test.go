@@ -87,6 +87,9 @@ func TestVolumesBecomeOthers(t *testing.T) {
 		"NAS by a rule, though the location names a file system": {
 			spec: nasSpec + ", storageClassName: old", config: map[string]string{"restoreMountTarget": mountTarget}, from: "old", to: "nas", want: ofNAS,
 		},
+		"NAS that its CNFS alone names, though the location names a file system": {
+			spec: cnfsSpec + ", storageClassName: nas", config: map[string]string{"restoreMountTarget": mountTarget}, want: ofNAS,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

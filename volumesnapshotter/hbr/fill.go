@@ -124,11 +124,14 @@ func (f *filling) findJob(ctx context.Context, id string) (*job, error) {
 // errGone is for a volume that was provisioned, filled, and deleted before it was used.
 var errGone = final.Errorf("the volume that was provisioned for the data is not there any more: somebody has deleted its claim; restore again")
 
-// end is the progress of a volume whose job is complete: it is whole when no Pod that
-// was made for it has it mounted any more.
+// end is the progress of a volume whose job is complete: it is whole when no other job may
+// write into it, and no Pod that was made for it has it mounted any more.
 func (f *filling) end(ctx context.Context, noted known, ended job) (velero.OperationProgress, error) {
 	progress := progressOf(ended, f.api.Now())
-	waiting, err := f.mounts.Unmount(ctx, f.owner())
+	waiting, err := f.another(ctx, ended)
+	if err == nil && waiting == "" {
+		waiting, err = f.mounts.Unmount(ctx, f.owner())
+	}
 	if err != nil {
 		return velero.OperationProgress{}, err
 	}
@@ -141,6 +144,24 @@ func (f *filling) end(ctx context.Context, noted known, ended job) (velero.Opera
 	}
 	progress.Completed = err == nil
 	return progress, err
+}
+
+// another says which other job of the client may still write into the volume, "" for none: one
+// that was begun of which the answer was lost, or that could not be noted. What it writes would
+// overwrite what an application has written. It does not tell where it writes, so that one
+// which fills another volume of the same snapshot is waited for too.
+func (f *filling) another(ctx context.Context, than job) (waiting string, err error) {
+	if f.order.snapshot.method != onNode || than.snapshot == "" {
+		return "", nil
+	}
+	all, err := restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "VaultId", f.order.snapshot.vault)
+	for _, j := range all {
+		// One that hangs is not waited for for ever.
+		if j.id != than.id && j.snapshot == than.snapshot && !j.hasEnded() && f.api.Now().Sub(j.created) <= f.restoreTimeout {
+			return fmt.Sprintf("the job %s of the same snapshot, which may write into this volume, to end", j.id), err
+		}
+	}
+	return "", err
 }
 
 // keep has the volume that was provisioned, if one was, outlive what it was made with, and
@@ -229,7 +250,8 @@ func (f *filling) begunInto(ctx context.Context, to storage) (string, error) {
 }
 
 // beginOnNode begins the job of the client. Where the answer is lost it is begun again: a
-// job does not tell where it writes, and both write the same.
+// job does not tell where it writes, and both write the same. The volume is whole when both
+// have ended (another).
 func (f *filling) beginOnNode(ctx context.Context, from snapshot, to destination) (jobID, waiting string, err error) {
 	clusterID, err := f.registered(ctx, f.api)
 	if err != nil {
@@ -270,7 +292,7 @@ func (f *filling) finish(ctx context.Context, pv *corev1.PersistentVolume) (*cor
 	finished := f.order.finished(pv, provisioned)
 	if !volume.IsReclaimed(finished) && finished.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
 		f.log.WithField("persistentVolume", finished.Name).
-			Warn("The reclaim policy of the volume becomes Retain: the driver does not delete a directory whose name does not end with the volume's")
+			Warn("The reclaim policy of the volume becomes Retain: asked to delete its directory, the driver would refuse, or delete the whole file system")
 		finished.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 	}
 	return finished, nil

@@ -140,6 +140,41 @@ func (w *nodeWorld) next(t *testing.T, pv *corev1.PersistentVolume) {
 	w.pass(t)
 }
 
+// TestNoOtherJobWritesIntoAVolumeThatIsWhole has the answer of the job be lost that fills a
+// volume, so that another one is begun, which ends before.
+func TestNoOtherJobWritesIntoAVolumeThatIsWhole(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		// first is what becomes of the first job.
+		first   fault.Rule
+		running int
+	}{
+		"the first job takes longer":    {first: fault.Rule{Latency: 5 * time.Minute}},
+		"the first job fails meanwhile": {first: fault.Rule{Status: 500, Latency: 5 * time.Minute}},
+		"the first job hangs":           {first: fault.Rule{Stall: time.Hour}, running: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newNodeWorld(t, nodeOptions{config: map[string]string{"restoreTimeout": "10m"}})
+			pv := volumeOf(t, "vol", nasSpec)
+			w.fill(t, "app")
+			w.served(t, pv, "")
+			id, held := w.ordered(t, w.isSaved(t, pv), pv)
+			test.first.Service, test.first.Operation, test.first.Count = simhbr.FaultJobs, simhbr.FaultRestore, 1
+			w.fault(t, test.first)
+			w.fault(t, lost("CreateRestoreJob"))
+
+			if got := w.untilFilled(t, id, held); got.Err != "" {
+				t.Errorf("progress %+v, want that the volume is whole", got)
+			}
+			w.wantInventory(t, 0, 1, test.running)
+			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 2 {
+				t.Errorf("restore jobs %v, error %v, want two", jobs, err)
+			}
+		})
+	}
+}
+
 // waitedLong has what is temporary be waited for since an hour.
 func (w *nodeWorld) waitedLong(t *testing.T) {
 	t.Helper()

@@ -555,7 +555,7 @@ func (w *nodeWorld) relabel(t *testing.T, name, key, value string) {
 var (
 	marks     = regexp.MustCompile(`-restore-[a-z0-9]{8}`)
 	madeNames = regexp.MustCompile(`pvc-[0-9a-f-]{36}`)
-	tempNames = regexp.MustCompile(`velero-hbr-[a-z0-9]{8}`)
+	tempNames = regexp.MustCompile(`velero-hbr-[a-z0-9]{8,10}`)
 )
 
 func named(namespace, name string) metav1.ObjectMeta {

@@ -293,6 +293,20 @@ func (w *world) snapshotProgress(t *testing.T, pv string) velero.OperationProgre
 	return got
 }
 
+// current returns the location that a process was given last, and Cloud Backup as it reaches it.
+func current(t *testing.T, s *Snapshotter) (*site, *alicloud.HBR) {
+	t.Helper()
+	found, err := s.sites.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := found.api(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, api
+}
+
 // progressOfID asks another process how far the backup with an id is.
 func (w *world) progressOfID(t *testing.T, id string) velero.OperationProgress {
 	t.Helper()

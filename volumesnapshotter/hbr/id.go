@@ -73,8 +73,8 @@ func (s snapshotID) String() string {
 }
 
 // waitingJobName matches the names that jobs on nodes will have, which stand for the ids
-// of jobs that are yet to be begun.
-var waitingJobName = regexp.MustCompile(`-hbr-[0-9a-f]{8}-[0-9a-f]{8}$`)
+// of jobs that are yet to be begun. Those of old end with eight digits.
+var waitingJobName = regexp.MustCompile(`-hbr-[0-9a-f]{8}-(?:[0-9a-f]{8}|[a-z2-7]{10})$`)
 
 // waits tells whether the job had to wait when Velero was told the id. It has begun since,
 // or never will.

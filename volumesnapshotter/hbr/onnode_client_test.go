@@ -37,19 +37,12 @@ func (w *nodeWorld) clientPods(t *testing.T) map[string]string {
 // clientStarted has the client run on node-1 before it is needed.
 func (w *nodeWorld) clientStarted(t *testing.T) {
 	t.Helper()
-	current, err := w.process(t).sites.Current()
+	site, api := current(t, w.process(t))
+	clusterID, err := site.cluster.ID(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := current.api(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	clusterID, err := current.cluster.ID(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := current.agents.Registered(t.Context(), registry{api}, clusterID); err != nil {
+	if _, err := site.agents.Registered(t.Context(), registry{api}, clusterID); err != nil {
 		t.Fatal(err)
 	}
 	w.relabel(t, "node-1", enabledLabel, "true")

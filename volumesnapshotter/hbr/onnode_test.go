@@ -20,6 +20,7 @@ const (
 	nasSpec       = `mountOptions: [vers=3], csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: v-1, volumeAttributes: {server: fs1-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app}}`
 	nasFlexSpec   = `flexVolume: {driver: alicloud/nas, options: {server: fs1-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app, vers: "3"}}`
 	nasInTreeSpec = `nfs: {server: fs1-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app}`
+	cnfsSpec      = `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: v-1, volumeAttributes: {volumeAs: subpath, containerNetworkFileSystem: cnfs-1, path: /app}}`
 	ossSpec       = `csi: {driver: ossplugin.csi.alibabacloud.com, volumeHandle: v-1, volumeAttributes: {bucket: bucket-1, path: /app, url: oss-cn-hangzhou-internal.aliyuncs.com}}`
 	ossFlexSpec   = `flexVolume: {driver: alicloud/oss, options: {bucket: bucket-1, path: /app, url: oss-cn-hangzhou-internal.aliyuncs.com}}`
 	cpfsSpec      = `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: v-1, volumeAttributes: {mountProtocol: cpfs-nfs, server: cpfs-1-abc12.cn-hangzhou.cpfs.aliyuncs.com, path: /share/app}}`
@@ -73,6 +74,10 @@ func TestVolumesComeBackThroughANode(t *testing.T) {
 			retained: true,
 			spec:     nasSpec, options: nodeOptions{config: map[string]string{"restoreMountTarget": otherTarget}}, want: `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: v-1-restore-<mark>, volumeAttributes: {server: fs2-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app-restore-<mark>}}, mountOptions: [vers=3]`,
 		},
+		"NAS in-tree, below a directory that the other file system lacks": {
+			spec:    `nfs: {server: fs1-abc12.cn-hangzhou.nas.aliyuncs.com, path: /team/app}`,
+			options: nodeOptions{config: map[string]string{"restoreMountTarget": otherTarget}}, want: `nfs: {server: fs2-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app-restore-<mark>}`,
+		},
 		"NAS of a class that provisions": {retained: true, spec: nasSpec + ", storageClassName: nas", want: `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: clone-vol, volumeAttributes: {volumeAs: subpath, server: fs2-abc12.cn-hangzhou.nas.aliyuncs.com, path: /made/<made>}}, mountOptions: [vers=4], storageClassName: nas`},
 		"OSS into a new directory":       {spec: ossSpec, want: `csi: {driver: ossplugin.csi.alibabacloud.com, volumeHandle: v-1-restore-<mark>, volumeAttributes: {bucket: bucket-1, path: /app-restore-<mark>, url: oss-cn-hangzhou-internal.aliyuncs.com}}`},
 		"OSS by FlexVolume":              {spec: ossFlexSpec, want: `flexVolume: {driver: alicloud/oss, options: {bucket: bucket-1, path: /app-restore-<mark>, url: oss-cn-hangzhou-internal.aliyuncs.com}}`},
@@ -98,8 +103,10 @@ func TestVolumesComeBackThroughANode(t *testing.T) {
 				t.Parallel()
 				w := newNodeWorld(t, test.options)
 				pv := volumeOf(t, "vol", test.spec)
-				if err := os.Mkdir(filepath.Join(w.root(t, "fs1"), "app"), 0o755); err != nil { // NFS makes no directories.
-					t.Fatal(err)
+				for _, directory := range []string{"app", "team/app"} { // NFS makes no directories.
+					if err := os.MkdirAll(filepath.Join(w.root(t, "fs1"), directory), 0o755); err != nil {
+						t.Fatal(err)
+					}
 				}
 				w.create(t, pv)
 				w.claimed(t, pv)

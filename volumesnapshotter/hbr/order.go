@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 
@@ -74,14 +75,26 @@ func (l *location) newTarget(of storage, name string) storage {
 	case of.server == "":
 		return storage{}
 	}
-	target := storage{fileSystem: of.fileSystem, server: of.server, path: "/" + beside(of.path, name), created: of.created}
+	target := storage{fileSystem: of.fileSystem, server: of.server, path: besideIn(of.server, of.path, name), created: of.created}
 	if l.restoreMountTarget != "" && volume.NASFileSystemID(of.server) != "" {
 		target.server, target.fileSystem = l.restoreMountTarget, volume.NASFileSystemID(l.restoreMountTarget)
 		if target.fileSystem != of.fileSystem {
 			target.created = ""
+			// The directories that were above it need not be there, and NFS mounts none that are not.
+			target.path = besideIn(target.server, path.Join(volume.ExportOf(target.server), path.Base(of.path)), name)
 		}
 	}
 	return target
+}
+
+// besideIn is beside for a directory behind a mount target, where it is absolute. Beside all
+// that the mount target exports nothing can be mounted: that has the new one in it.
+func besideIn(server, directory, mark string) string {
+	export := volume.ExportOf(server)
+	if !volume.IsBelow(directory, export) {
+		export = "/"
+	}
+	return path.Join(export, beside(strings.TrimPrefix(directory, export), mark))
 }
 
 // beside returns the name of a directory with a mark at its end.
@@ -108,6 +121,9 @@ func (o *order) find(ctx context.Context, api *alicloud.HBR) (waiting string, er
 	}
 	if made == nil {
 		return whyNoSnapshot(ctx, api, o.snapshot)
+	}
+	if of := jobToldBy(*made); !of.hasData() {
+		return "", outcomeOf(of) // To restore it would be to restore what the job had come to.
 	}
 	o.made = snapshot{id: made.id, hash: made.hash}
 	return "", nil

@@ -126,6 +126,7 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 
 // beginWaiting begins the job of a backup that had to wait, or tells what it still waits for.
 func (s *site) beginWaiting(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject) (jobID, waiting string, err error) {
+	of.plan = id.job // By which a restore will look for the job.
 	pv, err := s.cluster.Volume(ctx, of.name)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -211,11 +212,22 @@ func (s *site) endedOrListed(ctx context.Context, api *alicloud.HBR, backup *vel
 	if err != nil || made == nil {
 		return nil, err
 	}
-	ended := &job{id: id.job, status: statusComplete, done: wholeJob, itemsDone: made.itemsDone, itemsTotal: made.itemsTotal}
-	if made.status == statusPartial {
-		ended.status = statusPartial
+	ended := jobToldBy(*made)
+	ended.id = id.job
+	return &ended, nil
+}
+
+// jobToldBy returns a job that is not listed any more, as far as its snapshot tells it. Also
+// one that has failed may have a snapshot (SearchHistoricalSnapshots: Status).
+func jobToldBy(made snapshot) job {
+	ended := job{
+		status: made.status, done: wholeJob, itemsDone: made.itemsDone, itemsTotal: made.itemsTotal,
+		message: "the job is not listed any more, and its snapshot tells no reason",
 	}
-	return ended, nil
+	if !ended.hasEnded() {
+		ended.status = statusComplete // Nothing goes on without its job.
+	}
+	return ended
 }
 
 // backupJob returns the job of a snapshot, nil if it is not listed.
@@ -299,7 +311,7 @@ func whyNoSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 		return "", final.Errorf("there is neither the job %s nor its snapshot: it failed, and the backup, which was PartiallyFailed then, says why; it was deleted; its retention is over (config key retentionDays); or the location's account is not the one of the backup", id.job)
 	case !found.hasEnded():
 		return "the backup itself to end", nil
-	case found.status != statusComplete && found.status != statusPartial:
+	case !found.hasData():
 		return "", outcomeOf(*found)
 	case api.Now().Sub(found.ended) < listedAfter:
 		return "the snapshot of the job, which has just ended, to be listed", nil

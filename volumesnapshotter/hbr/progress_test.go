@@ -4,11 +4,14 @@ package hbr
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 )
@@ -63,6 +66,68 @@ func TestTheProgressOfWhatIsNotThere(t *testing.T) {
 	}
 	if err := w.Discard(t.Context(), theRestore(), w.config, "d-123"); err != nil {
 		t.Error(err)
+	}
+}
+
+// snapshotsOf is a way to the cloud by which all snapshots have a status.
+type snapshotsOf struct {
+	http.RoundTripper
+
+	status string
+}
+
+func (s snapshotsOf) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer, err := s.RoundTripper.RoundTrip(request)
+	if err != nil || !slices.Contains(request.Header["x-acs-action"], "SearchHistoricalSnapshots") { //nolint:staticcheck // So the SDK writes it.
+		return answer, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return nil, err
+	}
+	changed := strings.ReplaceAll(string(text), `"Status":"COMPLETE"`, `"Status":"`+s.status+`"`)
+	answer.Body, answer.ContentLength = io.NopCloser(strings.NewReader(changed)), int64(len(changed))
+	answer.Header.Del("Content-Length")
+	return answer, nil
+}
+
+// haveStatus gives all snapshots a status, for the processes that begin from now on.
+func (w *world) haveStatus(status string) {
+	changed := *w.environment.RPC
+	changed.Transport = snapshotsOf{RoundTripper: changed.Transport, status: status}
+	environment := w.environment
+	environment.RPC = &changed
+	w.clients = alicloud.New(environment)
+}
+
+func TestWhatTheStatusOfASnapshotMeans(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status string
+		// backup is the error of a backup whose job is not listed any more, restore that of a restore.
+		backup, restore string
+	}{
+		"it is whole":                    {status: "COMPLETE"},
+		"it lacks items":                 {status: "PARTIAL_COMPLETE", backup: "PROCESS hbr partially completed"},
+		"its job has failed":             {status: "FAILED", backup: "unexpected status: FAILED", restore: "unexpected status: FAILED"},
+		"its job was canceled":           {status: "CANCELED", backup: "unexpected status: CANCELED", restore: "unexpected status: CANCELED"},
+		"it is one that nobody knows of": {status: "ODD"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.fill(t, "app")
+			pv := nasDirectory("nas-1", "/app")
+			id := w.backedUp(t, pv) // Its job has gone with the plan.
+			w.haveStatus(test.status)
+			if got := w.progressOfID(t, id); !got.Completed || (got.Err == "") != (test.backup == "") || !strings.Contains(got.Err, test.backup) {
+				t.Errorf("progress %+v of the backup, want the error %q", got, test.backup)
+			}
+			_, err := w.process(t).CreateVolumeFromSnapshot(id, "", "", nil)
+			if (err == nil) != (test.restore == "") || err != nil && !strings.Contains(err.Error(), test.restore) {
+				t.Errorf("error %v of the restore, want %q", err, test.restore)
+			}
+		})
 	}
 }
 

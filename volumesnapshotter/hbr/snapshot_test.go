@@ -323,13 +323,11 @@ func TestTheNextBackupDeletesThePlansThatWereLeft(t *testing.T) {
 	w.wantInventory(t, 2, 2, 1) // Those of a backup that goes on stay.
 }
 
-func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.fill(t, "app")
-	pv := nasDirectory("nas-1", "/app")
+// leavePlan leaves a plan without a job, as one does that is killed after CreateBackupPlan, of
+// the backup b-1, which is not there any more.
+func (w *world) leavePlan(t *testing.T, pv *corev1.PersistentVolume) {
+	t.Helper()
 	w.create(t, pv)
-	// So it is left that is killed after CreateBackupPlan.
 	w.fault(t, refusal("ExecuteBackupPlan", http.StatusForbidden, "InDebt", "x"))
 	w.fault(t, refusal("DeleteBackupPlan", http.StatusForbidden, "InDebt", "x"))
 	if id := w.backUp(t, w.Snapshotter, pv); !strings.HasPrefix(id, refusedPrefix) {
@@ -341,6 +339,14 @@ func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
 	if err := w.api.Delete(t.Context(), backupNamed("b-1", "")); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	w.leavePlan(t, pv)
 	w.create(t, backupNamed("b-1", velerov1.BackupPhasePartiallyFailed), backupNamed("b-2", velerov1.BackupPhaseInProgress))
 	s := w.process(t)
 	id, err := s.GetVolumeID(item(t, pv))
@@ -352,6 +358,27 @@ func TestTheNextBackupDeletesThePlanOfAProcessThatWasKilled(t *testing.T) {
 	}
 	s.End(t.Context())
 	w.wantInventory(t, 1, 0, 1)
+}
+
+// TestAPlanOfAnotherVeleroIsLeftUntilItsJobCanHaveBegun has a backup that is not known in
+// Velero's namespace be between the making of a plan and its job.
+func TestAPlanOfAnotherVeleroIsLeftUntilItsJobCanHaveBegun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	w.leavePlan(t, nasDirectory("nas-1", "/app"))
+	sweep := func() {
+		t.Helper()
+		site, api := current(t, w.process(t))
+		site.sweepAll(t.Context(), api, w.sim.HBR().Vaults()[0].ID, "3fa1f1c2")
+	}
+	sweep()
+	w.wantInventory(t, 1, 0, 0)
+	if err := w.time.Sleep(t.Context(), requestTimeout+time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	sweep()
+	w.wantInventory(t, 0, 0, 0)
 }
 
 func TestVolumesOfOthersAreLeft(t *testing.T) {

@@ -3,9 +3,11 @@
 package hbr
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"strings"
 
@@ -22,6 +24,8 @@ type subject struct {
 	backupName string
 	backup     *velerov1.Backup
 	clusterID  string
+	// plan is the name that Velero was told, empty for the one that the volume is yet to have.
+	plan string
 }
 
 // newSubject finds out what a backup is wanted of. What the cluster does not tell costs no
@@ -48,7 +52,7 @@ func (s *site) subjectOf(ctx context.Context, backup *velerov1.Backup, pv string
 
 // maxBackupName is how much of a backup's name a plan's has: CreateBackupPlan takes 64
 // characters, and a plan's name is unique in its vault.
-const maxBackupName = 40
+const maxBackupName = 38
 
 // planPrefix begins the names of the plans of a backup. The jobs have them too, so that
 // they begin as the backup center's do.
@@ -65,7 +69,7 @@ func (v subject) planName() string {
 	if v.backup != nil {
 		backupID = string(v.backup.UID)
 	}
-	return planPrefix(v.clusterID, v.backupName) + digest(backupID, v.name)
+	return cmp.Or(v.plan, planPrefix(v.clusterID, v.backupName)+volumeMark(backupID, v.name))
 }
 
 // jobName is that of the job that backs the volume up on a node: the same one for the same
@@ -74,11 +78,23 @@ func (v subject) jobName(node string) string { return v.planName() + "-" + diges
 
 // owner is whose temporary objects are made to mount the volume.
 func (v subject) owner() mount.Owner {
-	return mount.Owner{Kind: mount.Backup, Run: v.backup.UID, Mark: digest(string(v.backup.UID), v.name)}
+	return mount.Owner{Kind: mount.Backup, Run: v.backup.UID, Mark: volumeMark(string(v.backup.UID), v.name)}
 }
 
-// digest is short, and another one for other texts.
+// digest is short, and another one for other texts, as long as they are few.
 func digest(texts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
+	sum := sumOf(texts...)
 	return hex.EncodeToString(sum[:4])
+}
+
+// volumeMark tells a volume of a backup from all others, of which there may be thousands: one
+// with the mark of another would be taken for it, and not be backed up.
+func volumeMark(backupID, name string) string {
+	const length = 10 // Of 5 bits each.
+	sum := sumOf(backupID, name)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:length])
+}
+
+func sumOf(texts ...string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(strings.Join(texts, "\n")))
 }

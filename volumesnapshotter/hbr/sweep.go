@@ -139,7 +139,7 @@ func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clust
 			if !isLeft(p, clusterID, backups) {
 				continue
 			}
-			if err := s.sweepPlan(ctx, api, vaultID, kind, p); err != nil {
+			if err := s.sweepPlan(ctx, api, vaultID, kind, p, isOf(p, clusterID, backups)); err != nil {
 				return err
 			}
 		}
@@ -149,16 +149,25 @@ func (s *site) sweepVault(ctx context.Context, api *alicloud.HBR, vaultID, clust
 
 // isLeft tells whether a plan is of this cluster and of no backup that goes on.
 func isLeft(p plan, clusterID string, backups []velerov1.Backup) bool {
-	return strings.Contains(p.name, planMark(clusterID)) && !slices.ContainsFunc(backups, func(b velerov1.Backup) bool {
-		return !cluster.BackupHasEnded(b.Status.Phase) && strings.HasPrefix(p.name, planPrefix(clusterID, b.Name))
-	})
+	return strings.Contains(p.name, planMark(clusterID)) && !isOf(p, clusterID, slices.DeleteFunc(slices.Clone(backups), func(b velerov1.Backup) bool {
+		return cluster.BackupHasEnded(b.Status.Phase)
+	}))
 }
 
-// sweepPlan deletes a plan unless its job is still running.
-func (s *site) sweepPlan(ctx context.Context, api *alicloud.HBR, vaultID, kind string, p plan) error {
+// isOf tells whether a plan is of one of the backups.
+func isOf(p plan, clusterID string, backups []velerov1.Backup) bool {
+	return slices.ContainsFunc(backups, func(b velerov1.Backup) bool { return strings.HasPrefix(p.name, planPrefix(clusterID, b.Name)) })
+}
+
+// sweepPlan deletes a plan unless its job is still running, or is yet to begin. That is so for
+// a moment of one of another Velero in this cluster, whose Backups are not known here.
+func (s *site) sweepPlan(ctx context.Context, api *alicloud.HBR, vaultID, kind string, p plan, ours bool) error {
 	jobs, err := backupJobs(ctx, api, kind, "PlanId", p.id)
 	if err != nil || slices.ContainsFunc(jobs, func(j job) bool { return !j.hasEnded() }) {
 		return err
+	}
+	if !ours && len(jobs) == 0 && api.Now().Sub(p.created) < requestTimeout {
+		return nil
 	}
 	s.log.WithField("plan", p.name).Info("Deleting the plan that an ended backup has left")
 	return deletePlan(ctx, api, vaultID, kind, p.id)

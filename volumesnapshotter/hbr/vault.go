@@ -39,8 +39,8 @@ type vaultKeeper struct {
 
 // vault is a backup vault.
 type vault struct {
-	id, status string
-	created    int64
+	id, name, status string
+	created          int64
 }
 
 // usableVault returns the id of the location's vault, which can be used. One that has a
@@ -88,6 +88,8 @@ func (s *site) findOrMakeVault(ctx context.Context, api *alicloud.HBR) (string, 
 // if there is no other; "" for none.
 func (s *site) vaultOfName(ctx context.Context, api *alicloud.HBR) (string, error) {
 	found, err := listVaults(ctx, api, &alicloud.DescribeVaultsRequest{VaultName: tea.String(s.vaultName)})
+	// Whether names that only contain it are listed too is not documented.
+	found = slices.DeleteFunc(found, func(v vault) bool { return v.name != s.vaultName })
 	if err != nil || len(found) == 0 {
 		return "", err
 	}
@@ -155,7 +157,7 @@ func listVaults(ctx context.Context, api *alicloud.HBR, request *alicloud.Descri
 		}
 		found := make([]vault, 0, len(answer.Vaults.Vault))
 		for _, v := range answer.Vaults.Vault {
-			found = append(found, vault{id: tea.StringValue(v.VaultId), status: tea.StringValue(v.Status), created: tea.Int64Value(v.CreatedTime)})
+			found = append(found, vault{id: tea.StringValue(v.VaultId), name: tea.StringValue(v.VaultName), status: tea.StringValue(v.Status), created: tea.Int64Value(v.CreatedTime)})
 		}
 		return found, int64(tea.Int32Value(answer.TotalCount)), nil
 	})

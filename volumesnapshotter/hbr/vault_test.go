@@ -22,6 +22,7 @@ func TestWhichVaultABackupGoesInto(t *testing.T) {
 	}{
 		"there is none":                   {},
 		"there is one of another name":    {vaults: []simhbr.VaultConfig{vaultOf("v-1", "other", home)}},
+		"there is one whose name has it":  {vaults: []simhbr.VaultConfig{vaultOf("v-1", theVault+"-old", home)}},
 		"there is one in another region":  {vaults: []simhbr.VaultConfig{vaultOf("v-1", theVault, "cn-beijing")}},
 		"there is one of the name":        {vaults: []simhbr.VaultConfig{vaultOf("v-1", theVault, home), vaultOf("v-2", "other", home)}, want: "v-1"},
 		"there are two of the name":       {vaults: []simhbr.VaultConfig{vaultOf("v-2", theVault, home), vaultOf("v-1", theVault, home)}, want: "v-1"},

@@ -3,6 +3,7 @@
 package hbr
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -261,6 +262,43 @@ func TestHandlesOfRestoredVolumes(t *testing.T) {
 	}
 }
 
+func TestWhereInAFileSystemAVolumeIsRestoredTo(t *testing.T) {
+	t.Parallel()
+	const (
+		mark    = "restore-abcd1234"
+		extreme = "0a1b2c.cn-hangzhou.extreme.nas.aliyuncs.com"
+		cpfs    = "cpfs-1-abc12.cn-hangzhou.cpfs.aliyuncs.com"
+	)
+	for name, test := range map[string]struct {
+		server, path string
+		// into is the config key restoreMountTarget.
+		into, want string
+	}{
+		"a directory":          {server: mountTarget, path: "/a/b", want: "/a/b-" + mark},
+		"all of a file system": {server: mountTarget, path: "/", want: "/" + mark},
+		"a directory of NAS with the name of an export":  {server: mountTarget, path: "/share", want: "/share-" + mark},
+		"all that Extreme NAS exports":                   {server: extreme, path: "/share", want: "/share/" + mark},
+		"all that Extreme NAS exports, restored":         {server: extreme, path: "/share/restore-zzzz9999", want: "/share/" + mark},
+		"a directory of Extreme NAS":                     {server: extreme, path: "/share/a", want: "/share/a-" + mark},
+		"all that CPFS exports":                          {server: cpfs, path: "/share", want: "/share/" + mark},
+		"all of CPFS":                                    {server: cpfs, path: "/", want: "/" + mark},
+		"a directory, into another mount target of it":   {server: mountTarget, path: "/a/b", into: "fs1-xyz98.cn-hangzhou.nas.aliyuncs.com", want: "/a/b-" + mark},
+		"a directory, into another file system":          {server: mountTarget, path: "/a/b", into: otherTarget, want: "/b-" + mark},
+		"all of a file system, into another one":         {server: mountTarget, path: "/", into: otherTarget, want: "/" + mark},
+		"a directory, into Extreme NAS":                  {server: mountTarget, path: "/a/b", into: extreme, want: "/share/b-" + mark},
+		"a directory of Extreme NAS, into a general one": {server: extreme, path: "/share/a", into: otherTarget, want: "/a-" + mark},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := location{restoreMountTarget: test.into}
+			got := l.newTarget(storage{fileSystem: volume.NASFileSystemID(test.server), server: test.server, path: test.path}, mark)
+			if want := cmp.Or(test.into, test.server); got.path != test.want || got.server != want {
+				t.Errorf("it goes to %s:%s, want %s:%s", got.server, got.path, want, test.want)
+			}
+		})
+	}
+}
+
 func TestARestoreIntoAnotherFileSystem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"restoreMountTarget": otherTarget})
@@ -278,6 +316,26 @@ func TestARestoreIntoAnotherFileSystem(t *testing.T) {
 	}
 	if restored := treeIn(t, w.root(t, "fs2")+got["path"]); len(restored) != 4 {
 		t.Errorf("restored %v", restored)
+	}
+}
+
+// TestAFileSystemIsNotDeletedWithADirectoryOfIt holds that what was a file system of its
+// own is restored as one of many directories, which must not take the others with it.
+func TestAFileSystemIsNotDeletedWithADirectoryOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"restoreMountTarget": otherTarget})
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/")
+	pv.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
+	pv.Spec.CSI.VolumeAttributes["volumeAs"] = "filesystem"
+	pv.Spec.CSI.VolumeAttributes["deleteVolume"] = "true"
+	got := w.restored(t, w.backedUp(t, pv), pv)
+	want := pv.DeepCopy()
+	want.ResourceVersion = ""
+	want.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	want.Spec.CSI.VolumeAttributes["server"], want.Spec.CSI.VolumeAttributes["path"] = otherTarget, got.Spec.CSI.VolumeAttributes["path"]
+	if diff := gocmp.Diff(want.Spec, got.Spec); diff != "" {
+		t.Errorf("restored volume (-want +got):\n%s", diff)
 	}
 }
 

@@ -5,6 +5,7 @@ package hbr
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -166,11 +167,12 @@ type vaultsAnswer struct {
 	} `json:"Vaults"`
 }
 
-// describeVaults lists the vaults of the endpoint's region. One that there is not is not in the list.
+// describeVaults lists the vaults of the endpoint's region. One that there is not is not in the list. The reference does not
+// say whether VaultName is a whole name: it is part of one here, so that who asks has to look at what is listed.
 func (s *Service) describeVaults(r *request) (any, error) {
 	all := newestFirst(r, s.vaults, func(v *vault) bool {
-		return matchAll(r.Params, map[string]string{
-			paramVaultID: v.id, "VaultName": v.name, "VaultRegionId": v.region, "Status": v.status(r.now),
+		return strings.Contains(v.name, r.Params.String("VaultName")) && matchAll(r.Params, map[string]string{
+			paramVaultID: v.id, "VaultRegionId": v.region, "Status": v.status(r.now),
 			"VaultType": standard,
 		})
 	})
