@@ -73,10 +73,11 @@ func (a *IngressClass) take(ctx context.Context, o object) (*unstructured.Unstru
 			}
 		}
 	}
-	if len(taken) > 0 {
+	changed, with := a.companions.withCompanions(o, taken)
+	if len(with) > 0 {
 		log.WithField("companions", companion.Note(taken)).Info("The class of the Ingress is backed up with it")
 	}
-	return a.companions.withCompanions(o, taken)
+	return changed, with
 }
 
 // classesOf returns the classes that an Ingress names. An old one may name one in the field

@@ -199,6 +199,9 @@ func TestClassesAreReadOnceInABackup(t *testing.T) {
 	}
 	w.wantCalls(t, map[string]int{"get IngressClass": 2, "get metadata of AlbConfig": 1})
 	w.wantLevel(t, logrus.WarnLevel)
+	// Of the first Ingress alone, which is backed up twice.
+	const taken = "The class of the Ingress is backed up with it"
+	w.wantLevel(t, logrus.InfoLevel, taken, taken, "ingressclasses.networking.k8s.io/none is not in the cluster, and not in the backup")
 }
 
 // TestClassesThatCannotBeRead holds that an Ingress is worth more than its class: no error

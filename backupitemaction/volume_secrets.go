@@ -70,10 +70,11 @@ func (a *VolumeSecrets) take(ctx context.Context, o object) (*unstructured.Unstr
 			taken = append(taken, secret)
 		}
 	}
-	if len(taken) > 0 {
+	changed, with := a.companions.withCompanions(o, taken)
+	if len(with) > 0 {
 		log.WithField("companions", companion.Note(taken)).Info("The Secrets of the volume are backed up with it")
 	}
-	return a.companions.withCompanions(o, taken)
+	return changed, with
 }
 
 // isExcludedByNamespace tells whether a Secret is excluded where one in the namespace of the
