@@ -44,10 +44,11 @@ unit: tools ## Unit tests, with coverage for `make cover`
 	mkdir -p bin
 	go test -race -timeout 30m -covermode=atomic -coverpkg=$(subst $(space),$(comma),$(PLUGINS)) -coverprofile=bin/coverage.out $(PLUGINS)
 
-# -count=1: Go does not know what the plugin that they build is made of, and would answer from its cache.
+# -count=1: Go does not know what the plugin that they build is made of, and would answer from its cache. The package that
+# takes longest is the first, so that the others run beside it.
 .PHONY: integration
 integration: tools ## Integration tests, which mostly wait for Velero
-	go test -count=1 -race -timeout 30m -parallel 8 . ./tests/...
+	go test -count=1 -race -timeout 30m -parallel 8 ./tests/integration . ./tests/...
 
 # One after the other also with -j; and fuzz and e2e tests beside what waits: make -j3 test fuzz e2e.
 ifneq ($(filter test,$(MAKECMDGOALS)),)

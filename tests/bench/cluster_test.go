@@ -48,7 +48,14 @@ const (
 const (
 	bundle    = "velero-plugin-alibabacloud"
 	storeOnly = "storeonly"
+	// asked has actions that do nothing.
+	asked = "asked"
 )
+
+// sources are the folders of the plugins.
+func sources() map[string]string {
+	return map[string]string{bundle: "../..", storeOnly: "./storeonly", asked: "./asked"}
+}
 
 // cluster is a control plane whose Velero has one plugin at a time.
 type cluster struct {
@@ -77,7 +84,7 @@ func startCluster(b *testing.B, auditRules string) *cluster {
 	b.Helper()
 	dir := b.TempDir()
 	c := &cluster{built: filepath.Join(dir, "built"), plugins: filepath.Join(dir, "plugins"), audit: filepath.Join(dir, "audit.log")}
-	for plugin, source := range map[string]string{bundle: "../..", storeOnly: "./storeonly"} {
+	for plugin, source := range sources() {
 		cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", filepath.Join(c.built, plugin), source)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -125,7 +132,7 @@ func (c *cluster) load(b *testing.B, plugin string) {
 		return
 	}
 	c.loaded = plugin
-	for _, other := range []string{bundle, storeOnly} {
+	for other := range sources() {
 		if err := os.Remove(filepath.Join(c.plugins, other)); err != nil && !os.IsNotExist(err) {
 			b.Fatal(err)
 		}
