@@ -76,57 +76,76 @@ func TestDocumentsShowWhatParses(t *testing.T) {
 	}
 }
 
-// TestDocumentsNameWhatThereIs holds that targets of make, folders and files that documents name are there. Files of Go may
-// be named without their folder, but in a row of a table that is about a folder they are in that.
+// TestDocumentsNameWhatThereIs holds that targets of make, folders and files that documents name are there.
 func TestDocumentsNameWhatThereIs(t *testing.T) {
 	t.Parallel()
-	makefile, err := os.ReadFile("Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var targets []string
-	for _, found := range target.FindAllStringSubmatch(string(makefile), -1) {
-		targets = append(targets, found[1])
-	}
-	folders, files := map[string]bool{}, map[string]bool{}
-	walk(t, func(path string, entry fs.DirEntry) {
-		if entry.IsDir() && path != "." && !strings.Contains(path, "/") {
-			folders[path] = true
-		}
-		files[entry.Name()] = true
-	})
+	r := readRepository(t)
 	for file, text := range documents(t) {
 		for _, block := range fence.FindAllStringSubmatch(text, -1) {
 			for _, found := range command.FindAllStringSubmatch(block[2], -1) {
-				if !slices.Contains(targets, found[1]) {
+				if !slices.Contains(r.targets, found[1]) {
 					t.Errorf("%s: there is no target %s", file, found[1])
 				}
 			}
 		}
 		for line := range strings.Lines(fence.ReplaceAllString(text, "")) {
-			row := ofFolder.FindStringSubmatch(line)
+			folder := ""
+			if row := ofFolder.FindStringSubmatch(line); row != nil {
+				folder = row[1]
+			}
 			for _, found := range span.FindAllStringSubmatch(line, -1) {
-				name := found[1]
-				top, _, isPath := strings.Cut(name, "/")
-				switch {
-				case strings.ContainsAny(name, "…<*") || name == "x.go" || name == "x_part.go": // Any of some.
-				case command.MatchString(name):
-					if made := command.FindStringSubmatch(name)[1]; !slices.Contains(targets, made) {
-						t.Errorf("%s: there is no target %s", file, made)
-					}
-				case isPath && folders[top]:
-					if !exists(strings.Fields(name)[0]) {
-						t.Errorf("%s: there is no %s", file, name)
-					}
-				case goFile.MatchString(name) && row != nil:
-					if !exists(filepath.Join(row[1], name)) {
-						t.Errorf("%s: there is no %s in %s", file, name, row[1])
-					}
-				case goFile.MatchString(name) && !files[filepath.Base(name)]:
-					t.Errorf("%s: there is no %s", file, name)
+				if !r.has(found[1], folder) {
+					t.Errorf("%s: there is no %s (in %q)", file, found[1], strings.TrimSpace(line))
 				}
 			}
 		}
+	}
+}
+
+// repository is what documents name of this repository.
+type repository struct {
+	// targets are those of make.
+	targets []string
+	// folders are those at the top, files the names of all files wherever they are.
+	folders, files map[string]bool
+}
+
+func readRepository(t *testing.T) repository {
+	t.Helper()
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := repository{folders: map[string]bool{}, files: map[string]bool{}}
+	for _, found := range target.FindAllStringSubmatch(string(makefile), -1) {
+		r.targets = append(r.targets, found[1])
+	}
+	walk(t, func(path string, entry fs.DirEntry) {
+		if entry.IsDir() && path != "." && !strings.Contains(path, "/") {
+			r.folders[path] = true
+		}
+		r.files[entry.Name()] = true
+	})
+	return r
+}
+
+// has tells whether there is what a document names, where the name is one of this repository. A file of Go may be named
+// without its folder, but in a row of a table that is about a folder it is in that.
+func (r repository) has(name, folder string) bool {
+	top, _, isPath := strings.Cut(name, "/")
+	switch {
+	case strings.ContainsAny(name, "…<*"), name == "x.go", name == "x_part.go": // Any of some.
+		return true
+	case command.MatchString(name):
+		return slices.Contains(r.targets, command.FindStringSubmatch(name)[1])
+	case isPath && r.folders[top]:
+		return exists(strings.Fields(name)[0])
+	case goFile.MatchString(name) && folder != "":
+		return exists(filepath.Join(folder, name))
+	case goFile.MatchString(name):
+		return r.files[filepath.Base(name)]
+	default:
+		return true
 	}
 }
 

@@ -4,8 +4,6 @@ package objectstore
 
 import (
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,20 +11,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 )
 
 // TestReferenceHasEveryKey holds that the annotated location of the reference, with the keys that are commented out, is one,
-// and that it and the text below it have the keys that a location takes, and no others.
+// and that it and the text around it have the keys that a location takes, and no others.
 func TestReferenceHasEveryKey(t *testing.T) {
 	t.Parallel()
-	shown, below := referenceLocation(t, true)
+	shown, besides := referenceLocation(t, true)
 	if _, err := parseLocation(shown); err != nil {
 		t.Error(err)
 	}
 	described := slices.Collect(maps.Keys(shown))
 	described = append(described, "caCert") // Of spec.objectStorage, as bucket and prefix.
 	for _, key := range []string{"s3Url", "s3ForcePathStyle", "resticRepoPrefix", "zone", "notOnECS"} {
-		if strings.Contains(below, "`"+key) {
+		if strings.Contains(besides, "`"+key) {
 			described = append(described, key)
 		}
 	}
@@ -57,25 +57,23 @@ func TestReferenceShowsDefaults(t *testing.T) {
 }
 
 // referenceLocation is the config that Velero makes of the annotated location, if asked for with the keys that are
-// commented out, and the text between it and the next section.
-func referenceLocation(t *testing.T, withOptional bool) (config map[string]string, below string) {
+// commented out, and what the section says besides.
+func referenceLocation(t *testing.T, withOptional bool) (config map[string]string, besides string) {
 	t.Helper()
-	content, err := os.ReadFile("../docs/objectstore.md")
-	if err != nil {
-		t.Fatal(err)
+	section := document.Section(t, "../docs/objectstore.md", "A location, annotated")
+	examples := document.Examples(section, "yaml")
+	if len(examples) != 1 {
+		t.Fatalf("the reference has %d annotated locations, want 1", len(examples))
 	}
-	parts := regexp.MustCompile("(?s)## A location, annotated\n\n```yaml\n(.*?  config:\n)(.*?)```\n(.*?)\n## ").FindStringSubmatch(string(content))
-	if parts == nil {
-		t.Fatal("the reference has no annotated location")
-	}
-	keys := parts[2]
+	example := examples[0]
+	besides = strings.Replace(section, example, "", 1)
 	if withOptional {
-		keys = regexp.MustCompile(`(?m)^    # (\w+: \S+)$`).ReplaceAllString(keys, "    $1")
+		example = document.WithOptionalKeys(example)
 	}
 	var shown velerov1.BackupStorageLocation
-	if err := yaml.UnmarshalStrict([]byte(parts[1]+keys), &shown); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(example), &shown); err != nil {
 		t.Fatal(err)
 	}
 	shown.Spec.Config["bucket"], shown.Spec.Config["prefix"] = shown.Spec.ObjectStorage.Bucket, shown.Spec.ObjectStorage.Prefix
-	return shown.Spec.Config, parts[3]
+	return shown.Spec.Config, besides
 }

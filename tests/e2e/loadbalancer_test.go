@@ -8,11 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,39 +168,63 @@ func (e *environment) listeners(t *testing.T, id string) string {
 	return string(listeners)
 }
 
-// keepServing asks the application at addresses again and again, until the function that it returns is called. Once it has
-// answered, it answers each time, and no copy in its place: a copy has found records.
+// keepServing asks the application at addresses again and again, until the function that it returns is called, which holds
+// that it has answered each time, and no copy in its place: a copy has found records.
 func (a *application) keepServing(t *testing.T, addresses ...string) (stop func()) {
 	t.Helper()
 	for _, address := range addresses {
-		a.eventually(t, podTimeout, "an answer at "+address, func(ctx context.Context) error { return a.answers(ctx, address) })
+		a.eventually(t, podTimeout, "an answer at "+address, func(ctx context.Context) error { return a.answers(ctx, clientAt(address)) })
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	for _, address := range addresses {
-		answered := atomic.Int64{}
-		running.Go(func() {
-			tick := time.NewTicker(200 * time.Millisecond)
-			defer tick.Stop()
-			for ctx.Err() == nil {
-				if err := a.answers(ctx, address); err != nil && ctx.Err() == nil {
-					t.Errorf("the source at %s, after %d answers: %v", address, answered.Load(), err)
-					return
-				}
-				answered.Add(1)
-				<-tick.C
-			}
-			t.Logf("the source answered %d times at %s", answered.Load(), address)
-		})
+	all := make([]served, len(addresses))
+	for i, address := range addresses {
+		running.Go(func() { all[i] = a.serves(ctx, address) })
 	}
 	return func() {
+		t.Helper()
 		cancel()
 		running.Wait()
+		for i, address := range addresses {
+			t.Logf("the source answered %d times at %s, the slowest time after %s", all[i].answers, address, all[i].slowest)
+			if err := all[i].failure; err != nil {
+				t.Errorf("then it did not answer at %s: %v", address, err)
+			}
+		}
 	}
 }
 
-func (a *application) answers(ctx context.Context, address string) error {
-	status, err := clientAt(address).Status(ctx)
+// served is how an application has answered.
+type served struct {
+	answers int
+	slowest time.Duration
+	failure error
+}
+
+// serves asks the application at an address until ctx ends or it does not answer.
+func (a *application) serves(ctx context.Context, address string) served {
+	// A connection that there is would outlive its listener. And it is about whether the application answers, not about how
+	// busy this machine is.
+	asked := clientAt(address)
+	asked.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: podTimeout}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	var s served
+	for ; ctx.Err() == nil; <-tick.C {
+		began := time.Now()
+		if err := a.answers(ctx, asked); err != nil {
+			if ctx.Err() == nil {
+				s.failure = fmt.Errorf("after %s: %w", time.Since(began), err)
+			}
+			return s
+		}
+		s.answers, s.slowest = s.answers+1, max(s.slowest, time.Since(began))
+	}
+	return s
+}
+
+func (a *application) answers(ctx context.Context, asked *ledger.Client) error {
+	status, err := asked.Status(ctx)
 	if err != nil {
 		return err
 	}

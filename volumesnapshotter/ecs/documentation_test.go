@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -22,6 +21,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
 	ram "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 // TestReferenceHasEveryKey holds that the reference describes the keys that a location takes, and no others.
 func TestReferenceHasEveryKey(t *testing.T) {
 	t.Parallel()
-	described := codeOfFirstColumn(section(t, "Keys"))
+	described := document.FirstColumn(document.Section(t, reference, "Keys"))
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(options())), described); diff != "" {
 		t.Errorf("keys of a location (-accepted +described):\n%s", diff)
 	}
@@ -44,7 +44,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 func TestReferenceTellsDefaults(t *testing.T) {
 	t.Parallel()
 	written := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\w+)` \\|").FindAllStringSubmatch(section(t, "Keys"), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\w+)` \\|").FindAllStringSubmatch(document.Section(t, reference, "Keys"), -1) {
 		written[row[1]] = row[2]
 	}
 	if want := 8; len(written) != want {
@@ -73,8 +73,8 @@ func TestExampleLocations(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			content := read(t, file)
-			for _, text := range []string{content, withOptionalKeys(content)} {
+			content := document.Read(t, file)
+			for _, text := range []string{content, document.WithOptionalKeys(content)} {
 				var example velerov1.VolumeSnapshotLocation
 				if err := yaml.UnmarshalStrict([]byte(text), &example); err != nil {
 					t.Fatalf("%v in:\n%s", err, text)
@@ -87,21 +87,16 @@ func TestExampleLocations(t *testing.T) {
 	}
 }
 
-// withOptionalKeys is an example with the keys that are commented out.
-func withOptionalKeys(example string) string {
-	return regexp.MustCompile(`(?m)^    # (\w+: \S+)$`).ReplaceAllString(example, "    $1")
-}
-
 // TestReferenceFreezesGroups holds that the backup which the reference shows is one that Velero takes, and that its
 // blocks are our groups.
 func TestReferenceFreezesGroups(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(section(t, "Consistency groups"), -1)
+	blocks := document.Examples(document.Section(t, reference, "Consistency groups"), "yaml")
 	if len(blocks) != 1 {
 		t.Fatalf("%d blocks of YAML, want 1", len(blocks))
 	}
 	var backup velerov1.Backup
-	if err := yaml.UnmarshalStrict([]byte(blocks[0][1]), &backup); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(blocks[0]), &backup); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(labelGroup, backup.Spec.VolumeGroupSnapshotLabelKey); diff != "" {
@@ -112,7 +107,7 @@ func TestReferenceFreezesGroups(t *testing.T) {
 // TestPolicyIsWhatIsCalled holds that the policy in deploy/ allows the actions that this package calls, and no others.
 func TestPolicyIsWhatIsCalled(t *testing.T) {
 	t.Parallel()
-	content := read(t, policyFile)
+	content := document.Read(t, policyFile)
 	if _, err := ram.ParsePolicy([]byte(content)); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +126,7 @@ func TestPolicyIsWhatIsCalled(t *testing.T) {
 	if diff := cmp.Diff(called, allowed); diff != "" {
 		t.Errorf("actions (-called +allowed):\n%s", diff)
 	}
-	described := codeOfFirstColumn(section(t, "Permissions"))
+	described := document.FirstColumn(document.Section(t, reference, "Permissions"))
 	if diff := cmp.Diff(called, described); diff != "" {
 		t.Errorf("actions (-called +described):\n%s", diff)
 	}
@@ -176,7 +171,7 @@ func calledActions(t *testing.T) []string {
 // TestReferenceHasMessages holds that the reference has the beginning of every message, and no others.
 func TestReferenceHasMessages(t *testing.T) {
 	t.Parallel()
-	text := section(t, "Messages")
+	text := document.Section(t, reference, "Messages")
 	for _, begin := range []task{describing, backingUp, restoring, deleting, sweeping, discarding} {
 		if !strings.Contains(text, "`"+string(begin)+"`") {
 			t.Errorf("no message begins with %q", begin)
@@ -194,38 +189,4 @@ func TestReferenceHasMessages(t *testing.T) {
 			t.Errorf("no message contains %q", name)
 		}
 	}
-}
-
-// section returns a section of the reference, without its title.
-func section(t *testing.T, title string) string {
-	t.Helper()
-	_, text, found := strings.Cut(read(t, reference), "# "+title+"\n")
-	if !found {
-		t.Fatalf("%s has no section %s", reference, title)
-	}
-	if end := regexp.MustCompile(`(?m)^#+ `).FindStringIndex(text); end != nil {
-		text = text[:end[0]]
-	}
-	return text
-}
-
-// codeOfFirstColumn returns what the first column of a table has as code, sorted.
-func codeOfFirstColumn(markdown string) []string {
-	var found []string
-	for _, row := range regexp.MustCompile("(?m)^\\|([^|]*`[^|]*)\\|").FindAllStringSubmatch(markdown, -1) {
-		for _, code := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
-			found = append(found, code[1])
-		}
-	}
-	slices.Sort(found)
-	return found
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }

@@ -4,51 +4,29 @@ package hbr
 
 import (
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/retention"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 )
 
 // reference is what people read.
 const reference = "../../docs/volumesnapshotter-hbr.md"
 
-// section returns a section of the reference, without its title.
-func section(t *testing.T, title string) string {
-	t.Helper()
-	content, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, found := strings.Cut(string(content), "\n## "+title+"\n")
-	if !found {
-		t.Fatalf("%s has no section %s", reference, title)
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	return text
-}
-
-// codeOfFirstColumn returns what the first column of a table has as code, sorted.
-func codeOfFirstColumn(markdown string) []string {
-	var found []string
-	for _, row := range regexp.MustCompile("(?m)^\\|([^|]*`[^|]*)\\|").FindAllStringSubmatch(markdown, -1) {
-		for _, code := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
-			found = append(found, code[1])
-		}
-	}
-	slices.Sort(found)
-	return found
-}
-
 func TestReferenceHasEveryKey(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(options())), codeOfFirstColumn(section(t, "Keys"))); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(options())), document.FirstColumn(document.Section(t, reference, "Keys"))); diff != "" {
 		t.Errorf("keys (-accepted +described):\n%s", diff)
 	}
 }
@@ -58,7 +36,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 func TestReferenceTellsDefaults(t *testing.T) {
 	t.Parallel()
 	written := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| `([^`]+)` \\|").FindAllStringSubmatch(section(t, "Keys"), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| `([^`]+)` \\|").FindAllStringSubmatch(document.Section(t, reference, "Keys"), -1) {
 		for key := range strings.SplitSeq(row[1], ", ") {
 			written[strings.Trim(key, "`")] = row[2]
 		}
@@ -75,7 +53,7 @@ func TestReferenceTellsDefaults(t *testing.T) {
 func TestReferenceHasEveryPolicy(t *testing.T) {
 	t.Parallel()
 	want := []string{string(agent.Exclude), string(agent.Include), "nodeSchedulePolicy", string(agent.Prefer)}
-	if diff := cmp.Diff(want, codeOfFirstColumn(section(t, "Nodes"))); diff != "" {
+	if diff := cmp.Diff(want, document.FirstColumn(document.Section(t, reference, "Nodes"))); diff != "" {
 		t.Errorf("policies (-accepted +described):\n%s", diff)
 	}
 }
@@ -84,7 +62,7 @@ func TestReferenceHasEveryPolicy(t *testing.T) {
 // and every sentence of the backup center's FAQ.
 func TestReferenceHasMessages(t *testing.T) {
 	t.Parallel()
-	text := section(t, "Messages")
+	text := document.Section(t, reference, "Messages")
 	for _, begin := range []task{checkingVault, backingUp, restoring, deleting, checkingClient} {
 		if !strings.Contains(text, "`"+string(begin)+"`") {
 			t.Errorf("no message begins with %q", begin)
@@ -100,5 +78,42 @@ func TestReferenceHasMessages(t *testing.T) {
 		if !strings.Contains(text, said) {
 			t.Errorf("no message contains %q", said)
 		}
+	}
+}
+
+// TestTheExampleIsALocation loads what deploy/ shows as the API server and then the plugin
+// would, as it is and with the keys that are commented out.
+func TestTheExampleIsALocation(t *testing.T) {
+	t.Parallel()
+	content := document.Read(t, "../../deploy/volumesnapshotlocation/hbr.yaml")
+	whole := document.WithOptionalKeys(content)
+	if whole == content {
+		t.Error("no key is commented out")
+	}
+	for _, text := range []string{content, whole} {
+		var example velerov1.VolumeSnapshotLocation
+		if err := yaml.UnmarshalStrict([]byte(text), &example); err != nil {
+			t.Fatalf("%v in:\n%s", err, text)
+		}
+		if _, err := parseLocation(example.Spec.Config); err != nil {
+			t.Errorf("%v in:\n%s", err, text)
+		}
+	}
+}
+
+// TestTheReferenceHasValidSettings holds that the settings which the reference shows for
+// another kind of storage are accepted.
+func TestTheReferenceHasValidSettings(t *testing.T) {
+	t.Parallel()
+	examples := document.Examples(document.Section(t, reference, "Restore"), "yaml")
+	if len(examples) != 1 {
+		t.Fatalf("%d blocks of YAML, want 1", len(examples))
+	}
+	configMap := &corev1.ConfigMap{}
+	if err := yaml.UnmarshalStrict([]byte(examples[0]), configMap); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settings.Decode[storageclass.Mapping](configMap); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
 )
 
@@ -281,7 +282,7 @@ func TestEverySentenceOfTheFAQ(t *testing.T) {
 // where it shows.
 func TestReferenceTellsConsequences(t *testing.T) {
 	t.Parallel()
-	text := section(t, "Messages")
+	text := document.Section(t, reference, "Messages")
 	for _, row := range faqRows() {
 		told := false
 		for line := range strings.Lines(text) {

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// dialTimeout is how long a server has to accept before the next one is tried.
-const dialTimeout = 2 * time.Second
+// dialTimeout is how long a server has to accept before the next one is tried: longer than two packets that are lost, after
+// which TCP begins anew 1 and 3 seconds after the first.
+const dialTimeout = 5 * time.Second
 
 // endpoint is where a listener listens.
 type endpoint struct {

@@ -187,6 +187,8 @@ func podSpec(options Options) corev1.PodSpec {
 				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
 			LivenessProbe: probe(writer.HealthPath), ReadinessProbe: probe(writer.ReadyPath), VolumeMounts: mounts,
+			// A Pod that asks for nothing gets next to nothing while others use the processors, and it is to answer all the time.
+			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m")}},
 		}},
 		Volumes: []corev1.Volume{{
 			Name: "secret", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: Name}},
