@@ -17,6 +17,8 @@ import (
 const (
 	// bridge is the device of this machine to which the nodes are connected. A name of a device has at most 15 bytes.
 	bridge = "vtc0"
+	// bridgeHardware is its hardware address, of the range that each machine may give.
+	bridgeHardware = "02:76:74:63:00:01"
 	// nodeDevice is how a node calls its own.
 	nodeDevice = "eth0"
 	// maxIndex is the highest index whose addresses are in the plan.
@@ -52,10 +54,11 @@ func newNetwork(name string, index int) network {
 	}
 }
 
-// bridgeSteps make the bridge, which all clusters share, in this machine's namespace.
+// bridgeSteps make the bridge, which all clusters share, in this machine's namespace. Its hardware address would be the
+// lowest of what is connected to it: with each cluster that comes or goes the others could lose this machine for seconds.
 func (n network) bridgeSteps() []step {
 	return []step{
-		{"ip", "link", "add", bridge, "type", "bridge"},
+		{"ip", "link", "add", bridge, "address", bridgeHardware, "type", "bridge"},
 		{"ip", "address", "add", n.host.String(), "dev", bridge},
 		{"ip", "link", "set", bridge, "up"},
 	}
