@@ -33,6 +33,7 @@ func TestALoadBalancerIsMadeAndGoesWithItsService(t *testing.T) {
 		Groups: []slb.ServerGroup{{ID: group, Name: "k8s/30080/web/shop/c-1", Backends: []slb.Backend{{
 			ServerID: "i-node-1", Address: "10.0.0.1", Port: 30080, Weight: 100, Description: "k8s/30080/web/shop/c-1",
 		}}}},
+		ListenerChanges: 1,
 	})
 	service := c.service(t)
 	want := balanced(t, "labels: {app: web}", "")

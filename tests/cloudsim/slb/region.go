@@ -160,6 +160,7 @@ func (r *Region) CreateListener(kind Kind, id string, listener Listener) error {
 		listener.Attributes = maps.Clone(listener.Attributes)
 		b.Listeners = append(b.Listeners, listener)
 		slices.SortFunc(b.Listeners, byPort)
+		b.ListenerChanges++
 		return nil
 	})
 }
@@ -180,6 +181,7 @@ func (r *Region) SetListener(kind Kind, id string, listener Listener) error {
 		}
 		listener.Attributes = maps.Clone(listener.Attributes)
 		b.Listeners[i] = listener
+		b.ListenerChanges++
 		return nil
 	})
 }
@@ -193,6 +195,7 @@ func (r *Region) DeleteListener(kind Kind, id string, port int32, protocol strin
 			return noListener(api)
 		}
 		b.Listeners = slices.Delete(b.Listeners, i, i+1)
+		b.ListenerChanges++
 		return nil
 	})
 }

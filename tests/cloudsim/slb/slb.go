@@ -79,6 +79,8 @@ type LoadBalancer struct {
 	Tags        map[string]string `json:"Tags,omitempty"`
 	Listeners   []Listener        `json:"Listeners"`
 	Groups      []ServerGroup     `json:"VServerGroups"`
+	// ListenerChanges is how often a listener was made, set or deleted: one that is deleted and made again is what it was.
+	ListenerChanges int `json:"-"`
 }
 
 // Listener accepts connections at a port.
