@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -52,29 +53,47 @@ func BenchmarkBackup(b *testing.B) {
 		items := make(map[string]map[int]bool)
 		for round := range roundsOfBackups {
 			for _, plugin := range inTurn(round) {
-				c.load(b, plugin)
-				before, fastest := c.processorTime(b), timeout
-				for i := range backupsOfARound {
-					name := fmt.Sprintf("%s-%d-%d", plugin, round, i)
-					took, backedUp := c.timedBackup(b, name)
-					if items[plugin] == nil {
-						items[plugin] = make(map[int]bool)
-					}
-					items[plugin][backedUp] = true
-					b.Logf("Round %d: %s backs up %d objects in %s", round, plugin, backedUp, took.Round(time.Millisecond))
-					fastest = min(fastest, took)
+				had := c.inRound(b, plugin, round)
+				backups.took[plugin] = append(backups.took[plugin], had.fastest)
+				backups.processor[plugin] = append(backups.processor[plugin], had.processor)
+				if items[plugin] == nil {
+					items[plugin] = make(map[int]bool)
 				}
-				backups.took[plugin] = append(backups.took[plugin], fastest)
-				used := (c.processorTime(b) - before) / backupsOfARound
-				b.Logf("Round %d: %s has a processor for %s in each", round, plugin, used)
-				backups.processor[plugin] = append(backups.processor[plugin], used)
+				maps.Copy(items[plugin], had.items)
 			}
 		}
 		wantSystemLeftOut(b, items)
-		c.wantNoted(b, fmt.Sprintf("%s-%d-%d", bundle, roundsOfBackups-1, backupsOfARound-1))
+		c.wantNoted(b, backupOf(bundle, roundsOfBackups-1, backupsOfARound-1))
 		c.wantCalls(b, roundsOfBackups*backupsOfARound)
 		backups.report(b)
 	}
+}
+
+// backupOf is the name of a backup.
+func backupOf(plugin string, round, i int) string { return fmt.Sprintf("%s-%d-%d", plugin, round, i) }
+
+// roundOf is what the backups of a round with one plugin have had.
+type roundOf struct {
+	// fastest is how long the fastest took, processor how long each had a processor.
+	fastest, processor time.Duration
+	// items are the numbers of objects in the backups.
+	items map[int]bool
+}
+
+// inRound makes the backups of a round with one plugin.
+func (c *cluster) inRound(b *testing.B, plugin string, round int) roundOf {
+	b.Helper()
+	c.load(b, plugin)
+	had := roundOf{fastest: timeout, items: make(map[int]bool)}
+	before := c.processorTime(b)
+	for i := range backupsOfARound {
+		took, items := c.timedBackup(b, backupOf(plugin, round, i))
+		b.Logf("Round %d: %s backs up %d objects in %s", round, plugin, items, took.Round(time.Millisecond))
+		had.fastest, had.items[items] = min(had.fastest, took), true
+	}
+	had.processor = (c.processorTime(b) - before) / backupsOfARound
+	b.Logf("Round %d: %s has a processor for %s in each", round, plugin, had.processor)
+	return had
 }
 
 // wantSystemLeftOut fails unless all backups with a plugin have the same number of objects, and those with actions
