@@ -30,8 +30,9 @@ type Discovery interface {
 
 // APIVersion is the RestoreItemAction that rewrites objects of API versions that
 // the target cluster has ceased to serve into the version in which it serves the
-// kind. An object whose version is served, or whose kind is served in no version
-// that is known here, passes through. It has no settings.
+// kind, and likewise what an autoscaler says of the object that it scales. An object
+// whose version is served, or whose kind is served in no version that is known here,
+// passes through. It has no settings.
 type APIVersion struct {
 	log   logrus.FieldLogger
 	table *apiversion.Table
@@ -63,31 +64,72 @@ func (a *APIVersion) Execute(input *velero.RestoreItemActionExecuteInput) (*vele
 }
 
 func (a *APIVersion) convert(ctx context.Context, o object) (*unstructured.Unstructured, error) {
-	kind := o.item.GroupVersionKind()
+	converted := a.convertReferences(ctx, o, a.convertItself(ctx, o))
+	if converted == o.item {
+		return nil, nil //nolint:nilnil // it stays
+	}
+	return converted, nil
+}
+
+// convertItself returns the item in the version that the cluster serves, or the very item.
+func (a *APIVersion) convertItself(ctx context.Context, o object) *unstructured.Unstructured {
+	conversion, needed := a.needed(ctx, o, o.item.GroupVersionKind())
+	if !needed {
+		return o.item
+	}
+	log := a.logOf(o, o.item.GroupVersionKind(), conversion)
+	converted := o.item.DeepCopy()
+	if err := conversion.Apply(converted.Object); err != nil {
+		log.WithError(err).Warn("Leaving an object in its API version, which this cluster does not serve")
+		return o.item
+	}
+	log.Info("Converted an object to an API version that this cluster serves")
+	return converted
+}
+
+// convertReferences returns item with the versions that the cluster serves in what refers to other objects, or the very
+// item.
+func (a *APIVersion) convertReferences(ctx context.Context, o object, item *unstructured.Unstructured) *unstructured.Unstructured {
+	if len(apiversion.References(item.Object)) == 0 {
+		return item
+	}
+	changed := item.DeepCopy()
+	for _, reference := range apiversion.References(changed.Object) {
+		// What is no text is of no version that is known.
+		version, _ := reference["apiVersion"].(string)
+		kind, _ := reference["kind"].(string)
+		to := schema.FromAPIVersionAndKind(version, kind)
+		if conversion, needed := a.needed(ctx, o, to); needed {
+			reference["apiVersion"] = conversion.To.String()
+			a.logOf(o, to, conversion).WithField("kind", kind).Info("Converted a reference to an API version that this cluster serves")
+			item = changed
+		}
+	}
+	return item
+}
+
+// needed returns the conversion of a kind that has to be made for this cluster, and whether there is one.
+func (a *APIVersion) needed(ctx context.Context, o object, kind schema.GroupVersionKind) (apiversion.Conversion, bool) {
 	conversion, ok := a.table.Find(kind)
 	if !ok {
-		return nil, nil //nolint:nilnil // nothing is to do
+		return conversion, false
 	}
-	log := a.log.WithFields(fieldsOf(o.item)).WithFields(logrus.Fields{
-		"old": kind.GroupVersion().String(), "new": conversion.To.String(),
-	})
 	needed, err := a.served.needs(ctx, o.restore, kind, conversion.To)
 	if err != nil {
 		const unknown = "Cannot find out which API versions this cluster serves: objects of old ones are restored as they are"
 		if a.warned.First(o.restore.UID, unknown) {
-			log.WithError(err).Warn(unknown)
+			a.logOf(o, kind, conversion).WithError(err).Warn(unknown)
 		}
+		return conversion, false
 	}
-	if err != nil || !needed {
-		return nil, nil //nolint:nilerr,nilnil // it stays
-	}
-	converted := o.item.DeepCopy()
-	if err := conversion.Apply(converted.Object); err != nil {
-		log.WithError(err).Warn("Leaving an object in its API version, which this cluster does not serve")
-		return nil, nil //nolint:nilnil // it stays
-	}
-	log.Info("Converted an object to an API version that this cluster serves")
-	return converted, nil
+	return conversion, needed
+}
+
+// logOf is the log of a conversion.
+func (a *APIVersion) logOf(o object, from schema.GroupVersionKind, conversion apiversion.Conversion) logrus.FieldLogger {
+	return a.log.WithFields(fieldsOf(o.item)).WithFields(logrus.Fields{
+		"old": from.GroupVersion().String(), "new": conversion.To.String(),
+	})
 }
 
 // servedKinds keeps what discovery tells for the life of a restore, as Velero's

@@ -39,6 +39,8 @@ func kubernetes122() *served {
 		"batch/v1beta1":             {"CronJob"},
 		"networking.k8s.io/v1beta1": {"IPAddress"},
 		"apps/v1":                   {"Deployment"},
+		"autoscaling/v1":            {"HorizontalPodAutoscaler"},
+		"autoscaling/v2":            {"HorizontalPodAutoscaler"},
 	}}
 }
 
@@ -71,6 +73,16 @@ func versionLine(level logrus.Level, message, object, old, now string) line {
 		fields[[]string{"resource", "namespace", "name"}[i]] = strings.Trim(part, "-")
 	}
 	return line{level, message, fields}
+}
+
+// convertedReference is what is logged of the autoscaler shop/web.
+func convertedReference(kind, old, now string) line {
+	logged := versionLine(
+		logrus.InfoLevel, "Converted a reference to an API version that this cluster serves",
+		"horizontalpodautoscalers.autoscaling shop web", old, now,
+	)
+	logged.Fields["kind"] = kind
+	return logged
 }
 
 const (
@@ -122,6 +134,47 @@ spec:
 		},
 		"a custom resource stays": {
 			object: `{apiVersion: example.com/v1beta1, kind: Ingress, metadata: {namespace: shop, name: web}}`,
+		},
+		"an autoscaler of a version that is served scales what is converted": {
+			object: `{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {namespace: shop, name: web}, spec: {scaleTargetRef: {apiVersion: extensions/v1beta1, kind: Deployment, name: web}}}`,
+			want:   `{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {namespace: shop, name: web}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}`,
+			logged: []line{convertedReference("Deployment", "extensions/v1beta1", "apps/v1")},
+		},
+		"an autoscaler that is converted looks at what is converted": {
+			object: `
+apiVersion: autoscaling/v2beta1
+kind: HorizontalPodAutoscaler
+metadata: {namespace: shop, name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  metrics: [{type: Object, object: {target: {apiVersion: extensions/v1beta1, kind: Ingress, name: web}, metricName: requests, targetValue: "10"}}]
+`,
+			want: `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {namespace: shop, name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  metrics:
+  - type: Object
+    object:
+      describedObject: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: web}
+      metric: {name: requests}
+      target: {type: Value, value: "10"}
+`,
+			logged: []line{
+				versionLine(logrus.InfoLevel, convertedVersion, "horizontalpodautoscalers.autoscaling shop web", "autoscaling/v2beta1", "autoscaling/v2"),
+				convertedReference("Ingress", "extensions/v1beta1", "networking.k8s.io/v1"),
+			},
+		},
+		"an autoscaler of what is served stays": {
+			object: `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {namespace: shop, name: web}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}`,
+		},
+		"an autoscaler of a custom resource stays": {
+			object: `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {namespace: shop, name: web}, spec: {scaleTargetRef: {apiVersion: example.com/v1beta1, kind: Deployment, name: web}}}`,
+		},
+		"a custom resource that is called as an autoscaler stays": {
+			object: `{apiVersion: example.com/v1, kind: HorizontalPodAutoscaler, metadata: {namespace: shop, name: web}, spec: {scaleTargetRef: {apiVersion: extensions/v1beta1, kind: Deployment, name: web}}}`,
 		},
 		"an object that the new version has no place for stays, with a warning": {
 			object: `{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {namespace: shop, name: web}, spec: {template: {}}}`,

@@ -565,6 +565,7 @@ func kindOf(t *testing.T, resource string) string {
 func FuzzApply(f *testing.F) {
 	f.Add(`{"spec":{"backend":{"serviceName":"a","servicePort":"80"},"rules":[{"http":{"paths":[{}]}}]}}`)
 	f.Add(`{"spec":{"metrics":[{"resource":{"name":"cpu"}}]},"webhooks":[1]}`)
+	f.Add(`{"spec":{"scaleTargetRef":{},"metrics":[{"object":{"describedObject":1}}]}}`)
 	f.Add(`{"spec":null,"metadata":{"annotations":null}}`)
 	f.Add(`{"endpoints":[{"topology":{"topology.kubernetes.io/zone":1}},{"topology":[]}],"spec":{"limited":{"assuredConcurrencyShares":1}}}`)
 	table := apiversion.NewTable()
@@ -586,6 +587,10 @@ func FuzzApply(f *testing.F) {
 			conversion, ok := table.Find(kind)
 			if !ok {
 				t.Fatalf("no conversion for %s", kind)
+			}
+			content["apiVersion"], content["kind"] = kind.GroupVersion().String(), kind.Kind
+			for _, reference := range apiversion.References(content) {
+				reference["apiVersion"] = "apps/v1"
 			}
 			if err := conversion.Apply(content); err == nil && content["apiVersion"] != conversion.To.String() {
 				t.Errorf("%s has the version %v", kind, content["apiVersion"])
