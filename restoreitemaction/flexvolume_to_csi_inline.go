@@ -35,9 +35,8 @@ func inlineFlexVolumes(item *unstructured.Unstructured) []map[string]any {
 	if path == nil {
 		return nil
 	}
-	spec, _, _ := unstructured.NestedFieldNoCopy(item.Object, path...)
 	var found []map[string]any
-	for _, candidate := range mapsIn(spec, "volumes") {
+	for _, candidate := range volumesOf(item, path) {
 		if driver, _, _ := unstructured.NestedString(candidate, "flexVolume", "driver"); flexvolume.IsDriver(driver) {
 			found = append(found, candidate)
 		}

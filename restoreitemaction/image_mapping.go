@@ -3,6 +3,7 @@
 package restoreitemaction
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -49,8 +50,8 @@ func (a *ImageMapping) AppliesTo() (velero.ResourceSelector, error) {
 }
 
 // Execute returns the item with its new images: those of containers, init
-// containers and ephemeral containers. Its error is that of the settings. An image
-// that is none stays as it is.
+// containers, ephemeral containers and volumes. Its error is that of the settings. An
+// image that is none stays as it is.
 func (a *ImageMapping) Execute(input *velero.RestoreItemActionExecuteInput) (*velero.RestoreItemActionExecuteOutput, error) {
 	return execute(input, a.mapImages)
 }
@@ -72,62 +73,96 @@ func (a *ImageMapping) mapImages(ctx context.Context, o object) (*unstructured.U
 		return nil, fmt.Errorf("mapping the images of %s %s/%s: %w", resourceOf(o.item), o.item.GetNamespace(), o.item.GetName(), err)
 	}
 	mapped := o.item.DeepCopy()
-	for _, container := range containersOf(mapped, path) {
-		if change, ok := changes[nameOf(container)]; ok && container["image"] != change.Image {
-			logChange(log, container, change)
-			container["image"] = change.Image
+	for _, image := range imagesIn(mapped, path) {
+		if change, ok := changes[image.place]; ok && image.text() != change.Image {
+			logChange(log, image, change)
+			image.in[image.key] = change.Image
 		}
 	}
 	return mapped, nil
 }
 
-// imagesOf returns the image of each container by the container's name, which is one
-// of its own among all kinds of containers of a Pod.
-func imagesOf(object *unstructured.Unstructured, path []string) map[string]string {
-	images := make(map[string]string)
+// place is where a Pod has an image.
+type place struct {
+	// kind is container or volume. Containers of all kinds have names of their own, and so have volumes.
+	kind, name string
+}
+
+// placedImage is an image of an object.
+type placedImage struct {
+	place
+	// in is what has the image in the field key.
+	in  map[string]any
+	key string
+}
+
+// text is the image as the object names it, "" if it is none.
+func (p placedImage) text() string {
+	text, _ := p.in[p.key].(string)
+	return text
+}
+
+// imagesIn returns where a Pod has images, or what makes Pods: in containers, and in volumes of images.
+func imagesIn(object *unstructured.Unstructured, path []string) []placedImage {
+	var images []placedImage
 	for _, container := range containersOf(object, path) {
-		if image, ok := container["image"].(string); ok && image != "" {
-			images[nameOf(container)] = image
+		images = append(images, placedImage{place{"container", nameOf(container)}, container, "image"})
+	}
+	for _, volume := range volumesOf(object, path) {
+		if source, ok := volume["image"].(map[string]any); ok {
+			images = append(images, placedImage{place{"volume", nameOf(volume)}, source, "reference"})
 		}
 	}
 	return images
 }
 
-func nameOf(container map[string]any) string {
-	name, _ := container["name"].(string)
+// imagesOf returns the images of an object by their places.
+func imagesOf(object *unstructured.Unstructured, path []string) map[place]string {
+	images := make(map[place]string)
+	for _, image := range imagesIn(object, path) {
+		if text := image.text(); text != "" {
+			images[image.place] = text
+		}
+	}
+	return images
+}
+
+// nameOf returns the name of a container or a volume.
+func nameOf(part map[string]any) string {
+	name, _ := part["name"].(string)
 	return name
 }
 
-// changesOf returns what becomes of the images of containers; those that stay are
-// left out.
-func changesOf(log logrus.FieldLogger, mapping *imagemapping.Mapping, images map[string]string) (map[string]imagemapping.Change, error) {
-	changes := make(map[string]imagemapping.Change)
-	for _, container := range slices.Sorted(maps.Keys(images)) {
-		text := images[container]
+// changesOf returns what becomes of images; those that stay are left out.
+func changesOf(log logrus.FieldLogger, mapping *imagemapping.Mapping, images map[place]string) (map[place]imagemapping.Change, error) {
+	byName := func(a, b place) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) }
+	changes := make(map[place]imagemapping.Change)
+	for _, at := range slices.SortedFunc(maps.Keys(images), byName) {
+		text := images[at]
 		image, err := imagemapping.ParseImage(text)
 		if err != nil {
-			log.WithError(err).WithFields(logrus.Fields{"container": container, "image": text}).
+			log.WithError(err).WithFields(logrus.Fields{at.kind: at.name, "image": text}).
 				Info("Leaving an image alone that no rule can be about")
 			continue
 		}
 		change, err := mapping.Map(image)
 		if err != nil {
-			return nil, fmt.Errorf("container %s: %w", container, err)
+			return nil, fmt.Errorf("%s %s: %w", at.kind, at.name, err)
 		}
 		if change.By != nil {
-			changes[container] = change
+			changes[at] = change
 		}
 	}
 	return changes, nil
 }
 
-// logChange tells what becomes of the image of container.
-func logChange(log logrus.FieldLogger, container map[string]any, change imagemapping.Change) {
+// logChange tells what becomes of an image.
+func logChange(log logrus.FieldLogger, image placedImage, change imagemapping.Change) {
 	log = log.WithFields(logrus.Fields{
-		"container": nameOf(container),
-		"old":       container["image"],
-		"new":       change.Image,
-		"rule":      strings.Join(change.By, ", "),
+		image.kind: image.name,
+		"old":      image.text(),
+		"new":      change.Image,
+		"rule":     strings.Join(change.By, ", "),
 	})
 	log.Info("Changed an image")
 	if change.DroppedDigest == "" {
@@ -135,7 +170,7 @@ func logChange(log logrus.FieldLogger, container map[string]any, change imagemap
 	}
 	log = log.WithField("digest", change.DroppedDigest)
 	if change.Floating {
-		log.Warn("The new image has neither the digest of the old one nor a tag: name one in the rule, or the container gets whatever is the latest")
+		log.Warn("The new image has neither the digest of the old one nor a tag: name one in the rule, or the " + image.kind + " gets whatever is the latest")
 		return
 	}
 	log.Info("Dropped the digest of an image, because the new one has other content")

@@ -63,6 +63,13 @@ func changed(container, before, after, rule string) line {
 	return said(logrus.InfoLevel, "Changed an image", container, "old", before, "new", after, "rule", rule)
 }
 
+// ofVolume is what is logged of a volume in place of a container.
+func ofVolume(logged line) line {
+	logged.Fields["volume"] = logged.Fields["container"]
+	delete(logged.Fields, "container")
+	return logged
+}
+
 // asLogged compares fields by what a log shows of them.
 func asLogged() cmp.Option {
 	return cmp.Transformer("asLogged", func(fields logrus.Fields) map[string]string {
@@ -86,6 +93,9 @@ spec:
   - {name: proxy, image: "quay.io/team/proxy:v1"}
   ephemeralContainers:
   - {name: debug, image: "busybox:1.37", targetContainerName: web}
+  volumes:
+  - {name: web, image: {reference: "small:v3", pullPolicy: Always}}
+  - {name: scratch, emptyDir: {}}
 status: {phase: Running}
 `
 
@@ -113,6 +123,9 @@ spec:
   - {name: proxy, image: "quay.io/team/proxy:v1"}
   ephemeralContainers:
   - {name: debug, image: "reg.cn/my/busybox:1.37", targetContainerName: web}
+  volumes:
+  - {name: web, image: {reference: "reg.cn/my/small:v3", pullPolicy: Always}}
+  - {name: scratch, emptyDir: {}}
 status: {phase: Running}
 `)
 	got := asUnstructured(t, output.UpdatedItem)
@@ -126,6 +139,7 @@ status: {phase: Running}
 		changed("init", "busybox", "reg.cn/my/busybox", "imageRegistryMapping"),
 		changed("web", "docker.io/library/nginx:1.14.1", "reg.cn/my/nginx:1.14.2", "case1, imageRegistryMapping"),
 		changed("debug", "busybox:1.37", "reg.cn/my/busybox:1.37", "imageRegistryMapping"),
+		ofVolume(changed("web", "small:v3", "reg.cn/my/small:v3", "imageRegistryMapping")),
 	}
 	if diff := cmp.Diff(wantLog, linesOf(hook)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)

@@ -47,3 +47,9 @@ func containersOf(object *unstructured.Unstructured, path []string) []map[string
 	spec, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
 	return slices.Concat(mapsIn(spec, "initContainers"), mapsIn(spec, "containers"), mapsIn(spec, "ephemeralContainers"))
 }
+
+// volumesOf returns the volumes of an object whose PodSpec is at path, as they are in the object.
+func volumesOf(object *unstructured.Unstructured, path []string) []map[string]any {
+	spec, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+	return mapsIn(spec, "volumes")
+}
