@@ -143,12 +143,13 @@ func readPart(body io.Reader, buffer []byte, size int64) (part []byte, ended boo
 	return part, false, nil
 }
 
-// grow makes room for at least one read, doubling so that a small object does not cost a whole part of memory.
+// grow makes room for at least one read: for a small object, for one of 16 times that, and so on, so that not each object
+// costs a whole part of memory. What was too small is garbage: by doubling, as much as a part.
 func grow(part []byte, size int64) []byte {
 	if len(part) < cap(part) {
 		return part
 	}
-	room := min(max(2*int64(cap(part)), 2*readSize), size)
+	room := min(max(16*int64(cap(part)), 2*readSize), size)
 	return append(make([]byte, 0, room), part...)
 }
 
