@@ -81,6 +81,9 @@ func (n *Notes) Note(ctx context.Context, run Run, subject, text string) error {
 	if apierrors.IsAlreadyExists(err) {
 		err = api.Update(ctx, note)
 	}
+	if apierrors.IsNotFound(err) { // It was removed in between.
+		err = api.Create(ctx, note)
+	}
 	if err != nil {
 		return fmt.Errorf("noting in the ConfigMap %s/%s what was begun of %s: %w", note.Namespace, note.Name, subject, err)
 	}

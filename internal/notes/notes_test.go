@@ -194,6 +194,23 @@ func TestSweepRemovesTheNotesOfRunsThatAreOver(t *testing.T) {
 	}
 }
 
+func TestANoteThatIsRemovedWhileItIsReplacedIsKept(t *testing.T) {
+	t.Parallel()
+	log := notes.New(cluster.New(newClient(t, interceptor.Funcs{
+		Update: func(ctx context.Context, api client.WithWatch, note client.Object, options ...client.UpdateOption) error {
+			must(t, api.Delete(ctx, note))
+			return api.Update(ctx, note, options...)
+		},
+	}), namespace), keeper)
+	must(t, log.Note(t.Context(), backup("1"), "pv-1", "before"))
+	must(t, log.Note(t.Context(), backup("1"), "pv-1", "job-1"))
+	text, found, err := log.Find(t.Context(), backup("1"), "pv-1")
+	must(t, err)
+	if !found || text != "job-1" {
+		t.Errorf("text %q, found %v", text, found)
+	}
+}
+
 func TestWhatTheAPIServerRefusesIsTold(t *testing.T) {
 	t.Parallel()
 	errRefused := errors.New("refused")

@@ -76,8 +76,10 @@ type backedUp struct {
 func (w *world) backUpVolume(t *testing.T, config simecs.DiskConfig) (diskID string, made backedUp) {
 	t.Helper()
 	diskID = w.addVolume(t, config, claimed, nil)
+	w.becomes(t, velerov1.BackupPhaseInProgress) // The sweep removes the notes of others.
 	made.snapshot = backUp(t, w.Snapshotter, "daily", diskID)
 	w.End(t.Context())
+	w.becomes(t, velerov1.BackupPhaseCompleted)
 	var err error
 	if made.kind, made.iops, err = w.GetVolumeInfo(diskID, ""); err != nil {
 		t.Fatal(err)

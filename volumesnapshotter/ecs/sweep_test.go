@@ -25,6 +25,12 @@ import (
 func (w *world) setPhase(t *testing.T, phase velerov1.BackupPhase) {
 	t.Helper()
 	siteOf(t, w.Snapshotter).sweep.Wait(t.Context())
+	w.becomes(t, phase)
+}
+
+// becomes sets the phase of the Backup daily while its process may go on.
+func (w *world) becomes(t *testing.T, phase velerov1.BackupPhase) {
+	t.Helper()
 	backup := &velerov1.Backup{}
 	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: veleroNamespace, Name: "daily"}, backup); err != nil {
 		t.Fatal(err)
