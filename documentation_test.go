@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 )
 
 var (
@@ -59,9 +61,9 @@ func TestDocumentsShowWhatParses(t *testing.T) {
 			var err error
 			switch block[1] {
 			case "yaml":
-				for document := range strings.SplitSeq(block[2], "\n---\n") {
+				for part := range strings.SplitSeq(block[2], "\n---\n") {
 					var content any
-					if err = yaml.UnmarshalStrict([]byte(document), &content); err != nil {
+					if err = yaml.UnmarshalStrict([]byte(part), &content); err != nil {
 						break
 					}
 				}
@@ -112,12 +114,8 @@ type repository struct {
 
 func readRepository(t *testing.T) repository {
 	t.Helper()
-	makefile, err := os.ReadFile("Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := repository{folders: map[string]bool{}, files: map[string]bool{}}
-	for _, found := range target.FindAllStringSubmatch(string(makefile), -1) {
+	for _, found := range target.FindAllStringSubmatch(document.Read(t, "Makefile"), -1) {
 		r.targets = append(r.targets, found[1])
 	}
 	walk(t, func(path string, entry fs.DirEntry) {
@@ -158,11 +156,7 @@ func documents(t *testing.T) map[string]string {
 		if filepath.Ext(path) != ".md" || strings.Contains(path, "testdata/") {
 			return
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[path] = string(content)
+		found[path] = document.Read(t, path)
 	})
 	if len(found) < 10 {
 		t.Fatalf("%d documents were found", len(found))
@@ -196,13 +190,9 @@ func exists(path string) bool {
 // anchors are what GitHub makes of the headings of a document.
 func anchors(t *testing.T, path string) []string {
 	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var made []string
 	times := map[string]int{}
-	for _, title := range heading.FindAllStringSubmatch(fence.ReplaceAllString(string(content), ""), -1) {
+	for _, title := range heading.FindAllStringSubmatch(fence.ReplaceAllString(document.Read(t, path), ""), -1) {
 		anchor := link.ReplaceAllString(strings.ToLower(title[1]), "]")
 		anchor = regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(anchor, "")
 		anchor = strings.ReplaceAll(strings.TrimSpace(anchor), " ", "-")

@@ -13,8 +13,8 @@ import (
 // autoscaler, whatever version it is served in, finds nothing in a group that has lost
 // the kind. What is changed in them is changed in the object.
 func References(object map[string]any) []map[string]any {
-	group, _ := object["apiVersion"].(string)
-	if object["kind"] != "HorizontalPodAutoscaler" || !strings.HasPrefix(group, "autoscaling/") {
+	version, _ := object["apiVersion"].(string)
+	if object["kind"] != "HorizontalPodAutoscaler" || !strings.HasPrefix(version, "autoscaling/") {
 		return nil
 	}
 	places := []any{field(object, "spec", "scaleTargetRef")}

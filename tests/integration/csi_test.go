@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/provisioner"
 )
 
@@ -91,10 +92,8 @@ const pathsPage = "../../docs/csi-or-native.md"
 // documentedRows are the rows of the table.
 func documentedRows(t *testing.T) []string {
 	t.Helper()
-	content, err := os.ReadFile(pathsPage)
-	must(t, err)
 	var rows []string
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(document.Read(t, pathsPage)) {
 		if strings.HasPrefix(line, "| off |") || strings.HasPrefix(line, "| on") {
 			rows = append(rows, strings.TrimSpace(line))
 		}
@@ -235,8 +234,6 @@ func TestShippedSnapshotClass(t *testing.T) {
 	must(t, err)
 	wantEqual(t, "the class that Velero chooses", chosen, class)
 
-	content, err := os.ReadFile(pathsPage)
-	must(t, err)
-	must(t, wantText(string(content), "deploy/volumesnapshotclass/disk.yaml", class.Name, velerov1.VolumeSnapshotClassSelectorLabel,
+	must(t, wantText(document.Read(t, pathsPage), "deploy/volumesnapshotclass/disk.yaml", class.Name, velerov1.VolumeSnapshotClassSelectorLabel,
 		"`deletionPolicy: "+string(class.DeletionPolicy)+"`", "`retentionDays: \""+class.Parameters["retentionDays"]+"\"`"))
 }

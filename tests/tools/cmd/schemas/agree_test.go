@@ -20,6 +20,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/restoreitemaction"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 )
 
 // decoders read the settings of each action as the plugin does.
@@ -128,7 +129,7 @@ func deployed(t *testing.T) []string {
 	}
 	var examples []string
 	for _, file := range files {
-		examples = append(examples, read(t, file))
+		examples = append(examples, document.Read(t, file))
 	}
 	return examples
 }

@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/document"
 )
 
 const (
@@ -43,25 +44,16 @@ func contents(t *testing.T, folder string) map[string]string {
 	}
 	contents := make(map[string]string)
 	for _, file := range files {
-		contents[file.Name()] = read(t, filepath.Join(folder, file.Name()))
+		contents[file.Name()] = document.Read(t, filepath.Join(folder, file.Name()))
 	}
 	return contents
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
 
 // references returns both references.
 func references(t *testing.T) map[settings.Kind]string {
 	t.Helper()
 	return map[settings.Kind]string{
-		settings.RestoreItemAction: read(t, docs), settings.BackupItemAction: read(t, docsOfBackups),
+		settings.RestoreItemAction: document.Read(t, docs), settings.BackupItemAction: document.Read(t, docsOfBackups),
 	}
 }
 
