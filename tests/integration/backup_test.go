@@ -97,7 +97,7 @@ func (s *suite) testReadOnlyLocationRefusesDeletion(t *testing.T) {
 		l.Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
 	})
 
-	wantEqual(t, "the errors of the deletion", s.deletionErrors(t, "read-only"),
+	wantEqual(t, "the errors of the deletion", s.failedDeletion(t, "read-only"),
 		[]string{"backup deletion failed: cannot delete backup because backup storage location read-only is currently in read-only mode"})
 	wantEqual(t, "the bucket's files", v.keys(""), backupFiles("read-only"))
 	s.completedRestore(t, "from-read-only", "read-only", "--namespace-mappings", "read-only:read-only-mapped")

@@ -65,6 +65,7 @@ func (s *diskSuite) testKilledUpload(t *testing.T) {
 	// ECS makes one snapshot of a disk at a time.
 	s.cloud.ECS().Advance(time.Minute)
 
+	b.waitAvailable(t)
 	b.completedDiskBackup(t, "disk-upload-next")
 	b.wantInventory(t, "after the next backup", 3, 3, 0)
 	for _, snapshot := range s.cloud.ECS().Snapshots() {

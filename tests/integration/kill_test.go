@@ -18,20 +18,19 @@ import (
 // abandonedAge is beyond the age from which the plugin takes an upload for abandoned, a week.
 const abandonedAge = 8 * 24 * time.Hour
 
-// testKilledPlugin is not run beside others: it kills all processes of the plugin.
+// testKilledPlugin is not run beside others: it kills all processes of the plugin, among them the one by which Velero
+// looks at the location. Velero refuses to delete the backup until it has looked again.
 func (s *suite) testKilledPlugin(t *testing.T) {
 	v := s.newAvailableVault(t, "killed", vaultOptions{config: map[string]string{"partSize": "1Mi"}})
 	s.newNamespace(t, "killed")
 	for number := range 24 {
 		s.create(t, incompressible("killed", number))
 	}
-	slow, err := s.cloud.Faults().Add(fault.Rule{
-		Service: "oss", Operation: "UploadPart", Resource: v.bucket + "/*", Bandwidth: 256 << 10,
-	})
-	must(t, err)
+	slow := s.addFault(t, fault.Rule{Service: "oss", Operation: "UploadPart", Resource: v.bucket + "/*", Skip: 3, Bandwidth: 64 << 10})
 	s.cli(t, "backup", "create", "killed", "--storage-location", v.name, "--include-namespaces", "killed")
 	v.waitPartlyUploaded(t)
-	killAll(t, pluginProcesses(t, s.pluginDir, s.velero.PID()))
+	waitHit(t, s.addFault(t, fault.Rule{Service: "oss", Operation: "ListObjects*", Resource: v.bucket, Latency: hang, Count: 1}))
+	s.killPlugin(t)
 	slow.Remove()
 
 	eventually(t, "the backup to be Failed", func(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -15,6 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/controlplane/poll"
 )
 
 // backup runs "velero backup create" for a namespace, waits for its end, and returns what became of it. args are added.
@@ -59,30 +62,55 @@ func (s *suite) completedRestore(t *testing.T, name, backup string, args ...stri
 	}
 }
 
-// delete runs "velero backup delete" and waits until the backup is gone.
+// delete runs "velero backup delete" and waits until the backup is gone. It fails as soon as Velero says why it is not
+// deleted, but asks again where the location is Unavailable: a kill of all of the plugin's processes hits the one, too,
+// by which Velero looks at it.
 func (s *suite) delete(t *testing.T, backup string) {
 	t.Helper()
-	s.cli(t, "backup", "delete", backup, "--confirm")
-	s.waitGone(t, "the backup "+backup, &velerov1.Backup{ObjectMeta: inVelero(backup)})
+	ask := func() error {
+		_, err := s.tryCLI(t.Context(), "backup", "delete", backup, "--confirm")
+		return err
+	}
+	must(t, ask())
+	eventually(t, "the backup "+backup+" to be gone", func(ctx context.Context) error {
+		if err := s.get(ctx, backup, &velerov1.Backup{}); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		refused, err := s.deletionErrors(ctx, backup)
+		switch {
+		case err != nil:
+			return err
+		case len(refused) == 0:
+			return errors.New("it was deleted between two looks")
+		case strings.Contains(strings.Join(refused, ""), "is currently in Unavailable state"):
+			return errors.Join(fmt.Errorf("its deletion was refused: %q", refused), ask())
+		}
+		return poll.Permanent(fmt.Errorf("its deletion failed: %q", refused))
+	})
 }
 
-// deletionErrors asks for the deletion of a backup that must fail, and returns why it did.
-func (s *suite) deletionErrors(t *testing.T, backup string) []string {
+// failedDeletion asks for the deletion of a backup that must fail, and returns why it did.
+func (s *suite) failedDeletion(t *testing.T, backup string) []string {
 	t.Helper()
 	s.cli(t, "backup", "delete", backup, "--confirm")
 	var found []string
-	eventually(t, "the deletion of "+backup+" to be processed", func(ctx context.Context) error {
-		var requests velerov1.DeleteBackupRequestList
-		if err := s.cp.Client.List(ctx, &requests, client.MatchingLabels{velerov1.BackupNameLabel: backup}); err != nil {
-			return err
-		}
-		if len(requests.Items) != 1 || requests.Items[0].Status.Phase != velerov1.DeleteBackupRequestPhaseProcessed {
-			return fmt.Errorf("there are %d requests, none of them processed", len(requests.Items))
-		}
-		found = requests.Items[0].Status.Errors
-		return nil
+	eventually(t, "the deletion of "+backup+" to be processed", func(ctx context.Context) (err error) {
+		found, err = s.deletionErrors(ctx, backup)
+		return err
 	})
 	return found
+}
+
+// deletionErrors returns why the deletion of a backup that is there failed. It is an error if it goes on.
+func (s *suite) deletionErrors(ctx context.Context, backup string) ([]string, error) {
+	var requests velerov1.DeleteBackupRequestList
+	if err := s.cp.Client.List(ctx, &requests, client.MatchingLabels{velerov1.BackupNameLabel: backup}); err != nil {
+		return nil, err
+	}
+	if len(requests.Items) != 1 || requests.Items[0].Status.Phase != velerov1.DeleteBackupRequestPhaseProcessed {
+		return nil, fmt.Errorf("there are %d requests for its deletion, none of them processed", len(requests.Items))
+	}
+	return requests.Items[0].Status.Errors, nil
 }
 
 // waitGone waits until an object is gone.
