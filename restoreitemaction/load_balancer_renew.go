@@ -118,39 +118,49 @@ func (s *serviceRestore) isOfAlibabaCloud(annotations map[string]string) bool {
 // already.
 func (s *LoadBalancerSettings) balancerChanges(annotations map[string]string, asked annotationChanges) annotationChanges {
 	changes := annotationChanges{}
-	if s.Reuse == ReuseNew {
+	remove := func(name string) {
 		for _, prefix := range balancerPrefixes() {
-			for _, name := range []string{balancerID, balancerServerGroups} {
-				if _, ok := asked[prefix+name]; !ok {
-					changes.remove(prefix + name)
-				}
+			if _, ok := asked[prefix+name]; !ok {
+				changes.remove(prefix + name)
 			}
 		}
 	}
+	if s.Reuse == ReuseNew {
+		remove(balancerID)
+		remove(balancerServerGroups)
+	}
 	annotations = changes.on(annotations)
-	prefix, reused := reusedPrefix(annotations)
-	if !reused || asksOverride(asked) {
+	prefix, id := balancerAnnotation(annotations, balancerID)
+	if id == "" {
 		return changes
 	}
 	override := strconv.FormatBool(s.OverrideListeners)
-	changes.set(prefix+balancerOverride, override)
-	for _, other := range balancerPrefixes() {
-		if _, ok := annotations[other+balancerOverride]; ok {
-			changes.set(other+balancerOverride, override)
+	if asksOverride(asked) {
+		_, override = balancerAnnotation(annotations, balancerOverride)
+	} else {
+		changes.set(prefix+balancerOverride, override)
+		for _, other := range balancerPrefixes() {
+			if _, ok := annotations[other+balancerOverride]; ok {
+				changes.set(other+balancerOverride, override)
+			}
 		}
+	}
+	if override != "true" {
+		// A listener that is left alone leads to the group, of which each server has a share of its traffic at once.
+		remove(balancerServerGroups)
 	}
 	return changes
 }
 
-// reusedPrefix returns the prefix of the annotation by which a Service uses an
-// existing load balancer, and whether it does.
-func reusedPrefix(annotations map[string]string) (string, bool) {
+// balancerAnnotation returns the annotation of a name, as the controller reads it, and the
+// prefix that it has. Both are empty if there is none.
+func balancerAnnotation(annotations map[string]string, name string) (prefix, value string) {
 	for _, prefix := range balancerPrefixes() {
-		if id, ok := annotations[prefix+balancerID]; ok {
-			return prefix, id != ""
+		if value, ok := annotations[prefix+name]; ok {
+			return prefix, value
 		}
 	}
-	return "", false
+	return "", ""
 }
 
 // asksOverride reports whether a rule decides about the listeners.

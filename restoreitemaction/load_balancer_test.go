@@ -99,14 +99,15 @@ spec:
 func TestLoadBalancerServices(t *testing.T) {
 	t.Parallel()
 	preserve := true
-	keptWith := func(override string) string {
+	keptWith := func(override, more string) string {
 		return reusingWith(`
-  annotations:
+  annotations:` + more + `
     service.beta.kubernetes.io/alibaba-cloud-loadbalancer-force-override-listeners: "` + override + `"
-    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port: rsp-1:80
     service.beta.kubernetes.io/alicloud-loadbalancer-force-override-listeners: "` + override + `"
     service.beta.kubernetes.io/alicloud-loadbalancer-id: lb-1`)
 	}
+	const joining = `
+    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port: rsp-1:80`
 	tests := []struct {
 		name     string
 		backup   string
@@ -164,10 +165,29 @@ spec:
 			name: "nor where the Restore asks for those of all but Services", backup: managed,
 			spec: velerov1.RestoreSpec{RestoreStatus: &velerov1.RestoreStatusSpec{ExcludedResources: []string{"svc"}}}, want: renewed,
 		},
-		{name: "an existing load balancer is used, and its listeners are left alone", backup: reusing, want: keptWith("false")},
+		{
+			name: "an existing load balancer is used, and its listeners and their server group are left alone", backup: reusing,
+			want: keptWith("false", ""),
+		},
+		{
+			name: "the server group gets the restored application where a rule asks for it", backup: reusing,
+			rules: `
+- set:
+    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port: rsp-1:80`,
+			want: keptWith("false", joining),
+		},
+		{
+			name: "the server group is left alone where a rule leaves the listeners alone", backup: reusing,
+			settings: map[string]string{"overrideListeners": "true"},
+			rules: `
+- set:
+    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-force-override-listeners: "false"
+    service.beta.kubernetes.io/alicloud-loadbalancer-force-override-listeners: "false"`,
+			want: keptWith("false", ""),
+		},
 		{
 			name: "its listeners are replaced where that is set", backup: reusing,
-			settings: map[string]string{"overrideListeners": "true", "reuse": "keep"}, want: keptWith("true"),
+			settings: map[string]string{"overrideListeners": "true", "reuse": "keep"}, want: keptWith("true", joining),
 		},
 		{
 			name: "another one is made in its place where that is set", backup: reusing,

@@ -422,6 +422,7 @@ status: {loadBalancer: {ingress: [{ip: 47.1.2.3}]}}
 		flow(
 			g.maybe(60, prefix+pick(g, "baba-cloud", "cloud")+"-loadbalancer-id: lb-1"),
 			g.maybe(40, prefix+"baba-cloud-loadbalancer-force-override-listeners: "+pick(g, `"true"`, `"false"`)),
+			g.maybe(30, prefix+pick(g, "baba-cloud", "cloud")+`-loadbalancer-vgroup-port: "rsp-1:80"`),
 			"team: shop",
 		),
 		flow("app: web", g.maybe(60, "service.beta.kubernetes.io/hash: abc")),
