@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -14,6 +15,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -146,6 +148,23 @@ func (o *storageObject) setClass(name string) (old string, changed bool) {
 	}
 	o.set(name, "spec", "storageClassName")
 	return old, true
+}
+
+// removeSelector removes what a claim was backed up with from the selector that it has. Velero's
+// data mover adds a label, by which nothing is provisioned before it has restored the volume.
+func (o *storageObject) removeSelector(backedUp *metav1.LabelSelector) (changed bool) {
+	selector, _, _ := unstructured.NestedMap(o.content, "spec", "selector")
+	if selector == nil {
+		return false
+	}
+	labels, _, _ := unstructured.NestedMap(selector, "matchLabels")
+	maps.DeleteFunc(labels, func(key string, _ any) bool { _, had := backedUp.MatchLabels[key]; return had })
+	if len(labels) == 0 {
+		unstructured.RemoveNestedField(o.content, "spec", "selector")
+		return true
+	}
+	o.set(map[string]any{"matchLabels": labels}, "spec", "selector")
+	return true
 }
 
 // setModes sets the access modes.

@@ -6,6 +6,8 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"github.com/vmware-tanzu/velero/pkg/plugin/velero"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -57,6 +59,13 @@ func (a *StorageClassMapping) change(o *storageObject) {
 		if old, set := o.setClass(plan.Class); set {
 			o.changed(old, plan.Class).Info("Changed the StorageClass")
 		}
+	}
+	if plan.Selector != nil && o.removeSelector(plan.Selector) {
+		o.log.WithField("selector", metav1.FormatLabelSelector(plan.Selector)).Info("Removed the selector of volumes, with which none is provisioned")
+	}
+	if plan.AttributesClass != "" {
+		unstructured.RemoveNestedField(o.content, "spec", "volumeAttributesClassName")
+		o.log.WithField("volumeAttributesClass", plan.AttributesClass).Info("Removed the VolumeAttributesClass, which is of another driver")
 	}
 	if plan.Modes != nil {
 		if old, set := o.setModes(plan.Modes); set {

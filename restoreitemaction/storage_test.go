@@ -43,6 +43,9 @@ type kept struct {
 	labels      map[string]any
 	// snapshot is the data source of a claim.
 	snapshot map[string]any
+	// selected are the labels that a claim matches volumes by, and attributesClass its VolumeAttributesClass.
+	selected        map[string]any
+	attributesClass string
 }
 
 const (
@@ -99,6 +102,12 @@ func (k kept) claim() *unstructured.Unstructured {
 	if k.snapshot != nil {
 		maps.Copy(spec, k.snapshot)
 		delete(spec, "volumeName")
+	}
+	if k.selected != nil {
+		spec["selector"] = map[string]any{"matchLabels": k.selected}
+	}
+	if k.attributesClass != "" {
+		spec["volumeAttributesClassName"] = k.attributesClass
 	}
 	return k.object("PersistentVolumeClaim", map[string]any{"name": "data", "namespace": "shop"}, spec)
 }
@@ -703,6 +712,29 @@ func TestStorageOfProvisionedClaims(t *testing.T) {
 			backedUp: ssd(func(k *kept) { k.noField = true }), want: ssd(func(k *kept) { k.class = "essd" }),
 		},
 		{
+			name:     "a claim that matched a volume by its labels matches none where it is provisioned",
+			settings: map[string]string{"rules": `[{from: "", to: {class: essd}}]`},
+			backedUp: ssd(func(k *kept) { k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-oss"} }),
+			want:     ssd(func(k *kept) { k.class = "essd" }),
+		},
+		{
+			name:     "it matches them still where no rule has it provisioned",
+			backedUp: ssd(func(k *kept) { k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-oss"} }),
+			want:     ssd(func(k *kept) { k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-oss"} }),
+		},
+		{
+			name:     "the attributes of another cloud's driver are none of a disk",
+			settings: map[string]string{"gp2": "essd"},
+			backedUp: ssd(func(k *kept) { k.class, k.provisioner, k.attributesClass = "gp2", "ebs.csi.aws.com", "fast" }),
+			want:     ssd(func(k *kept) { k.class, k.provisioner = "essd", "ebs.csi.aws.com" }),
+		},
+		{
+			name:     "those of the same driver stay",
+			settings: map[string]string{"pl2": "essd"},
+			backedUp: ssd(func(k *kept) { k.class, k.provisioner, k.attributesClass = "pl2", diskDriver, "fast" }),
+			want:     ssd(func(k *kept) { k.class, k.provisioner, k.attributesClass = "essd", diskDriver, "fast" }),
+		},
+		{
 			name:     "a class in the old annotation moves to the field",
 			settings: map[string]string{"ssd": "essd"},
 			backedUp: ssd(func(k *kept) { k.legacy = true }), want: ssd(func(k *kept) { k.class = "essd" }),
@@ -848,6 +880,25 @@ func TestStorageAfterVelerosOwnMapping(t *testing.T) {
 			t.Errorf("claim with a rule (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestAClaimOfTheDataMover keeps the label by which nothing is provisioned for it before Velero has restored its volume.
+func TestAClaimOfTheDataMover(t *testing.T) {
+	t.Parallel()
+	const label = "velero.io/dynamic-pv-restore"
+	backedUp := ssd(func(k *kept) { k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-disk"} })
+	present := ssd(func(k *kept) {
+		k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-disk", label: "shop.data.x7kq2"}
+	})
+	s := newStorage(t, map[string]string{"rules": `[{from: "", to: {class: essd}}]`})
+	got, err := s.restoreItem(t, bound(backedUp.claim(), "40Gi"), present.claim())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ssd(func(k *kept) { k.class, k.selected = "essd", map[string]any{label: "shop.data.x7kq2"} })
+	if diff := cmp.Diff(want.claim().Object, got.Object); diff != "" {
+		t.Errorf("claim (-want +got):\n%s", diff)
+	}
 }
 
 func TestConversionsThatAreRefused(t *testing.T) {
@@ -1118,6 +1169,19 @@ func TestTemplatesOfClaims(t *testing.T) {
 			settings: map[string]string{"rules": "[{from: ssd, namespaces: [shop], selector: {matchLabels: {app: mysql, tier: db}}, to: {class: essd}}]"},
 			backedUp: []kept{ssd(func(k *kept) { k.labels = map[string]any{"tier": "db"} }), ssd()},
 			want:     []kept{ssd(func(k *kept) { k.class, k.labels = "essd", map[string]any{"tier": "db"} }), ssd()},
+		},
+		{
+			name:     "what the class has no volumes of is not asked for",
+			settings: map[string]string{"rules": `[{from: "", to: {class: essd}}, {from: ssd, to: {class: essd}}, {from: pl2, to: {class: essd}}]`},
+			backedUp: []kept{
+				ssd(func(k *kept) { k.class, k.selected = "", map[string]any{"alicloud-pvname": "pv-oss"} }),
+				ssd(func(k *kept) { k.attributesClass = "fast" }),
+				ssd(func(k *kept) { k.class, k.attributesClass = "pl2", "fast" }),
+			},
+			want: []kept{
+				ssd(func(k *kept) { k.class = "essd" }), ssd(func(k *kept) { k.class = "essd" }),
+				ssd(func(k *kept) { k.class, k.attributesClass = "essd", "fast" }),
+			},
 		},
 		{
 			name:     "a conversion that cannot be carried out is refused",

@@ -14,6 +14,8 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
@@ -99,6 +101,10 @@ type claimed struct {
 	ofSnapshot bool
 	// ofOnePod says that no two Pods have the claim.
 	ofOnePod bool
+	// selector is what its volume had to match, nil for none.
+	selector *metav1.LabelSelector
+	// attributesClass is the name of its VolumeAttributesClass, "" for none.
+	attributesClass string
 	// class is the one that the claim names by now, which Velero's change-storage-class
 	// may have changed; nil where the API server chooses.
 	class *string
@@ -113,7 +119,12 @@ func claimOf(fromBackup, item *corev1.PersistentVolumeClaim) claimed {
 		size:   fromBackup.Spec.Resources.Requests[corev1.ResourceStorage],
 		class:  classNamed(item),
 
+		selector: fromBackup.Spec.Selector,
+
 		ofSnapshot: isOfSnapshot(item),
+	}
+	if name := fromBackup.Spec.VolumeAttributesClassName; name != nil {
+		had.attributesClass = *name
 	}
 	if class := classNamed(fromBackup); class != nil {
 		had.StorageClass = *class
@@ -197,7 +208,37 @@ func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (P
 	if _, err := plan.setDisk(conversion, had, class); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
 	}
+	if plan.Class == "" {
+		return plan, nil
+	}
+	plan.Selector = had.selector
+	if had.attributesClass == "" {
+		return plan, nil
+	}
+	same, err := had.isMadeBy(ctx, v, class)
+	if err != nil {
+		return Plan{}, conversion.wrap(had.Claim, err)
+	}
+	if !same {
+		plan.AttributesClass = had.attributesClass
+	}
 	return plan, nil
+}
+
+// isMadeBy tells whether the provisioner of class, nil for one that cannot be read, is the one
+// of the claim. The template of a claim does not tell its own; its class may.
+func (c *claimed) isMadeBy(ctx context.Context, v *view, class *storagev1.StorageClass) (bool, error) {
+	was := c.provisioner
+	if was == "" && c.StorageClass != "" {
+		old, err := v.StorageClass(ctx, c.StorageClass)
+		if old, err = readable(old, client.IgnoreNotFound(err)); err != nil {
+			return false, err
+		}
+		if old != nil {
+			was = old.Provisioner
+		}
+	}
+	return class == nil || class.Provisioner == was, nil
 }
 
 // conversionOf returns what becomes of a claim whose volume is provisioned, with the

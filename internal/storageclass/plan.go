@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
@@ -38,6 +39,12 @@ type Plan struct {
 	Missing string
 	// Kept is the class that a rule asks for in vain: the volume is as it was.
 	Kept string
+	// Selector is what a claim was backed up with, and must not have: the volume that Class
+	// provisions for it is not selected (external-provisioner, "claim Selector is not supported").
+	Selector *metav1.LabelSelector
+	// AttributesClass is the VolumeAttributesClass of a claim, and is not one for the volumes
+	// of Class: the claim must not have it.
+	AttributesClass string
 
 	// OneNode says that the volume is a disk that cannot be mounted in one of the access
 	// modes that it has, and no rule asks for others: ReadWriteOnce is what is left.
