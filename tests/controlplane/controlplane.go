@@ -81,6 +81,8 @@ type ControlPlane struct {
 	group     *process.Group
 	processes []*process.Process
 	velero    *Velero
+	// reserved are the addresses of the programs, nil on a node.
+	reserved *reservation
 }
 
 // NewScheme returns a scheme with the API types of Kubernetes, CustomResourceDefinitions, VolumeSnapshots and Velero.
@@ -109,7 +111,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, cp.group.Close(), cp.removeDir())
+			err = errors.Join(err, cp.group.Close(), cp.reserved.release(), cp.removeDir())
 		}
 	}()
 
@@ -142,9 +144,12 @@ func (cp *ControlPlane) newGroup() (*process.Group, error) {
 }
 
 // addresses are those of etcd for clients and for peers, and of the kube-apiserver.
-func (cp *ControlPlane) addresses() ([]string, error) {
+func (cp *ControlPlane) addresses() (_ []string, err error) {
 	if cp.node == nil {
-		return freeAddresses(3)
+		if cp.reserved, err = reserve(3); err != nil {
+			return nil, err
+		}
+		return cp.reserved.addresses, nil
 	}
 	// Nothing else is in the machine's network namespace.
 	return []string{
@@ -219,5 +224,5 @@ func (cp *ControlPlane) Stop() error {
 	if cp.velero != nil {
 		veleroErr = cp.velero.close()
 	}
-	return errors.Join(veleroErr, cp.group.Close(), cp.removeDir())
+	return errors.Join(veleroErr, cp.group.Close(), cp.reserved.release(), cp.removeDir())
 }

@@ -3,7 +3,9 @@
 package controlplane
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -21,21 +23,50 @@ const (
 	maxTries = 100
 )
 
-// freeAddresses returns n different loopback addresses (host:port) that nothing listens on. They are chosen at random,
-// so that those who choose at the same time choose others; nothing reserves them.
-func freeAddresses(n int) ([]string, error) {
-	addresses := make([]string, 0, n)
-	for try := 0; len(addresses) < n; try++ {
-		address := net.JoinHostPort(loopback, strconv.Itoa(firstPort+rand.IntN(ports)))
-		listener, err := net.Listen("tcp", address) //nolint:noctx // does not block
-		if err != nil {
-			if try >= n*maxTries {
-				return nil, fmt.Errorf("finding a free port: %w", err)
-			}
-			continue
+// reservation is of loopback addresses (host:port). Whoever else reserves gets others until it is released, or its process
+// has ended.
+type reservation struct {
+	addresses []string
+	marks     []io.Closer
+}
+
+// reserve reserves n addresses that nothing listens on.
+func reserve(n int) (*reservation, error) {
+	r := &reservation{}
+	for try := 0; len(r.addresses) < n; try++ {
+		err := r.add(firstPort + rand.IntN(ports))
+		if err != nil && try >= n*maxTries {
+			return nil, errors.Join(fmt.Errorf("finding a free port: %w", err), r.release())
 		}
-		defer listener.Close() // not before all are found, so that they differ
-		addresses = append(addresses, address)
 	}
-	return addresses, nil
+	return r, nil
+}
+
+// add reserves a port. A socket of a name without a file (unix(7), abstract) marks it: a server listens on the port itself
+// some seconds later.
+func (r *reservation) add(port int) error {
+	mark, err := net.Listen("unix", fmt.Sprintf("@velero-plugin-alibabacloud-port-%d", port)) //nolint:noctx // does not block
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort(loopback, strconv.Itoa(port))
+	listener, err := net.Listen("tcp", address) //nolint:noctx // does not block
+	if err != nil {
+		return errors.Join(err, mark.Close())
+	}
+	r.addresses, r.marks = append(r.addresses, address), append(r.marks, mark)
+	return listener.Close()
+}
+
+// release gives the addresses to others. That of none does nothing.
+func (r *reservation) release() error {
+	if r == nil {
+		return nil
+	}
+	var errs []error
+	for _, mark := range r.marks {
+		errs = append(errs, mark.Close())
+	}
+	r.marks = nil
+	return errors.Join(errs...)
 }

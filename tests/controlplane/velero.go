@@ -58,6 +58,8 @@ type Velero struct {
 	temp    string
 	group   *process.Group
 	server  *process.Process
+	// reserved is MetricsAddress, nil where the caller chose it.
+	reserved *reservation
 }
 
 // StartVelero installs Velero's CustomResourceDefinitions, namespace and Deployment (without replicas: the server is a
@@ -89,11 +91,10 @@ func (cp *ControlPlane) StartVelero(ctx context.Context, options VeleroOptions) 
 	}()
 
 	if v.MetricsAddress == "" {
-		addresses, err := freeAddresses(1)
-		if err != nil {
+		if v.reserved, err = reserve(1); err != nil {
 			return nil, err
 		}
-		v.MetricsAddress = addresses[0]
+		v.MetricsAddress = v.reserved.addresses[0]
 	}
 	if v.options.PluginDir == "" {
 		v.options.PluginDir = filepath.Join(v.temp, "plugins")
@@ -238,7 +239,7 @@ func (v *Velero) Stop() error {
 
 // close kills what is left of the server and of its plugins, and removes its temporary files.
 func (v *Velero) close() error {
-	return errors.Join(v.group.Close(), os.RemoveAll(v.temp))
+	return errors.Join(v.group.Close(), v.reserved.release(), os.RemoveAll(v.temp))
 }
 
 // stopServer asks the server to end and waits until it has.
