@@ -179,9 +179,18 @@ func (s *site) awaitPod(t *testing.T, namespace, name string) *corev1.Pod {
 	return pod
 }
 
+// awaitAccount waits for the ServiceAccount of Pods that name none: the API server refuses Pods before it is there.
+func (s *site) awaitAccount(t *testing.T, namespace string) {
+	t.Helper()
+	s.eventually(t, podTimeout, "the default ServiceAccount of "+namespace, func(ctx context.Context) error {
+		return s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "default"}, &corev1.ServiceAccount{})
+	})
+}
+
 // runToEnd runs a Pod until it has ended, and deletes it. A Pod that fails is a failure of the test.
 func (s *site) runToEnd(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
+	s.awaitAccount(t, pod.Namespace)
 	s.create(t, pod)
 	s.eventually(t, podTimeout, "the end of the Pod "+pod.Namespace+"/"+pod.Name, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {

@@ -51,7 +51,9 @@ func (r *Recorder) Warn(ctx context.Context, who string, about corev1.ObjectRefe
 		InvolvedObject: about, Type: corev1.EventTypeWarning, Reason: reason, Message: message, Count: 1,
 		FirstTimestamp: now, LastTimestamp: now, Source: corev1.EventSource{Component: who},
 	})
-	if err != nil && !apierrors.IsAlreadyExists(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	// Nobody reads the events of a namespace that is going, or has gone.
+	gone := apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err)
+	if err != nil && !apierrors.IsAlreadyExists(err) && !gone {
 		return fmt.Errorf("tell of %s: %w", reason, err)
 	}
 	r.told[key] = true

@@ -109,7 +109,7 @@ func (s *suite) testExpiredBackupIsDeleted(t *testing.T) {
 	v := s.newAvailableVault(t, "expired", vaultOptions{})
 	s.newNamespace(t, "expired")
 	v.completedBackup(t, "kept", "expired")
-	v.completedBackup(t, "expired", "expired", "--ttl", "5s")
+	v.completedBackup(t, "expired", "expired", "--ttl", "30s")
 	s.waitGone(t, "the expired backup", &velerov1.Backup{ObjectMeta: inVelero("expired")})
 	wantEqual(t, "the bucket's files", v.keys(""), backupFiles("kept"))
 }

@@ -65,13 +65,15 @@ func (s *suite) testRotatedCredentials(t *testing.T) {
 	v.key = v.newKey(t)
 	v.writeSecret(t, dotenv(v.key))
 	must(t, s.cloud.Accounts().DisableKey(old.ID))
+	// Velero may have read the old one just before, for a look that it takes with it now.
+	v.waitAvailableSince(t, time.Now())
 	v.completedBackup(t, "after-rotation", "rotated")
 	s.completedRestore(t, "rotated", "before-rotation", "--namespace-mappings", "rotated:rotated-mapped")
 	s.wantSettings(t, "rotated-mapped")
 }
 
-// tokenLife is enough for a backup, and short enough to wait for its end.
-const tokenLife = 15 * time.Second
+// tokenLife is enough for Velero to look at the location, every 10 seconds, and short enough to wait for its end.
+const tokenLife = 45 * time.Second
 
 func (s *suite) testExpiredToken(t *testing.T) {
 	t.Parallel()

@@ -210,10 +210,12 @@ func (v *diskVolume) follow(pv *corev1.PersistentVolume) {
 // again.
 func (s *suite) killVelero(t *testing.T) {
 	t.Helper()
-	for _, pid := range pluginProcesses(t, s.pluginDir, s.velero.PID()) {
+	// The server first: it would take note of what becomes of its plugin.
+	plugins := pluginProcesses(t, s.pluginDir, s.velero.PID())
+	must(t, s.velero.Kill())
+	for _, pid := range plugins {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // It may have ended: a process lives for one poll.
 	}
-	must(t, s.velero.Kill())
 	must(t, s.velero.Restart(t.Context()))
 }
 

@@ -293,12 +293,17 @@ func (s *suite) leftoversOf(ctx context.Context, run string) ([]string, error) {
 	return found, nil
 }
 
-// wantNothingLeftOf fails if anything is left of the backup or restore with an UID.
+// wantNothingLeftOf waits until nothing is left of the backup or restore with an UID. What the plugin has deleted Kubernetes
+// removes when its finalizers let it.
 func (s *suite) wantNothingLeftOf(t *testing.T, run types.UID) {
 	t.Helper()
-	left, err := s.leftoversOf(t.Context(), string(run))
-	must(t, err)
-	wantEqual(t, "what the run has left in the cluster", left, []string{})
+	eventually(t, "nothing to be left of the run in the cluster", func(ctx context.Context) error {
+		left, err := s.leftoversOf(ctx, string(run))
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("there is %q", left)
+		}
+		return err
+	})
 }
 
 // backupUID is the UID of a backup.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -190,6 +191,23 @@ func (v *vault) waitAvailable(t *testing.T) {
 		}
 		if phase := location.Status.Phase; phase != velerov1.BackupStorageLocationPhaseAvailable {
 			return fmt.Errorf("it is %q: %s", phase, location.Status.Message)
+		}
+		return nil
+	})
+}
+
+// waitAvailableSince waits until Velero has looked at the location after a moment, and says that it is available. It looks
+// at one location at a time, so that no look from before goes on then. The time of a look is in whole seconds, cut off.
+func (v *vault) waitAvailableSince(t *testing.T, moment time.Time) {
+	t.Helper()
+	eventually(t, "another look at the location "+v.name, func(ctx context.Context) error {
+		location, err := v.location(ctx)
+		if err != nil {
+			return err
+		}
+		status := location.Status
+		if at := status.LastValidationTime; at == nil || !at.After(moment) || status.Phase != velerov1.BackupStorageLocationPhaseAvailable {
+			return fmt.Errorf("at %s it was %q: %s", at, status.Phase, status.Message)
 		}
 		return nil
 	})
