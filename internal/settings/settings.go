@@ -215,12 +215,12 @@ func (s *Settings[T]) only(matching []*corev1.ConfigMap, run Run) (*corev1.Confi
 }
 
 // names tells whether the label of a ConfigMap names the action, as one of the kind or, by a
-// mistake, as one of no kind: that would be passed over without a word, and its settings with
-// it. What the ConfigMaps of Velero's own actions say is for Velero to judge.
+// mistake, as one of another kind or of none: that would be passed over without a word, and its
+// settings with it, for no two kinds have actions of one name that both have settings. What the
+// ConfigMaps of Velero's own actions say is for Velero to judge.
 func (s *Settings[T]) names(configMap *corev1.ConfigMap, kind Kind) bool {
 	value, labeled := configMap.Labels[s.label]
-	isOfNone := value != string(RestoreItemAction) && value != string(BackupItemAction)
-	return labeled && (value == string(kind) || isOfNone && s.perRun)
+	return labeled && (value == string(kind) || s.perRun)
 }
 
 func (s *Settings[T]) ambiguous(configMaps []*corev1.ConfigMap, run Run) error {

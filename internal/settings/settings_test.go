@@ -113,9 +113,10 @@ func TestSettingsOfARun(t *testing.T) {
 			configMaps: []corev1.ConfigMap{configMap("a", "hello", upstream)},
 			run:        restore("shop", "1"),
 		},
-		"a ConfigMap of the action of that name in backups does not hold for a restore": {
+		"a ConfigMap whose label is of the other kind of actions is an error, for the action is of one kind": {
 			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "BackupItemAction"))},
 			run:        restore("shop", "1"),
+			wantErr:    `the ConfigMap velero/a has the label alibabacloud.com/greet with the value "BackupItemAction", under which nothing is read: allowed is RestoreItemAction`,
 		},
 		"a ConfigMap whose label is of no kind of actions is an error, for it would hold nowhere": {
 			configMaps: []corev1.ConfigMap{configMap("a", "hello", label("alibabacloud.com/greet", "restoreitemaction"))},
