@@ -62,7 +62,8 @@ func options() map[string]locationconfig.Option[location] {
 		"network":               locationconfig.OneOf(func(l *location) *endpoint.Network { return &l.oss.Network }, endpoint.Public, endpoint.Internal, endpoint.Accelerate, endpoint.Auto),
 		"endpoint":              locationconfig.Endpoint(func(l *location) *string { return &l.oss.Endpoint }),
 		"publicEndpoint":        locationconfig.Endpoint(func(l *location) *string { return &l.oss.PublicEndpoint }),
-		"addressingStyle":       locationconfig.OneOf(func(l *location) *alicloud.AddressingStyle { return &l.oss.AddressingStyle }, alicloud.AddressingAuto, alicloud.AddressingPath, alicloud.AddressingVirtual),
+		"addressingStyle":       addressingStyle(func(l *location) *alicloud.AddressingStyle { return &l.oss.AddressingStyle }),
+		"publicAddressingStyle": addressingStyle(func(l *location) *alicloud.AddressingStyle { return &l.oss.PublicAddressingStyle }),
 		"serverSideEncryption":  locationconfig.OneOf(func(l *location) *string { return &l.serverSideEncryption }, "AES256", "KMS", "SM4"),
 		"kmsKeyId":              locationconfig.Text(func(l *location) *string { return &l.kmsKeyID }),
 		"storageClass":          setStorageClass,
@@ -81,6 +82,10 @@ func options() map[string]locationconfig.Option[location] {
 		"s3ForcePathStyle": locationconfig.Ignored[location],
 		"resticRepoPrefix": locationconfig.Ignored[location],
 	}, func(l *location) *credentials.Config { return &l.oss.Credentials })
+}
+
+func addressingStyle(of func(*location) *alicloud.AddressingStyle) locationconfig.Option[location] {
+	return locationconfig.OneOf(of, alicloud.AddressingAuto, alicloud.AddressingPath, alicloud.AddressingVirtual, alicloud.AddressingCNAME)
 }
 
 // parseLocation reads the config that Velero passes to Init: the location's
@@ -117,6 +122,12 @@ func (l *location) contradictions() []error {
 	if memory := l.partSize * int64(l.uploadConcurrency); memory > maxUploadMemory {
 		problems = append(problems, fmt.Errorf(`keys "partSize" and "uploadConcurrency": an upload would hold %d MiB, allowed are %d MiB of the memory of Velero's pod`,
 			memory/mebibyte, int64(maxUploadMemory)/mebibyte))
+	}
+	if l.oss.AddressingStyle == alicloud.AddressingCNAME && l.oss.Endpoint == "" {
+		problems = append(problems, errors.New(`key "addressingStyle": cname needs the key endpoint, a domain that is bound to the bucket`))
+	}
+	if l.oss.PublicAddressingStyle != "" && l.oss.PublicEndpoint == "" {
+		problems = append(problems, errors.New(`key "publicAddressingStyle" is for the endpoint in the key publicEndpoint, which is not there`))
 	}
 	if isPlainHTTP(l.oss.PublicEndpoint) {
 		problems = append(problems, errors.New(`key "publicEndpoint" must be https: signed URLs are used over the Internet`))

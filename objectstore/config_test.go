@@ -75,7 +75,8 @@ func TestParseLocation(t *testing.T) {
 			name: "every key of our own",
 			config: map[string]string{
 				"region": "cn-hangzhou", "network": "auto", "publicEndpoint": "https://backups.example.com", "addressingStyle": "virtual",
-				"serverSideEncryption": "KMS", "kmsKeyId": "key-1", "storageClass": "IA", "tagging": "team=storage&cost=42",
+				"publicAddressingStyle": "cname",
+				"serverSideEncryption":  "KMS", "kmsKeyId": "key-1", "storageClass": "IA", "tagging": "team=storage&cost=42",
 				"partSize": "32Mi", "uploadConcurrency": "2", "downloadConcurrency": "8", "timeout": "90s",
 				"insecureSkipTLSVerify": "true", "caCert": "PEM", "profile": "prod",
 				"roleArn": "acs:ram::1234567890123456:role/velero", "roleSessionName": "velero-prod",
@@ -83,7 +84,8 @@ func TestParseLocation(t *testing.T) {
 			want: defaults(func(l *location) {
 				l.oss = alicloud.OSSConfig{
 					Region: "cn-hangzhou", Network: "auto", PublicEndpoint: "https://backups.example.com", AddressingStyle: "virtual",
-					CACert: "PEM", InsecureSkipVerify: true,
+					PublicAddressingStyle: "cname",
+					CACert:                "PEM", InsecureSkipVerify: true,
 					Credentials: credentials.Config{Profile: "prod", RoleARN: "acs:ram::1234567890123456:role/velero", RoleSessionName: "velero-prod"},
 				}
 				l.serverSideEncryption, l.kmsKeyID, l.storageClass, l.tagging = "KMS", "key-1", "IA", "cost=42&team=storage"
@@ -133,7 +135,9 @@ func TestParseLocationRefuses(t *testing.T) {
 		{"a flag that is neither", map[string]string{"insecureSkipTLSVerify": "yes please"}, []string{`"true" and "false"`}},
 		{"an endpoint with the bucket in its path", map[string]string{"endpoint": "https://oss-cn-hangzhou.aliyuncs.com/b"}, []string{`key "endpoint"`}},
 		{"signed URLs over plain http", map[string]string{"publicEndpoint": "http://backups.example.com"}, []string{"must be https"}},
-		{"an addressing style that is none", map[string]string{"addressingStyle": "cname"}, []string{"auto, path, virtual"}},
+		{"an addressing style that is none", map[string]string{"addressingStyle": "dns"}, []string{"auto, path, virtual, cname"}},
+		{"a bound domain that is not named", map[string]string{"addressingStyle": "cname", "region": "cn-hangzhou"}, []string{`"addressingStyle"`, "needs the key endpoint"}},
+		{"an addressing style of no public endpoint", map[string]string{"publicAddressingStyle": "cname"}, []string{`"publicAddressingStyle"`, "publicEndpoint"}},
 		{"two values for one tag", map[string]string{"tagging": "a=1&a=2"}, []string{"one value for each tag"}},
 		{"eleven tags", map[string]string{"tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, []string{"up to 10 tags"}},
 		{"two mistakes at once, and names both", map[string]string{"network": "x", "timeout": "y"}, []string{`"network"`, `"timeout"`}},

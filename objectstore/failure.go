@@ -134,6 +134,12 @@ func rules() []diagnosis.Rule {
 				"a bucket for backups should be of class Standard, with a lifecycle rule that archives only what is no longer needed at hand",
 		},
 		{Code: "SecondLevelDomainForbidden", Remedy: "OSS refuses path style on this endpoint: remove the config key addressingStyle, or set it to virtual"},
+		{
+			// EC 0048-00000401.
+			Code: "PublicEndpointForbidden",
+			Remedy: "since 20 March 2025 OSS refuses new users at the public endpoints of regions in the Chinese mainland: where Velero is in the bucket's region set network: internal, " +
+				"elsewhere bind a domain to the bucket in the OSS console and set endpoint to it, with addressingStyle: cname",
+		},
 		{Code: "SignatureDoesNotMatch", Remedy: "the AccessKey secret does not belong to the AccessKey id, or the config key region is not the bucket's: correct the credentials or the region; a changed Secret is read again without a restart"},
 		{
 			Class:  failure.Unauthenticated,

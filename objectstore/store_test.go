@@ -268,6 +268,16 @@ func TestSignedURLsAreForThePublicEndpoint(t *testing.T) {
 		{"that the location names", map[string]string{"publicEndpoint": "backups.example.com"}, "https://cnfs-oss-backup.backups.example.com/"},
 		{"of a region that the endpoint names", map[string]string{"region": "", "endpoint": "oss-cn-beijing-internal.aliyuncs.com"}, "https://cnfs-oss-backup.oss-cn-beijing.aliyuncs.com/"},
 		{"in path style where the location says so", map[string]string{"publicEndpoint": "backups.example.com", "addressingStyle": "path"}, "https://backups.example.com/cnfs-oss-backup/"},
+		{
+			"of a domain that is bound to the bucket",
+			map[string]string{"endpoint": "", "network": "internal", "publicEndpoint": "backups.example.com", "publicAddressingStyle": "cname"},
+			"https://backups.example.com/velero/k?",
+		},
+		{
+			"of the same domain as the endpoint's",
+			map[string]string{"endpoint": "backups.example.com", "addressingStyle": "cname"},
+			"https://backups.example.com/velero/k?",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -279,6 +289,33 @@ func TestSignedURLsAreForThePublicEndpoint(t *testing.T) {
 				t.Errorf("got %s, want %s…", signed, tt.want)
 			}
 		})
+	}
+}
+
+func TestADomainThatIsBoundToTheBucket(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fixtureOptions{bucket: func(c *oss.BucketConfig) { c.Domain = "localhost" }})
+	domain := strings.Replace(f.url, "127.0.0.1", "localhost", 1)
+	must(t, f.Init(f.config(map[string]string{"endpoint": domain, "addressingStyle": "cname"})))
+
+	const small, large = "velero/backups/b/velero-backup.json", "velero/backups/b/b.tar.gz"
+	must(t, f.PutObject(bucketName, small, stream([]byte("{}"))))
+	must(t, f.PutObject(bucketName, large, stream(content(3*smallParts))))
+	keys, err := f.ListObjects(bucketName, "velero/")
+	must(t, err)
+	if diff := cmp.Diff([]string{large, small}, keys); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	signed, err := f.CreateSignedURL(bucketName, small, time.Minute)
+	must(t, err)
+	if status, body := request(t, http.MethodGet, signed); status != http.StatusOK || body != "{}" || !strings.HasPrefix(signed, domain+"/velero/") {
+		t.Errorf("GET %s answers %d %q", signed, status, body)
+	}
+	for _, key := range keys {
+		must(t, f.DeleteObject(bucketName, key))
+	}
+	if left := f.oss.Objects(bucketName); len(left) > 0 {
+		t.Errorf("left after deletion: %+v", left)
 	}
 }
 

@@ -3,6 +3,7 @@
 package alicloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -28,7 +29,25 @@ const (
 	AddressingPath AddressingStyle = "path"
 	// AddressingVirtual is https://bucket.endpoint/key.
 	AddressingVirtual AddressingStyle = "virtual"
+	// AddressingCNAME is https://endpoint/key: the endpoint is a domain of its owner's, bound to the bucket
+	// (PutCname).
+	AddressingCNAME AddressingStyle = "cname"
 )
+
+// sdkConfig returns a configuration of the SDK for requests to an endpoint.
+func (s AddressingStyle) sdkConfig(to *url.URL) *oss.Config {
+	config := oss.LoadDefaultConfig().WithEndpoint(to.String())
+	switch s {
+	case AddressingPath:
+		return config.WithUsePathStyle(true)
+	case AddressingVirtual:
+		return config
+	case AddressingCNAME:
+		return config.WithUseCName(true)
+	case AddressingAuto:
+	}
+	return config.WithUsePathStyle(endpoint.NeedsPathStyle(to))
+}
 
 // OSSConfig is what a location says about its OSS. It is comparable: equal
 // configs share one client.
@@ -43,6 +62,8 @@ type OSSConfig struct {
 	PublicEndpoint string
 	// AddressingStyle says where the bucket's name stands.
 	AddressingStyle AddressingStyle
+	// PublicAddressingStyle is that of PublicEndpoint; empty means AddressingStyle.
+	PublicAddressingStyle AddressingStyle
 	// CACert is a PEM bundle that is trusted besides the system's.
 	CACert string
 	// InsecureSkipVerify accepts any server certificate.
@@ -92,12 +113,10 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 		client.Transport = observingTransport{next: client.Transport, clock: &clock}
 	}
 	provider := credentials.NewProvider(c.stsNear(cfg.Credentials, where.region, where.internal), c.credentialsEnvironment(cfg.NotOnECS))
-	client := func(at *url.URL, over *http.Client) *OSSClient {
+	client := func(at *url.URL, style AddressingStyle, over *http.Client) *OSSClient {
 		sent := &ossCredentials{provider: provider}
-		return &OSSClient{policy: c.env.Retry, credentials: sent, sdk: oss.NewClient(oss.LoadDefaultConfig().
+		return &OSSClient{policy: c.env.Retry, credentials: sent, sdk: oss.NewClient(style.sdkConfig(at).
 			WithRegion(where.region).
-			WithEndpoint(at.String()).
-			WithUsePathStyle(cfg.AddressingStyle == AddressingPath || cfg.AddressingStyle != AddressingVirtual && endpoint.NeedsPathStyle(at)).
 			WithHttpClient(over).
 			WithCredentialsProvider(sent),
 			func(o *oss.Options) {
@@ -106,9 +125,9 @@ func (c *Cloud) newOSS(ctx context.Context, cfg OSSConfig) (*OSS, error) {
 			})}
 	}
 	return &OSS{
-		Client:      client(where.endpoint, quick),
-		Patient:     client(where.endpoint, patient),
-		Presigner:   client(where.publicEndpoint, quick).sdk,
+		Client:      client(where.endpoint, cfg.AddressingStyle, quick),
+		Patient:     client(where.endpoint, cfg.AddressingStyle, patient),
+		Presigner:   client(where.publicEndpoint, cmp.Or(cfg.PublicAddressingStyle, cfg.AddressingStyle), quick).sdk,
 		Credentials: provider,
 		Retry:       c.env.Retry,
 		Endpoint:    where.endpoint,

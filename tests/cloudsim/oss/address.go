@@ -25,21 +25,38 @@ type address struct {
 	key    string
 }
 
-// parseAddress reads the address of a request. The forms are <bucket>.oss-<region>[-internal].aliyuncs.com,
-// <bucket>.<region>[-internal].oss.aliyuncs.com (dual stack), <bucket>.oss-accelerate[-overseas].aliyuncs.com, and
-// /<bucket>/<key> on an IP address or localhost.
-func parseAddress(r *http.Request) (address, error) {
+// addressOf reads the address of a request: /<key> on a host name that is bound to a bucket, else one of parseAddress.
+func (s *Service) addressOf(r *http.Request) (address, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name, b := range s.buckets.values {
+		if b.config.Domain != "" && b.config.Domain == hostOf(r) {
+			return address{bucket: name, key: strings.TrimPrefix(r.URL.Path, "/")}, nil
+		}
+	}
+	return parseAddress(r)
+}
+
+// hostOf is the host name of a request, in lower case.
+func hostOf(r *http.Request) string {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	path := strings.TrimPrefix(r.URL.Path, "/")
+	return strings.ToLower(host)
+}
+
+// parseAddress reads the address of a request. The forms are <bucket>.oss-<region>[-internal].aliyuncs.com,
+// <bucket>.<region>[-internal].oss.aliyuncs.com (dual stack), <bucket>.oss-accelerate[-overseas].aliyuncs.com, and
+// /<bucket>/<key> on an IP address or localhost.
+func parseAddress(r *http.Request) (address, error) {
+	host, path := hostOf(r), strings.TrimPrefix(r.URL.Path, "/")
 	if host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil {
 		var a address
 		a.bucket, a.key, _ = strings.Cut(path, "/")
 		return a, nil
 	}
-	a, err := parseHost(strings.ToLower(host))
+	a, err := parseHost(host)
 	if err != nil {
 		return address{}, err
 	}

@@ -70,6 +70,8 @@ type BucketConfig struct {
 	ForbidStandardWrites bool `json:"forbidStandardWrites,omitempty"`
 	// TransferAcceleration lets the bucket be reached through the accelerate endpoints.
 	TransferAcceleration bool `json:"transferAcceleration,omitempty"`
+	// Domain is a host name that is bound to the bucket (PutCname), in lower case.
+	Domain string `json:"domain,omitempty"`
 }
 
 // Encryption is a server-side encryption. The zero value is none.

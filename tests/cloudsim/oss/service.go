@@ -71,7 +71,7 @@ func (s *Service) Name() string { return "oss" }
 // Operation returns the API's name of what a request asks for, and "bucket/key". The name is empty for a request
 // that OSS does not know.
 func (s *Service) Operation(r *http.Request) (operation, resource string) {
-	a, err := parseAddress(r)
+	a, err := s.addressOf(r)
 	if err != nil {
 		return "", ""
 	}
@@ -124,7 +124,7 @@ func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, status int,
 // serve does what the request asks for. An error that it returns has not been written to the client yet.
 func (s *Service) serve(c *call) error {
 	var err error
-	if c.address, err = parseAddress(c.request); err != nil {
+	if c.address, err = s.addressOf(c.request); err != nil {
 		return err
 	}
 	if c.query, err = url.ParseQuery(c.request.URL.RawQuery); err != nil {
