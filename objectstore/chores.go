@@ -145,26 +145,39 @@ func (b *bucket) checkStorageClass(ctx context.Context) error {
 	})
 }
 
+// probeStorageClass stores the probe unless it is there in the location's class. One of
+// another class tells nothing: the location's has been changed since, or a lifecycle rule
+// has moved the probe.
 func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) error {
 	key := b.location.prefix + storageClassProbe
 	found, err := b.head(ctx, key)
-	if isMissingObject(err) {
+	there := err == nil
+	if there && b.isOfLocation(found) {
+		return nil
+	}
+	if there || isMissingObject(err) {
 		if err = b.putBytes(ctx, key, nil); err == nil {
 			found, err = b.head(ctx, key)
 		}
 	}
 	switch class := failure.Classify(err); {
-	case class == failure.Denied:
-		// A location that is only read from. Whoever writes to it has probed it.
+	case class == failure.Denied, class == failure.Conflict && there:
+		// A location that is only read from, or a probe that a retention policy keeps
+		// (FileImmutable). Whoever writes to the location has probed it.
 		return nil
 	case class == failure.Invalid:
 		return fmt.Errorf("the bucket's storage class is %s, and it does not take objects of class %s either; use a bucket of class Standard: %w",
 			bucketClass, b.location.storageClass, err)
 	case err != nil:
 		return fmt.Errorf("trying whether the bucket of class %s takes objects of class %s: %w", bucketClass, b.location.storageClass, err)
-	case oss.ToString(found.StorageClass) != b.location.storageClass:
+	case !b.isOfLocation(found):
 		return fmt.Errorf("the bucket's storage class is %s, and it stores objects in it even when they are sent as %s; use a bucket of class Standard",
 			bucketClass, b.location.storageClass)
 	}
 	return nil
+}
+
+// isOfLocation tells whether an object is of the location's storage class.
+func (b *bucket) isOfLocation(found *oss.HeadObjectResult) bool {
+	return oss.ToString(found.StorageClass) == b.location.storageClass
 }

@@ -85,6 +85,14 @@ func TestUnavailableLocationsSayWhatToDo(t *testing.T) {
 			want: []string{"ErrorCode=RequestTimeTooSkewed", "synchronise"},
 		},
 		{
+			name: "a public endpoint that is not for the account",
+			spoil: func(t *testing.T, f *fixture) {
+				t.Helper()
+				f.fault(t, fault.Rule{Status: 400, Code: "PublicEndpointForbidden"})
+			},
+			want: []string{"ErrorCode=PublicEndpointForbidden", "network: internal", "addressingStyle: cname"},
+		},
+		{
 			name: "an account that did not pay",
 			spoil: func(t *testing.T, f *fixture) {
 				t.Helper()
@@ -284,6 +292,57 @@ func TestBucketsThatArchiveByDefault(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAProbeOfAnotherClass(t *testing.T) {
+	t.Parallel()
+	const probe = "velero/plugins/alibabacloud-storage-class-probe"
+	archive := func(b *oss.BucketConfig) { b.StorageClass = "Archive" }
+	tests := []struct {
+		name string
+		// change is what happens between two looks at the location.
+		change func(t *testing.T, f *fixture)
+		// config is the location's at the second look.
+		config map[string]string
+		want   string
+	}{
+		{name: "is one of a location that has another class since", config: map[string]string{"storageClass": "IA"}, want: "IA"},
+		{
+			name: "is one that a lifecycle rule has moved",
+			change: func(t *testing.T, f *fixture) {
+				t.Helper()
+				must(t, f.oss.SetStorageClass(bucketName, probe, "Archive"))
+			},
+			want: "Standard",
+		},
+		{
+			name: "is left where a retention policy keeps it",
+			change: func(t *testing.T, f *fixture) {
+				t.Helper()
+				must(t, f.oss.SetStorageClass(bucketName, probe, "Archive"))
+				f.fault(t, fault.Rule{Operation: "PutObject", Status: 409, Code: "FileImmutable", Message: "The object you specified is immutable."})
+			},
+			want: "Archive",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, fixtureOptions{bucket: archive})
+			must(t, f.validate())
+			if tt.change != nil {
+				tt.change(t, f)
+			}
+			f.Store, f.log = newStore(nil) // Another process, which remembers nothing.
+			must(t, f.Init(f.config(tt.config)))
+			must(t, f.validate())
+			for _, object := range f.oss.Objects(bucketName) {
+				if object.Key == probe && object.StorageClass != tt.want {
+					t.Errorf("the probe is of class %s, want %s", object.StorageClass, tt.want)
+				}
+			}
+		})
 	}
 }
 
