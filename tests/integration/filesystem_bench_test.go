@@ -256,8 +256,17 @@ const runKey = "alibabacloud.com/hbr-run"
 // leftovers are the objects in the cluster that were made for jobs, what is noted of these, and volumes that are held.
 func (s *suite) leftovers(ctx context.Context) ([]string, error) { return s.leftoversOf(ctx, "") }
 
-// leftoversOf are the leftovers of the backup or restore with an UID; "" means all.
+// leftoversOf are the leftovers of the backup or restore with an UID; "" means all. The notes of a job that had succeeded
+// before Velero stored its backup, which is Completed, are none: the next backup removes them.
 func (s *suite) leftoversOf(ctx context.Context, run string) ([]string, error) {
+	var backups velerov1.BackupList
+	if err := s.cp.Client.List(ctx, &backups); err != nil {
+		return nil, err
+	}
+	completed := map[types.UID]bool{}
+	for i := range backups.Items {
+		completed[backups.Items[i].UID] = backups.Items[i].Status.Phase == velerov1.BackupPhaseCompleted
+	}
 	found := []string{}
 	for _, l := range []struct {
 		kind   string
@@ -279,7 +288,11 @@ func (s *suite) leftoversOf(ctx context.Context, run string) ([]string, error) {
 			if err != nil {
 				return err
 			}
-			owned := slices.ContainsFunc(one.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return string(o.UID) == run })
+			owners := one.GetOwnerReferences()
+			if one.GetLabels()["alibabacloud.com/note"] == "hbr" && slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return completed[o.UID] }) {
+				return nil
+			}
+			owned := slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return string(o.UID) == run })
 			if run == "" || one.GetLabels()[runKey] == run || owned {
 				found = append(found, l.kind+" "+one.GetName())
 			}

@@ -481,6 +481,7 @@ func (r *run) nextBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.End(t.Context())
+	next.Status.Phase = velerov1.BackupPhaseWaitingForPluginOperations
 	if failed := r.outcome(t, func() (velero.OperationProgress, error) {
 		return r.process(t).SnapshotProgress(t.Context(), next, r.config, pv.Name, "")
 	}); failed != "" {

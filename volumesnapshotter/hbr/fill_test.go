@@ -116,7 +116,7 @@ func (w *nodeWorld) endRuns(t *testing.T) {
 	w.create(t, backupNamed("b-1", velerov1.BackupPhasePartiallyFailed), ended)
 }
 
-// next begins another backup, b-2, and cancels it again.
+// next begins another backup, b-2, cancels it again, and deletes it with its notes, as Kubernetes does.
 func (w *nodeWorld) next(t *testing.T, pv *corev1.PersistentVolume) {
 	t.Helper()
 	backup := backupNamed("b-2", velerov1.BackupPhaseInProgress)
@@ -138,6 +138,11 @@ func (w *nodeWorld) next(t *testing.T, pv *corev1.PersistentVolume) {
 		t.Errorf("the canceled backup is at %+v, error %v", got, err)
 	}
 	w.pass(t)
+	w.remove(t, backup)
+	err = w.api.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(veleroNamespace), client.MatchingLabels{"alibabacloud.com/note-of": string(backup.UID)})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestNoOtherJobWritesIntoAVolumeThatIsWhole has the answer of the job be lost that fills a

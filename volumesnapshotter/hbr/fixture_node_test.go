@@ -373,10 +373,12 @@ func (w *nodeWorld) untilSaved(t *testing.T, pv string) velero.OperationProgress
 	return w.until(t, func() (velero.OperationProgress, error) { return w.pollBackup(t, pv) })
 }
 
-// pollBackup asks another process how far the backup of a volume is.
+// pollBackup asks another process, after Velero has stored the backup, how far that of a volume is.
 func (w *nodeWorld) pollBackup(t *testing.T, pv string) (velero.OperationProgress, error) {
 	t.Helper()
-	return w.process(t).SnapshotProgress(t.Context(), find[velerov1.Backup](t, w, veleroNamespace, "b-1"), w.config, pv, "")
+	backup := find[velerov1.Backup](t, w, veleroNamespace, "b-1")
+	backup.Status.Phase = velerov1.BackupPhaseWaitingForPluginOperations
+	return w.process(t).SnapshotProgress(t.Context(), backup, w.config, pv, "")
 }
 
 // isSaved backs a volume up, and returns the id of its snapshot.

@@ -283,10 +283,17 @@ func (w *world) backedUp(t *testing.T, pv *corev1.PersistentVolume) string {
 	return id
 }
 
-// snapshotProgress asks another process how far the backup of a PersistentVolume is.
+// snapshotProgress asks another process, after Velero has stored the backup, how far that of
+// a PersistentVolume is.
 func (w *world) snapshotProgress(t *testing.T, pv string) velero.OperationProgress {
 	t.Helper()
-	got, err := w.process(t).SnapshotProgress(t.Context(), backupNamed("b-1", ""), w.config, pv, "")
+	return w.snapshotProgressIn(t, velerov1.BackupPhaseWaitingForPluginOperations, pv)
+}
+
+// snapshotProgressIn is snapshotProgress while the Backup is in a phase.
+func (w *world) snapshotProgressIn(t *testing.T, phase velerov1.BackupPhase, pv string) velero.OperationProgress {
+	t.Helper()
+	got, err := w.process(t).SnapshotProgress(t.Context(), backupNamed("b-1", phase), w.config, pv, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,12 +427,18 @@ func (w *world) wantInventory(t *testing.T, plans, snapshots, running int) {
 // wantNoNotes holds that there is no note of what was begun.
 func (w *world) wantNoNotes(t *testing.T) {
 	t.Helper()
+	w.wantNotes(t, 0)
+}
+
+// wantNotes holds how many notes there are of what was begun.
+func (w *world) wantNotes(t *testing.T, want int) {
+	t.Helper()
 	var notes corev1.ConfigMapList
-	if err := w.api.List(t.Context(), &notes, client.HasLabels{"alibabacloud.com/begun"}); err != nil {
+	if err := w.api.List(t.Context(), &notes, client.HasLabels{"alibabacloud.com/note"}); err != nil {
 		t.Fatal(err)
 	}
-	if len(notes.Items) > 0 {
-		t.Errorf("%d notes are left", len(notes.Items))
+	if len(notes.Items) != want {
+		t.Errorf("there are %d notes, want %d", len(notes.Items), want)
 	}
 }
 

@@ -51,10 +51,22 @@ func (s *Snapshotter) SnapshotProgress(ctx context.Context, backup *velerov1.Bac
 		return velero.OperationProgress{}, err
 	}
 	progress, err := current.snapshotProgress(ctx, of, made)
-	if err == nil && progress.Completed && progress.Err == "" {
+	if err == nil && progress.Completed && progress.Err == "" && isStored(backup) {
 		current.forgetNote(ctx, run, pv)
 	}
 	return final.Progress(progress, fail(backingUp, "PersistentVolume "+pv, err))
+}
+
+// isStored tells whether Velero has stored the list of the backup's snapshots, by which it
+// deletes them. It polls once before it does, while the Backup is InProgress; if it then
+// fails, the next backup knows by the notes alone what to delete.
+func isStored(backup *velerov1.Backup) bool {
+	switch backup.Status.Phase {
+	case velerov1.BackupPhaseWaitingForPluginOperations, velerov1.BackupPhaseWaitingForPluginOperationsPartiallyFailed:
+		return true
+	default:
+		return false
+	}
 }
 
 // CancelSnapshot ends the backup of a PersistentVolume that is under way. One that has
