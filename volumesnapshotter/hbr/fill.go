@@ -47,6 +47,13 @@ func (s *site) fillingOf(ctx context.Context, restore *velerov1.Restore, id stri
 	return &filling{site: s, api: api, restore: restore, order: wanted}, nil
 }
 
+// alone calls do when nothing else that this process does with the volume goes on. Velero's
+// poll and what has the volume be filled before that know nothing of each other: both would
+// begin a job where none is noted yet.
+func (f *filling) alone(ctx context.Context, do func() error) error {
+	return f.fillings.Do(ctx, f.order.mark, do)
+}
+
 func notPending(id string) error {
 	return final.Errorf("%q is not the id of a volume that is being restored", id)
 }
@@ -146,22 +153,27 @@ func (f *filling) end(ctx context.Context, noted known, ended job) (velero.Opera
 	return progress, err
 }
 
-// another says which other job of the client may still write into the volume, "" for none: one
-// that was begun of which the answer was lost, or that could not be noted. What it writes would
-// overwrite what an application has written. It does not tell where it writes, so that one
-// which fills another volume of the same snapshot is waited for too.
+// another says which other job may still write into the volume, "" for none: one that was
+// begun of which the answer was lost, or that could not be noted. What it writes would
+// overwrite what an application has written.
 func (f *filling) another(ctx context.Context, than job) (waiting string, err error) {
-	if f.order.snapshot.method != onNode || than.snapshot == "" {
-		return "", nil
-	}
 	all, err := restoreJobs(ctx, f.api, f.order.snapshot.sourceType(), "VaultId", f.order.snapshot.vault)
 	for _, j := range all {
 		// One that hangs is not waited for for ever.
-		if j.id != than.id && j.snapshot == than.snapshot && !j.hasEnded() && f.api.Now().Sub(j.created) <= f.restoreTimeout {
-			return fmt.Sprintf("the job %s of the same snapshot, which may write into this volume, to end", j.id), err
+		if j.id != than.id && f.mayShareVolume(j, than) && !j.hasEnded() && f.api.Now().Sub(j.created) <= f.restoreTimeout {
+			return fmt.Sprintf("the job %s, which may write into this volume too, to end", j.id), err
 		}
 	}
 	return "", err
+}
+
+// mayShareVolume tells whether two jobs may write into one volume. A job of the client does
+// not tell where it writes, so that of two with the same snapshot nobody knows.
+func (f *filling) mayShareVolume(a, b job) bool {
+	if f.order.snapshot.method == onNode {
+		return a.snapshot != "" && a.snapshot == b.snapshot
+	}
+	return a.target != storage{} && a.target == b.target
 }
 
 // keep has the volume that was provisioned, if one was, outlive what it was made with, and

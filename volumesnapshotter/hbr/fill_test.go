@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,6 +176,87 @@ func TestNoOtherJobWritesIntoAVolumeThatIsWhole(t *testing.T) {
 			w.wantInventory(t, 0, 1, test.running)
 			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 2 {
 				t.Errorf("restore jobs %v, error %v, want two", jobs, err)
+			}
+		})
+	}
+}
+
+// TestNoOtherJobOfTheCloudWritesIntoAVolumeThatIsWhole has another process have begun a job of Cloud Backup itself, which
+// it did not live to note.
+func TestNoOtherJobOfTheCloudWritesIntoAVolumeThatIsWhole(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		other fault.Rule
+		// beside is added to the directory that the other job writes into.
+		beside string
+		// whole is when the volume is, after its own job has ended.
+		whole time.Duration
+	}{
+		"the other job takes longer":                      {other: fault.Rule{Latency: 5 * time.Minute}, whole: 5 * time.Minute},
+		"the other job fails meanwhile":                   {other: fault.Rule{Status: 500, Latency: 5 * time.Minute}, whole: 5 * time.Minute},
+		"the other job hangs":                             {other: fault.Rule{Stall: time.Hour}, whole: 11 * time.Minute},
+		"the other job writes into a directory beside it": {other: fault.Rule{Stall: time.Hour}, beside: "-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"restoreTimeout": "10m"})
+			pv := nasDirectory("nas-1", "/app")
+			w.fill(t, "app")
+			id := w.beginRestore(t, w.backedUp(t, pv), pv)
+			wanted, _ := parsePendingID(id)
+			_, api := current(t, w.process(t))
+			if _, err := wanted.find(t.Context(), api); err != nil {
+				t.Fatal(err)
+			}
+			test.other.Service, test.other.Operation = simhbr.FaultJobs, simhbr.FaultRestore
+			w.fault(t, test.other)
+			wanted.target.path += test.beside
+			if _, err := api.CreateRestoreJob(t.Context(), restoreRequest(wanted.snapshot, wanted.made, wanted.target)); err != nil {
+				t.Fatal(err)
+			}
+
+			held := hold(t, w.process(t), pv, id)
+			if err := w.time.Sleep(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			got := w.progress(t, id, held)
+			if waits := test.whole > 0; got.Completed == waits || waits && !strings.Contains(got.Description, "which may write into this volume too, to end") {
+				t.Errorf("progress %+v when its own job has ended", got)
+			}
+			if err := w.time.Sleep(t.Context(), test.whole); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.progress(t, id, held); !got.Completed || got.Err != "" {
+				t.Errorf("progress %+v after %s, want that the volume is whole", got, test.whole)
+			}
+		})
+	}
+}
+
+// TestPollsAtTheSameTimeBeginOneJob has Velero's poll and what has volumes be filled before that, which are in the same
+// process, ask for a volume at the same time.
+func TestPollsAtTheSameTimeBeginOneJob(t *testing.T) {
+	t.Parallel()
+	for name, scene := range scenes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, pv := scene.world(t)
+			id, held := w.ordered(t, w.isSaved(t, pv), pv)
+			s := w.process(t)
+			w.whenRunning(t, func() (bool, error) {
+				var polls sync.WaitGroup
+				for range 4 {
+					polls.Go(func() {
+						if got, err := s.Progress(t.Context(), theRestore(), w.config, id, held); err != nil || got.Completed {
+							t.Logf("progress %+v, error %v", got, err) // What keeps a volume waiting may be told so.
+						}
+					})
+				}
+				polls.Wait()
+				return false, nil
+			})
+			if jobs, err := w.sim.HBR().RestoreJobs(); err != nil || len(jobs) != 1 {
+				t.Errorf("restore jobs %v, error %v, want one", jobs, err)
 			}
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/once"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/turns"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/agent"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/volumesnapshotter/hbr/mount"
 )
@@ -90,6 +91,8 @@ type site struct {
 	registrations once.Values[string, string]
 	// nodes is held while the node of a job is chosen and the job is begun.
 	nodes sync.Mutex
+	// fillings are the turns of what is done with a volume that is being restored, by its order's mark.
+	fillings turns.Turns[string]
 
 	mu sync.Mutex
 	// created is when file systems were made, in seconds since 1970, by their ids.

@@ -28,7 +28,7 @@ func (s *Snapshotter) Progress(ctx context.Context, restore *velerov1.Restore, l
 	var progress velero.OperationProgress
 	wanted, err := current.fillingOf(ctx, restore, id)
 	if err == nil {
-		progress, err = wanted.progress(ctx, pv)
+		err = wanted.alone(ctx, func() (err error) { progress, err = wanted.progress(ctx, pv); return err })
 	}
 	return final.Progress(progress, fail(restoring, "PersistentVolume "+pv.Name, err))
 }
@@ -39,7 +39,9 @@ func (s *Snapshotter) Finish(ctx context.Context, restore *velerov1.Restore, loc
 	if err != nil {
 		return nil, err
 	}
-	return wanted.finish(ctx, pv)
+	var finished *corev1.PersistentVolume
+	err = wanted.alone(ctx, func() (err error) { finished, err = wanted.finish(ctx, pv); return err })
+	return finished, err
 }
 
 // Settle removes what was there to fill a volume that is whole.
@@ -48,7 +50,7 @@ func (s *Snapshotter) Settle(ctx context.Context, restore *velerov1.Restore, loc
 	if err != nil {
 		return err
 	}
-	return wanted.settle(ctx)
+	return wanted.alone(ctx, func() error { return wanted.settle(ctx) })
 }
 
 // Discard ends the restore of a volume that is not to be, and removes what was made for
@@ -61,7 +63,7 @@ func (s *Snapshotter) Discard(ctx context.Context, restore *velerov1.Restore, lo
 	if err != nil {
 		return err
 	}
-	return fail(restoring, "volume "+id, wanted.discard(ctx))
+	return fail(restoring, "volume "+id, wanted.alone(ctx, func() error { return wanted.discard(ctx) }))
 }
 
 // filled returns the volume of an order's id in a location.
