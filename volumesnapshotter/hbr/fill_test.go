@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/node"
@@ -88,6 +90,61 @@ func TestABackupThatIsCanceledLeavesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestABackupWhoseJobIsGivenUpIsMountedByNoPod is about a volume that is mounted for its job alone. Velero cancels no
+// operation that has failed.
+func TestABackupWhoseJobIsGivenUpIsMountedByNoPod(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		giveUp func(t *testing.T, w *nodeWorld, pv string)
+		want   string
+	}{
+		"it takes too long": {
+			giveUp: func(t *testing.T, w *nodeWorld, _ string) {
+				t.Helper()
+				if err := w.time.Sleep(t.Context(), 11*time.Minute); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: "had not ended after 10m0s (config key backupTimeout), and was canceled",
+		},
+		"somebody has deleted it": {
+			giveUp: func(t *testing.T, w *nodeWorld, pv string) {
+				t.Helper()
+				noted, run := notes.New(cluster.New(w.api, veleroNamespace), notesKeeper), notes.OfBackup(backupNamed("b-1", ""))
+				text, _, err := noted.Find(t.Context(), run, pv)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, err := parseSnapshotID(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id.job = "job-none"
+				if err := noted.Note(t.Context(), run, pv, id.String()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: "there is neither the job nor its snapshot",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, pv := scene{spec: nasSpec, config: map[string]string{"backupTimeout": "10m"}}.world(t)
+			w.fault(t, fault.Rule{Service: simhbr.FaultJobs, Operation: simhbr.FaultBackup, Stall: time.Hour})
+			w.backUp(t, w.process(t), pv)
+			w.whenRunning(t, func() (bool, error) { got, err := w.pollBackup(t, pv.Name); return got.Completed, err })
+			if len(w.temporary(t)) == 0 {
+				t.Fatal("no Pod mounts the volume for the job")
+			}
+			test.giveUp(t, w, pv.Name)
+			if got := w.untilSaved(t, pv.Name); !strings.Contains(got.Err, test.want) {
+				t.Errorf("progress %+v, want the error %q", got, test.want)
+			}
+			w.wantNoTemporary(t)
+		})
+	}
 }
 
 // TestTheNextBackupRemovesWhatIsLeft has Velero end in the middle of a backup or of a restore.

@@ -122,10 +122,11 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 		return velero.OperationProgress{}, err
 	}
 	if found == nil {
-		return velero.OperationProgress{}, final.Errorf("there is neither the job nor its snapshot: somebody has deleted them")
+		gone := final.Errorf("there is neither the job nor its snapshot: somebody has deleted them")
+		return velero.OperationProgress{}, errors.Join(gone, s.unmount(ctx, of))
 	}
 	if !found.hasEnded() {
-		return s.running(ctx, api, id, *found)
+		return s.running(ctx, api, id, of, *found)
 	}
 	s.dropPlan(ctx, api, id, *found)
 	if err := s.unmount(ctx, of); err != nil {
@@ -171,7 +172,7 @@ func (s *site) unmount(ctx context.Context, of subject) error {
 }
 
 // running is the progress of a job that may take no longer than the location says.
-func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, found job) (velero.OperationProgress, error) {
+func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, of subject, found job) (velero.OperationProgress, error) {
 	if api.Now().Sub(found.created) <= s.backupTimeout {
 		return progressOf(found, api.Now()), nil
 	}
@@ -182,7 +183,8 @@ func (s *site) running(ctx context.Context, api *alicloud.HBR, id snapshotID, fo
 	if err := endJob(ctx, api, id); err != nil {
 		return velero.OperationProgress{}, err
 	}
-	return velero.OperationProgress{}, final.Errorf("the job %s had not ended after %s (config key backupTimeout), and was canceled", id.job, s.backupTimeout)
+	late := final.Errorf("the job %s had not ended after %s (config key backupTimeout), and was canceled", id.job, s.backupTimeout)
+	return velero.OperationProgress{}, errors.Join(late, s.unmount(ctx, of))
 }
 
 // outcomeOf returns the error that a job has ended with.
