@@ -128,11 +128,19 @@ func (s *site) snapshotProgress(ctx context.Context, of subject, text string) (v
 	if !found.hasEnded() {
 		return s.running(ctx, api, id, of, *found)
 	}
+	progress := progressOf(*found, api.Now())
+	waiting, err := toBeListed(ctx, api, id, *found)
+	if err != nil {
+		return velero.OperationProgress{}, err
+	}
+	if waiting != "" {
+		progress.Description = waitingFor(waiting)
+		return progress, nil
+	}
 	s.dropPlan(ctx, api, id, *found)
 	if err := s.unmount(ctx, of); err != nil {
 		return velero.OperationProgress{}, err
 	}
-	progress := progressOf(*found, api.Now())
 	progress.Completed = true
 	return progress, outcomeOf(*found)
 }
@@ -249,6 +257,34 @@ func backupJob(ctx context.Context, api *alicloud.HBR, id snapshotID) (*job, err
 	return first(backupJobs(ctx, api, id.sourceType(), "JobId", id.job))
 }
 
+// toBeListed says what is waited for before the plan of a job that has ended is deleted, "" for
+// nothing. The job goes with its plan, and a restore knows the data by the job or the snapshot.
+func toBeListed(ctx context.Context, api *alicloud.HBR, id snapshotID, ended job) (waiting string, err error) {
+	if ended.plan == "" || !ended.hasData() {
+		return "", nil
+	}
+	waiting = unlisted(ended, api.Now())
+	if waiting == "" {
+		return "", nil
+	}
+	if made, err := findSnapshot(ctx, api, id); err != nil || made != nil {
+		return "", err
+	}
+	return waiting, nil
+}
+
+// listedAfter is how long the snapshot of a job that has ended may be missing from the lists.
+const listedAfter = 5 * time.Minute
+
+// unlisted says what is waited for where the snapshot of a job that has ended is not listed, ""
+// when that has taken too long.
+func unlisted(ended job, now time.Time) string {
+	if now.Sub(ended.ended) >= listedAfter {
+		return ""
+	}
+	return "the snapshot of the job, which has just ended, to be listed"
+}
+
 // dropPlan deletes the plan of a job that has ended. What is left the next backup deletes.
 func (s *site) dropPlan(ctx context.Context, api *alicloud.HBR, id snapshotID, ended job) {
 	if err := deletePlanOf(ctx, api, id, ended); err != nil {
@@ -327,12 +363,9 @@ func whyNoSnapshot(ctx context.Context, api *alicloud.HBR, id snapshotID) (waiti
 		return "the backup itself to end", nil
 	case !found.hasData():
 		return "", outcomeOf(*found)
-	case api.Now().Sub(found.ended) < listedAfter:
-		return "the snapshot of the job, which has just ended, to be listed", nil
+	case unlisted(*found, api.Now()) != "":
+		return unlisted(*found, api.Now()), nil
 	default:
 		return "", final.Errorf("the job %s has ended, and its snapshot is not there: it was deleted, or its retention is over (config key retentionDays)", id.job)
 	}
 }
-
-// listedAfter is how long the snapshot of a job that has ended may be missing from the lists.
-const listedAfter = 5 * time.Minute

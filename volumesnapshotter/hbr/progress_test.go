@@ -11,9 +11,14 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/notes"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
+	simhbr "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/hbr"
 )
 
 func TestTheProgressOfWhatIsNotThere(t *testing.T) {
@@ -124,6 +129,73 @@ func TestWhatTheStatusOfASnapshotMeans(t *testing.T) {
 				t.Errorf("progress %+v of the backup, want the error %q", got, test.backup)
 			}
 			_, err := w.process(t).CreateVolumeFromSnapshot(id, "", "", nil)
+			if (err == nil) != (test.restore == "") || err != nil && !strings.Contains(err.Error(), test.restore) {
+				t.Errorf("error %v of the restore, want %q", err, test.restore)
+			}
+		})
+	}
+}
+
+// TestAJobIsKeptUntilItsSnapshotIsListed restores the backup of a volume whenever Velero is told of it: by the job, or by
+// the snapshot.
+func TestAJobIsKeptUntilItsSnapshotIsListed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		listing time.Duration
+		rule    fault.Rule
+		// waits is for how long the backup is not done after its job has ended.
+		waits time.Duration
+		// outcome is its error, restore that of a restore when the backup is done.
+		outcome, restore string
+	}{
+		"it is listed at once": {},
+		"it is listed later":   {listing: 3 * time.Minute, waits: 3 * time.Minute},
+		"it is listed later, and lacks items": {
+			listing: 3 * time.Minute, waits: 3 * time.Minute, rule: fault.Rule{Status: 500, Code: "PARTIAL_COMPLETE"}, outcome: "PROCESS hbr partially completed",
+		},
+		"it is never listed": {listing: time.Hour, waits: listedAfter, restore: "there is neither the job"},
+		"its job has failed": {listing: time.Hour, rule: fault.Rule{Status: 500}, outcome: "unexpected status: FAILED", restore: "there is neither the job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil, func(config *cloudsim.Config) { config.HBR.Durations.Listing = metav1.Duration{Duration: test.listing} })
+			w.fill(t, "app")
+			pv := nasDirectory("nas-1", "/app")
+			w.create(t, pv)
+			if test.rule.Status != 0 {
+				test.rule.Service, test.rule.Operation = simhbr.FaultJobs, simhbr.FaultBackup
+				w.fault(t, test.rule)
+			}
+			snapshot := w.backUp(t, w.Snapshotter, pv)
+			pass := func(d time.Duration) {
+				if err := w.time.Sleep(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pass(time.Minute)
+			if test.waits > 0 {
+				for _, d := range []time.Duration{0, test.waits - 10*time.Second} {
+					pass(d)
+					if got := w.snapshotProgress(t, pv.Name); got.Completed || !strings.Contains(got.Description, "waiting for the snapshot of the job, which has just ended, to be listed") {
+						t.Errorf("progress %+v", got)
+					}
+					if _, err := w.process(t).CreateVolumeFromSnapshot(snapshot, "", "", nil); err != nil {
+						t.Errorf("error %v of a restore", err)
+					}
+				}
+				pass(20 * time.Second)
+			}
+			before := len(w.calls())
+			if got := w.snapshotProgress(t, pv.Name); !got.Completed || (got.Err == "") != (test.outcome == "") || !strings.Contains(got.Err, test.outcome) {
+				t.Errorf("progress %+v, want the error %q", got, test.outcome)
+			}
+			if calls := w.calls()[before:]; len(calls) > 3 {
+				t.Errorf("calls %q, want one each for the job, the snapshot and the plan", calls)
+			}
+			if left, err := w.sim.HBR().Inventory(theAccount); err != nil || len(left.Plans) > 0 {
+				t.Errorf("left are %+v, error %v", left, err)
+			}
+			_, err := w.process(t).CreateVolumeFromSnapshot(snapshot, "", "", nil)
 			if (err == nil) != (test.restore == "") || err != nil && !strings.Contains(err.Error(), test.restore) {
 				t.Errorf("error %v of the restore, want %q", err, test.restore)
 			}

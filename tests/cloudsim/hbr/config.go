@@ -64,6 +64,8 @@ type Durations struct {
 	Restore metav1.Duration `json:"restore,omitzero"`
 	// Cancel is how long a job is CANCELING.
 	Cancel metav1.Duration `json:"cancel,omitzero"`
+	// Listing is how long a snapshot is in no list after its job has ended. It can be restored and deleted by its id.
+	Listing metav1.Duration `json:"listing,omitzero"`
 }
 
 // load puts what is configured into an empty service.

@@ -364,6 +364,24 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+func TestASnapshotIsListedSomeTimeAfterItsJob(t *testing.T) {
+	t.Parallel()
+	c := start(t, taking, func(c *cloudsim.Config) { c.HBR.Durations.Listing = metav1.Duration{Duration: 3 * time.Minute} })
+	_, jobID := backUpNAS(t, c, "/shop")
+	c.HBR().Advance(time.Minute)
+	if got := dara.StringValue(backupJob(t, c, jobID).Status); got != "COMPLETE" {
+		t.Errorf("the job is %s", got)
+	}
+	c.HBR().Advance(3*time.Minute - time.Second)
+	if snapshotOf(t, c, "NAS", jobID, ofFileSystem(t, c)...) != nil {
+		t.Error("the snapshot is listed before its time")
+	}
+	c.HBR().Advance(time.Second)
+	if snapshotOf(t, c, "NAS", jobID, ofFileSystem(t, c)...) == nil {
+		t.Error("the snapshot is not listed after its time")
+	}
+}
+
 func TestADeletedVaultTakesAllThatIsInIt(t *testing.T) {
 	t.Parallel()
 	c := start(t)

@@ -31,7 +31,9 @@ type snapshot struct {
 	bytes, items int64
 	begun        time.Time
 	completed    time.Time
-	retention    int64
+	// listed is when lists have it.
+	listed    time.Time
+	retention int64
 }
 
 // expires is when the snapshot is deleted. It is zero for one that stays for ever. Assumed: it counts from when the
@@ -61,7 +63,7 @@ func (s *Service) addSnapshot(b *backup) {
 		},
 		hash: strings.ToLower(rand.Text() + rand.Text())[:40], vault: b.vault, kind: b.kind, job: b.id, plan: b.plan,
 		source: b.source, volume: b.volume, keys: b.keys, status: b.final, bytes: b.bytes, items: int64(b.done - b.missed),
-		begun: b.created, completed: b.finished, retention: b.retention,
+		begun: b.created, completed: b.finished, listed: b.finished.Add(s.durations.Listing.Duration), retention: b.retention,
 	}
 	s.snapshots[item.id] = item
 }
@@ -136,7 +138,7 @@ func (s *Service) searchSnapshots(r *request) (any, error) {
 	}
 	kind := r.Params.String(paramSourceType)
 	all := newestFirst(r, s.snapshots, func(item *snapshot) bool {
-		return item.kind == kind && fields{
+		return item.kind == kind && !r.now.Before(item.listed) && fields{
 			"vaultid": item.vault, "planid": item.plan, "bucket": item.source.bucket, "filesystemid": item.source.fileSystem,
 			"createtime": strconv.FormatInt(item.source.created, 10), "completetime": strconv.FormatInt(unix(item.completed), 10),
 		}.matches(query)
