@@ -246,3 +246,42 @@ func (w *nodeWorld) provisionedLeft(t *testing.T) []string {
 	slices.Sort(left)
 	return left
 }
+
+// TestAVolumeThatIsOnlyReadComesBack holds that what is mounted for the job can be written to, and that the restored volume
+// is as it was.
+func TestAVolumeThatIsOnlyReadComesBack(t *testing.T) {
+	t.Parallel()
+	const readOnly = `csi: {driver: nasplugin.csi.alibabacloud.com, volumeHandle: v-1, readOnly: true, volumeAttributes: {server: fs1-abc12.cn-hangzhou.nas.aliyuncs.com, path: /app}}`
+	for name, spec := range map[string]string{
+		"into a new directory":                    `mountOptions: [vers=3, ro], ` + readOnly,
+		"into a volume that its class has for it": nasSpec + ", storageClassName: nas",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newNodeWorld(t, nodeOptions{})
+			pv := volumeOf(t, "vol", spec)
+			pv.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadOnlyMany}
+			w.served(t, pv, "node-1")
+			original := contentsOf(treeIn(t, w.files(t, pv, "")))
+			id, held := w.ordered(t, w.isSaved(t, pv), pv)
+			w.whenRunning(t, func() (bool, error) { got, err := w.pollRestore(t, id, held); return got.Completed, err })
+			wanted, _ := parsePendingID(id)
+			claim := find[corev1.PersistentVolumeClaim](t, w, veleroNamespace, "velero-hbr-"+wanted.mark)
+			writable := find[corev1.PersistentVolume](t, w, "", claim.Spec.VolumeName)
+			if writable.Spec.CSI.ReadOnly || slices.Contains(writable.Spec.MountOptions, "ro") || slices.Contains(writable.Spec.AccessModes, corev1.ReadOnlyMany) {
+				t.Errorf("the job has a volume that is only read: %+v", writable.Spec)
+			}
+			if outcome := w.untilFilled(t, id, held); outcome.Err != "" {
+				t.Fatalf("the restore failed: %s", outcome.Err)
+			}
+			finished := w.finished(t, id, held)
+			if diff := gocmp.Diff(original, contentsOf(treeIn(t, w.files(t, finished, "")))); diff != "" {
+				t.Errorf("restored files (-want +got):\n%s", diff)
+			}
+			if !slices.Equal(finished.Spec.AccessModes, pv.Spec.AccessModes) || finished.Spec.CSI.ReadOnly != pv.Spec.CSI.ReadOnly ||
+				pv.Spec.StorageClassName == "" && !slices.Equal(finished.Spec.MountOptions, pv.Spec.MountOptions) {
+				t.Errorf("the restored volume is mounted otherwise than it was: %+v", finished.Spec)
+			}
+		})
+	}
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
-// copyOf returns the temporary PersistentVolume of pv's storage.
+// copyOf returns the temporary PersistentVolume of pv's storage, into which a restore can write.
 func (t temporary) copyOf(pv *corev1.PersistentVolume) *corev1.PersistentVolume {
 	copied := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: t.owner.name(), Labels: t.owner.labels()},
@@ -27,6 +27,9 @@ func (t temporary) copyOf(pv *corev1.PersistentVolume) *corev1.PersistentVolume 
 	}
 	if flex := copied.Spec.FlexVolume; flex != nil && flex.SecretRef != nil && flex.SecretRef.Namespace == "" && pv.Spec.ClaimRef != nil {
 		flex.SecretRef.Namespace = pv.Spec.ClaimRef.Namespace // By default the kubelet takes that of the claim.
+	}
+	if t.owner.Kind == Restore {
+		makeWritable(copied)
 	}
 	return volume.SetHandle(copied, t.owner.name()) // It may be of another directory.
 }

@@ -61,15 +61,15 @@ func (m *Mounts) Provision(ctx context.Context, owner Owner, claim Claim, where 
 // bind makes the claim where it is missing, and what else its class needs to bind it.
 func (t temporary) bind(ctx context.Context, current *corev1.PersistentVolumeClaim, claim Claim, where agent.Search) (waiting string, err error) {
 	toBeBound := fmt.Sprintf("the claim %s to be bound", t)
+	class, err := t.class(ctx, claim.Class)
+	if err != nil {
+		return "", err
+	}
 	ensure := func(ctx context.Context) (string, error) {
 		if current != nil {
 			return "", nil
 		}
-		return "", create(ctx, t.api, "PersistentVolumeClaim", t.claimOf(claim))
-	}
-	class, err := t.class(ctx, claim.Class)
-	if err != nil {
-		return "", err
+		return "", create(ctx, t.api, "PersistentVolumeClaim", t.claimOf(claim, class))
 	}
 	if class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
 		where.PV = nil // Any node will do that the policy allows.
@@ -102,12 +102,12 @@ func (t temporary) class(ctx context.Context, name string) (*storagev1.StorageCl
 	}
 }
 
-// claimOf returns the temporary claim.
-func (t temporary) claimOf(claim Claim) *corev1.PersistentVolumeClaim {
+// claimOf returns the temporary claim, whose volume is written into.
+func (t temporary) claimOf(claim Claim, class *storagev1.StorageClass) *corev1.PersistentVolumeClaim {
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: t.meta(time.Now()),
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes:      claim.Modes,
+			AccessModes:      writableModes(claim.Modes, writerOf(class.Provisioner)),
 			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: claim.Size}},
 			StorageClassName: &claim.Class,
 		},
