@@ -57,7 +57,9 @@ func (s *site) adopt(ctx context.Context, api *alicloud.ECS, b blueprint, cluste
 			continue
 		}
 		log.Info("Deleting a disk that an earlier restore has left unused")
-		if err := deleteDisk(ctx, api, d.id); err != nil {
+		err = deleteDisk(ctx, api, d.id)
+		s.madeOfBackup.Drop(b.told.backupUID)
+		if err != nil {
 			log.WithError(s.fail(discarding, "disk "+d.id, err)).Warn("An unused disk is left")
 		}
 	}
@@ -71,6 +73,8 @@ func (s *site) take(ctx context.Context, api *alicloud.ECS, b blueprint, left di
 	if err != nil || !same {
 		return false, err
 	}
+	// Who looks next for the disk of this restore is to find it.
+	defer s.madeOfBackup.Drop(b.told.backupUID)
 	err = addTags(ctx, api, resourceDisk, left.id, map[string]string{tagRestore: b.restore.Name, tagRestoreUID: string(b.restore.UID)})
 	if failure.Classify(err) == failure.Denied {
 		return true, nil // The PersistentVolume will tell that the disk is used.

@@ -181,12 +181,19 @@ type interrupted struct {
 
 func (i interrupted) RoundTrip(request *http.Request) (*http.Response, error) {
 	answer, err := i.RoundTripper.RoundTrip(request)
-	for key, values := range request.Header { // The SDK does not write the key as Header.Get looks for it.
-		if http.CanonicalHeaderKey(key) == "X-Acs-Action" && slices.Contains(values, i.action) {
-			i.once.Do(i.happens)
-		}
+	if isCallOf(request, i.action) {
+		i.once.Do(i.happens)
 	}
 	return answer, err
+}
+
+func isCallOf(request *http.Request, action string) bool {
+	for key, values := range request.Header { // The SDK does not write the key as Header.Get looks for it.
+		if http.CanonicalHeaderKey(key) == "X-Acs-Action" && slices.Contains(values, action) {
+			return true
+		}
+	}
+	return false
 }
 
 // processThatIsInterrupted returns the Snapshotter of a process to whose world something happens after its first call of
@@ -416,5 +423,29 @@ func TestADiskIsNotUsedBeforeItIsTagged(t *testing.T) {
 		t.Errorf("the volume is %s, want %s", id, want)
 	}
 	w.checkProgress(t, next, id, "disk "+first+" is ready", whole)
+	w.checkLeft(t, backup, 1)
+}
+
+func TestAVolumeThatAdoptsADiskIsFinishedWithIt(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	_, backup := w.backUpVolume(t, simecs.DiskConfig{})
+	left := restored(t, w.process(t, nil), backup)
+	next := w.nextRestore(t)
+	w.fail(t, fault.Rule{Operation: "DescribeSnapshots", Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Count: 10})
+	id := restored(t, w.process(t, nil), backup)
+	// Velero asks for both in one process, the one right after the other.
+	poller := w.process(t, nil)
+	progress, err := poller.Progress(t.Context(), next, w.config, id, nil)
+	if err != nil || !progress.Completed || progress.Err != "" {
+		t.Fatalf("progress %+v of %s, error %v", progress, id, err)
+	}
+	finished, err := poller.Finish(t.Context(), next, w.config, id, pvOf(simecs.DiskInfo{ID: id}, claimed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := finished.Spec.CSI.VolumeHandle; got != left {
+		t.Errorf("the volume has the disk %s, want %s, which was waited for", got, left)
+	}
 	w.checkLeft(t, backup, 1)
 }
