@@ -14,14 +14,18 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/throttle"
 )
 
-// repetition says whether a call may be made again when it may have been done.
-type repetition bool
+// repetition says whether a call may be made again when it may have been done, and whether
+// it matters that it may.
+type repetition int
 
 const (
-	// repeatable: to do it twice is the same as once, at least with a ClientToken.
-	repeatable repetition = false
+	// repeatable: to do it twice is the same as once, and so is to ask whether it was done.
+	repeatable repetition = iota
+	// tokened: the same, with the ClientToken of the request. What it makes is there, and
+	// paid for, also where no answer tells of it.
+	tokened
 	// unrepeatable: each call does it anew, and the API has no ClientToken.
-	unrepeatable repetition = true
+	unrepeatable
 )
 
 // send makes a call until it succeeds, until its failure allows no further attempt,
@@ -55,36 +59,39 @@ type call[Client, Request, Answer any] struct {
 // an outage may be out of order at first.
 func (c call[Client, Request, Answer]) repeat(ctx context.Context) (*Answer, error) {
 	cloud, limiter := c.service.cloud, c.service.limiter(c.action)
-	var refusal error
+	var before course
 	var failures failure.Tally
 	for attempts := 0; ; {
 		turn, err := limiter.Wait(ctx)
 		if err != nil {
-			return nil, withRefusal(refusal, err)
+			return nil, before.ended(err)
 		}
 		answer, err := c.attempt(ctx)
 		turn.Done(outcome(err))
-		if err == nil || ctx.Err() != nil {
-			return answer, err
+		if err == nil {
+			return answer, nil
 		}
-		refusal = err
+		before.add(err)
+		if ctx.Err() != nil {
+			return nil, before.failure()
+		}
 		if throttled(err) {
 			cloud.env.Log.WithError(err).WithField("action", c.action).WithField("region", c.service.region).
 				Info("The service refuses calls for their number, waiting")
 			continue
 		}
 		attempts++
-		if isOpen(err) || !failures.Again(err) {
-			return nil, err
+		if isOpen(err) && c.repetition == unrepeatable || !failures.Again(err) {
+			return nil, before.failure()
 		}
 		if err := c.service.Sleep(ctx, cloud.env.Retry.Delay(attempts+1)); err != nil {
-			return nil, withRefusal(refusal, err)
+			return nil, before.ended(err)
 		}
 	}
 }
 
 // attempt makes the call once, with the credentials of now. The error is an *openError
-// where it may not be made again because it may have been done.
+// where the call may have been done, and that matters.
 func (c call[Client, Request, Answer]) attempt(ctx context.Context) (*Answer, error) {
 	account := c.service.account
 	key, err := account.credentials.Credentials(ctx)
@@ -104,7 +111,7 @@ func (c call[Client, Request, Answer]) attempt(ctx context.Context) (*Answer, er
 	switch {
 	case err == nil:
 		return answer, nil
-	case c.repetition == unrepeatable && !failure.Refused(err):
+	case c.repetition != repeatable && !failure.Refused(err):
 		return nil, &openError{err: err}
 	}
 	return nil, err
@@ -123,6 +130,52 @@ func isOpen(err error) bool {
 	return errors.As(err, &open)
 }
 
+// course is what the attempts of a call have come to.
+type course struct {
+	// last is the error of the last one.
+	last error
+	// open says that one of them may have done it, whatever the later ones failed with.
+	open bool
+}
+
+func (c *course) add(err error) {
+	c.last = err
+	c.open = isOpen(err) || c.open && !settles(err)
+}
+
+// failure is the error of the call after its last attempt.
+func (c *course) failure() error {
+	if c.open && !isOpen(c.last) {
+		return &openError{err: c.last}
+	}
+	return c.last
+}
+
+// ended is the error of a call that may not be attempted any more: that of its context,
+// with what the cloud last said.
+func (c *course) ended(err error) error {
+	if c.last != nil {
+		err = fmt.Errorf("%w: %w", c.last, err)
+	}
+	c.last = err
+	return c.failure()
+}
+
+// settles tells whether err is what the service says of the request itself. By the
+// ClientToken that is also said of the earlier attempts. A caller who is not let in, for the
+// number of his calls or for his credentials, is told nothing of them.
+func settles(err error) bool {
+	if _, answered := failure.Of(err); !answered || !failure.Refused(err) {
+		return false
+	}
+	switch failure.Classify(err) {
+	case failure.Throttled, failure.Expired, failure.Unauthenticated, failure.Skewed:
+		return false
+	default:
+		return true
+	}
+}
+
 // throttled tells whether the service itself refused for its limit of calls. STS, from
 // which credentials come, has limits of its own.
 func throttled(err error) bool {
@@ -139,12 +192,4 @@ func outcome(err error) throttle.Outcome {
 		return throttle.Refused
 	}
 	return throttle.Unknown
-}
-
-// withRefusal adds what the cloud last said to the error of a context that ended.
-func withRefusal(refusal, ended error) error {
-	if refusal == nil {
-		return ended
-	}
-	return fmt.Errorf("%w: %w", refusal, ended)
 }

@@ -22,9 +22,9 @@ type CallError struct {
 	// Err is what failed.
 	Err error
 	// MayBeDone says that the cloud may have done what it was asked although the call
-	// failed, and that the call must not be made again before one has looked: the API has
-	// no ClientToken, and no answer says that the call was refused. It is false for the
-	// APIs that may be repeated.
+	// failed: no answer to one of its attempts came, and none to a later one says that the
+	// request is refused. What was asked for is to be looked for; where the API has no
+	// ClientToken, before the call is made again. It is false for the APIs that make nothing.
 	MayBeDone bool
 }
 
@@ -39,6 +39,14 @@ func (e *CallError) Error() string {
 
 // Unwrap returns Err.
 func (e *CallError) Unwrap() error { return e.Err }
+
+// MayBeDone tells whether err is that of a call that the cloud may have carried out all the
+// same. Who was not let in, or has no credentials, or whose time was over before, has asked
+// for nothing.
+func MayBeDone(err error) bool {
+	var call *CallError
+	return errors.As(err, &call) && call.MayBeDone
+}
 
 // said returns the text of what the cloud answered, else that of err. Of a request
 // that did not get there only the host is told: the URL is all of its parameters.

@@ -295,6 +295,75 @@ func TestEachClassOfFailureHasAttemptsOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeDoneThoughTheCallFails(t *testing.T) {
+	t.Parallel()
+	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	away := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	answered := func(status int, code string) error { return &tea.SDKError{StatusCode: &status, Code: &code} }
+	throttled := answered(http.StatusForbidden, "Throttling.User")
+	forEver := func(err error) []error { return slices.Repeat([]error{err}, failure.MaxAttempts) }
+	tests := []struct {
+		name     string
+		failures []error
+		// last is the attempt during which the time is over, 0 for none.
+		last int
+		want bool
+	}{
+		{"an answer that is lost each time", forEver(reset), 0, true},
+		{"an answer that was lost before an outage", append([]error{reset}, forEver(away)...), 0, true},
+		{"an answer that was lost in an outage", slices.Concat([]error{away, reset}, forEver(away)), 0, true},
+		{"an answer that was lost before throttling, until the time is over", append([]error{reset}, forEver(throttled)...), 5, true},
+		{"an answer that was lost when the time is over", []error{reset}, 1, true},
+		{"an answer that was lost before the credentials were", append([]error{reset}, forEver(&credentials.Error{Err: errors.New("no file")})...), 0, true},
+		{"an answer that was lost before a token expired", append([]error{reset}, forEver(answered(http.StatusForbidden, "InvalidSecurityToken.Expired"))...), 0, true},
+		{"an answer that was lost before a refusal", append([]error{reset}, forEver(answered(http.StatusForbidden, "QuotaExceed.Snapshot"))...), 0, false},
+		{"a request that was being worked on before a refusal", append([]error{answered(http.StatusForbidden, "IdempotentProcessing")}, forEver(answered(http.StatusForbidden, "IncorrectDiskStatus"))...), 0, false},
+		{"an outage", forEver(away), 0, false},
+		{"throttling, until the time is over", forEver(throttled), 5, false},
+		{"a refusal", forEver(answered(http.StatusForbidden, "QuotaExceed.Snapshot")), 0, false},
+		{"credentials that are missing", forEver(&credentials.Error{Err: errors.New("no file")}), 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			attempts := 0
+			_, err := send(ctx, w.snapshotter(t).service, "CreateSnapshot", tokened,
+				func(*ecs.Client, *ecs.CreateSnapshotRequest, *dara.RuntimeOptions) (*ecs.CreateSnapshotResponse, error) {
+					attempts++
+					if attempts == tt.last {
+						end()
+					}
+					return nil, tt.failures[attempts-1]
+				}, &ecs.CreateSnapshotRequest{})
+			if err == nil || MayBeDone(err) != tt.want || MayBeDone(fmt.Errorf("backing up: %w", err)) != tt.want {
+				t.Errorf("it may be done: %t after %d attempts, error %v", MayBeDone(err), attempts, err)
+			}
+		})
+	}
+}
+
+func TestWhatMakesNothingIsNotSaidToBeDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	if _, err := w.sim.Faults().Add(fault.Rule{Service: simecs.Product, Status: http.StatusInternalServerError, Code: "InternalError"}); err != nil {
+		t.Fatal(err)
+	}
+	makes := []string{"CopySnapshot", "CreateDisk", "CreateSnapshot", "CreateSnapshotGroup"}
+	var said []string
+	for name, call := range apis(t, w.snapshotter(t)) {
+		if MayBeDone(call()) {
+			said = append(said, name)
+		}
+	}
+	slices.Sort(said)
+	if diff := gocmp.Diff(makes, said); diff != "" {
+		t.Errorf("calls that may be done (-want +got):\n%s", diff)
+	}
+}
+
 func TestAFailureThatStaysIsReported(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -12,10 +12,12 @@ import (
 // The APIs of ECS (2014-05-26) that the plugin uses, under their own names. Each
 // waits for its turn, is repeated as its failure allows, and returns a *CallError.
 // A request without a RegionId is sent with that of the ECS; the given one is not changed.
+// Where an API makes something, the request is to have a ClientToken, and the *CallError
+// tells by MayBeDone that it may be there although the call failed.
 
 // CreateSnapshot begins a snapshot of a disk. The cut is made when it returns.
 func (e *ECS) CreateSnapshot(ctx context.Context, request *ecs.CreateSnapshotRequest) (*ecs.CreateSnapshotResponseBody, error) {
-	answer, err := send(ctx, e.service, "CreateSnapshot", repeatable, (*ecs.Client).CreateSnapshotWithOptions, request)
+	answer, err := send(ctx, e.service, "CreateSnapshot", tokened, (*ecs.Client).CreateSnapshotWithOptions, request)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func (e *ECS) DeleteSnapshot(ctx context.Context, request *ecs.DeleteSnapshotReq
 func (e *ECS) CopySnapshot(ctx context.Context, request *ecs.CopySnapshotRequest) (*ecs.CopySnapshotResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e.service, "CopySnapshot", repeatable, (*ecs.Client).CopySnapshotWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CopySnapshot", tokened, (*ecs.Client).CopySnapshotWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func (e *ECS) CopySnapshot(ctx context.Context, request *ecs.CopySnapshotRequest
 func (e *ECS) CreateSnapshotGroup(ctx context.Context, request *ecs.CreateSnapshotGroupRequest) (*ecs.CreateSnapshotGroupResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e.service, "CreateSnapshotGroup", repeatable, (*ecs.Client).CreateSnapshotGroupWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CreateSnapshotGroup", tokened, (*ecs.Client).CreateSnapshotGroupWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (e *ECS) DeleteSnapshotGroup(ctx context.Context, request *ecs.DeleteSnapsh
 func (e *ECS) CreateDisk(ctx context.Context, request *ecs.CreateDiskRequest) (*ecs.CreateDiskResponseBody, error) {
 	filled := *request
 	filled.RegionId = cmp.Or(filled.RegionId, &e.region)
-	answer, err := send(ctx, e.service, "CreateDisk", repeatable, (*ecs.Client).CreateDiskWithOptions, &filled)
+	answer, err := send(ctx, e.service, "CreateDisk", tokened, (*ecs.Client).CreateDiskWithOptions, &filled)
 	if err != nil {
 		return nil, err
 	}

@@ -302,18 +302,6 @@ func timeOf(text *string) time.Time {
 	return time.Time{}
 }
 
-// mayBeDone tells whether err is that of a request which ECS may have carried out all the
-// same: its answer was lost, or the time was over. Without credentials nothing was asked for.
-func mayBeDone(err error) bool {
-	var call *alicloud.CallError
-	if !errors.As(err, &call) || failure.Refused(err) {
-		return false
-	}
-	// One that is throttled until the time is over was refused each time.
-	answer, answered := failure.Of(err)
-	return !answered || answer.Class() != failure.Throttled
-}
-
 // deleteSnapshot deletes a snapshot, also one that is being made or of which disks
 // were made. One that is not there is no error.
 func deleteSnapshot(ctx context.Context, api *alicloud.ECS, id string) error {

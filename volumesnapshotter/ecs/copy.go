@@ -135,7 +135,7 @@ func (s *site) beginCopy(ctx context.Context, api *alicloud.ECS, wanted order, r
 		return source, wait, err
 	}
 	id, err := s.askForCopy(ctx, api, source, wanted, restore)
-	if err == nil || mayBeDone(err) {
+	if err == nil || alicloud.MayBeDone(err) {
 		s.noteCopy(ctx, origin, source, api.Region())
 	}
 	if answer, ok := failure.Of(err); ok && answer.Code == errUnfinishedCopy {

@@ -37,9 +37,10 @@ func (s *site) restore(ctx context.Context, text, kind, zone string, iops *int64
 		return "", err
 	}
 	made, err := s.advance(ctx, api, wanted, restore)
-	if final.MayPass(err) {
-		// The settings are asked about the volume in this process alone, before it is tried
-		// again. Where the snapshot could not be read, its id tells that it is not ours.
+	if final.MayPass(err) || alicloud.MayBeDone(err) {
+		// What ECS may have made is gone on with, or deleted, only while there is the volume.
+		// The settings are asked about it in this process alone, before it is tried again.
+		// Where the snapshot could not be read, its id tells that it is not ours.
 		made = making{waiting: "it is tried again: " + err.Error(), asItWas: made.asItWas || id.String() != text}
 		err = nil
 	}

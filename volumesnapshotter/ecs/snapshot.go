@@ -161,7 +161,7 @@ func (s *site) askForSnapshot(ctx context.Context, api *alicloud.ECS, wanted sub
 		request.ResourceGroupId = tea.String(s.resourceGroupID)
 	}
 	answer, err := api.CreateSnapshot(ctx, request)
-	if mayBeDone(err) {
+	if alicloud.MayBeDone(err) {
 		return "", &lostError{err, api.Now()}
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ func createOnce(ctx context.Context, api *alicloud.HBR, create, find func(contex
 		if err == nil {
 			return id, nil
 		}
-		open := mayBeDone(err)
+		open := alicloud.MayBeDone(err)
 		if class := failure.Classify(err); !open && class != failure.Conflict && class != failure.Invalid {
 			return "", err
 		}
@@ -45,11 +45,6 @@ func createOnce(ctx context.Context, api *alicloud.HBR, create, find func(contex
 			return "", err
 		}
 	}
-}
-
-func mayBeDone(err error) bool {
-	var call *alicloud.CallError
-	return errors.As(err, &call) && call.MayBeDone
 }
 
 // visible returns what look finds, nil for nothing. Lists may lag behind what was created.
