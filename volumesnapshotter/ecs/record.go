@@ -84,13 +84,15 @@ func (r record) tags(extra ...map[string]string) (tags map[string]string, left [
 	tags = map[string]string{}
 	for key, value := range map[string]string{
 		tagBackup: r.backup, tagVolume: volumeTag(r.volume), tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
-		tagClaim: claimText(r.claim), tagStorageClass: r.claim.StorageClass, tagVolumeMode: modeText(r.claim),
-		tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID, tagResourceGroup: r.disk.ResourceGroupID,
+		tagVolumeMode: modeText(r.claim), tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID,
+		tagResourceGroup: r.disk.ResourceGroupID,
 	} {
 		if value != "" && len(value) <= maxTagLength {
 			tags[key] = value
 		}
 	}
+	writeWhole(tags, tagClaim, claimText(r.claim))
+	writeWhole(tags, tagStorageClass, r.claim.StorageClass)
 	ofDisk := map[string]string{}
 	for key, value := range r.diskTags {
 		if validTag(key, value) { // Neither ours of an earlier restore nor the cloud's own, which nobody can set.
@@ -102,6 +104,33 @@ func (r record) tags(extra ...map[string]string) (tags map[string]string, left [
 
 // volumeTag is the value of tagVolume for the PersistentVolume of that name.
 func volumeTag(pv string) string { return pv[:min(len(pv), maxTagLength)] }
+
+// writeWhole adds a tag whose value may be longer than ECS takes: what is too much goes on in
+// further tags. The rules of a restore are about the names of a claim and its class, and a
+// disk would be made by others than its PersistentVolume if one of them were not told.
+func writeWhole(tags map[string]string, key, value string) {
+	for part := 1; value != ""; part++ {
+		length := min(len(value), maxTagLength)
+		tags[partKey(key, part)], value = value[:length], value[length:]
+	}
+}
+
+// readWhole returns the value that writeWhole wrote.
+func readWhole(tags map[string]string, key string) string {
+	var value strings.Builder
+	for part := 1; tags[partKey(key, part)] != ""; part++ {
+		value.WriteString(tags[partKey(key, part)])
+	}
+	return value.String()
+}
+
+// partKey is the key of a part of a tag's value, such as alibabacloud.com/pvc-2. The first has the tag's own.
+func partKey(key string, part int) string {
+	if part == 1 {
+		return key
+	}
+	return key + "-" + strconv.Itoa(part)
+}
 
 // fillTags adds tags to those that there are while there are less than most of them,
 // those of the first map first. It returns the keys of those that found no place, or
@@ -130,12 +159,12 @@ func readRecord(s snapshot, o order) record {
 		backupUID: s.tags[tagBackupUID],
 		backup:    s.tags[tagBackup],
 		volume:    s.tags[tagVolume],
-		claim:     parseClaim(s.tags[tagClaim]),
+		claim:     parseClaim(readWhole(s.tags, tagClaim)),
 		disk:      parseDisk(s.tags[tagDisk]),
 		diskTags:  readDiskTags(s.tags),
 		group:     s.tags[tagGroup],
 	}
-	r.claim.StorageClass, r.claim.Block = s.tags[tagStorageClass], s.tags[tagVolumeMode] == modeBlock
+	r.claim.StorageClass, r.claim.Block = readWhole(s.tags, tagStorageClass), s.tags[tagVolumeMode] == modeBlock
 	r.disk.ResourceGroupID = s.tags[tagResourceGroup]
 	r.disk.Encrypted = s.encrypted
 	r.disk.KMSKeyID = firstOf(s.kmsKeyID, s.tags[tagKMSKey])

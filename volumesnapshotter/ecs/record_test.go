@@ -150,7 +150,6 @@ func TestTagsThatECSDoesNotTakeOrHaveNoPlace(t *testing.T) {
 		{"reserved prefixes and our own tags on the disk", record{diskTags: map[string]string{"acs:a": "x", "aliyunx": "x", tagSnapshot: "x", "c": "x"}}, nil, nil, 1},
 		{"links and what is too long", record{}, map[string]string{"a": "http://x", "https://b": "x", "c": long, long: "x", "": "x"}, []string{"", "a", "c", "https://b", long}, 0},
 		{"what is ours is not replaced", record{backup: "b"}, map[string]string{tagBackup: "other"}, nil, 1},
-		{"a claim with too long a name is left out", record{claim: diskspec.Claim{Namespace: "n", Name: long}}, nil, nil, 0},
 		{"a disk's key that is too long with its prefix", record{diskTags: map[string]string{long[:126]: "x"}}, nil, []string{"disk/" + long[:126]}, 0},
 	}
 	for _, tt := range tests {
@@ -172,6 +171,58 @@ func TestAVolumeWithALongNameIsStillMarked(t *testing.T) {
 	tags, _ := record{volume: strings.Repeat("v", 253)}.tags()
 	if diff := cmp.Diff(map[string]string{"velero.io/pv": strings.Repeat("v", 128)}, tags); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+}
+
+func TestNamesOfAClaimAreToldWhole(t *testing.T) {
+	t.Parallel()
+	// The longest that Kubernetes takes.
+	longest := diskspec.Claim{Namespace: strings.Repeat("n", 63), Name: strings.Repeat("c", 253), StorageClass: strings.Repeat("s", 253)}
+	tests := []struct {
+		name  string
+		claim diskspec.Claim
+		// want are the lengths of the values of the tags.
+		want map[string]int
+	}{
+		{
+			"names that each fit into a tag",
+			diskspec.Claim{Namespace: "shop", Name: strings.Repeat("c", 123), StorageClass: strings.Repeat("s", 128)},
+			map[string]int{"alibabacloud.com/pvc": 128, "alibabacloud.com/storage-class": 128},
+		},
+		{
+			"a name that is too long by a letter",
+			diskspec.Claim{Namespace: "shop", Name: strings.Repeat("c", 124)},
+			map[string]int{"alibabacloud.com/pvc": 128, "alibabacloud.com/pvc-2": 1},
+		},
+		{
+			"the longest names", longest,
+			map[string]int{
+				"alibabacloud.com/pvc": 128, "alibabacloud.com/pvc-2": 128, "alibabacloud.com/pvc-3": 61,
+				"alibabacloud.com/storage-class": 128, "alibabacloud.com/storage-class-2": 125,
+			},
+		},
+		{"a volume without a claim", diskspec.Claim{StorageClass: "s"}, map[string]int{"alibabacloud.com/storage-class": 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tags, got := tagsOf(record{claim: tt.claim}), map[string]int{}
+			for key, value := range tags {
+				got[key] = len(value)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("lengths (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.claim, readRecord(snapshot{tags: tags}, order{}).claim); diff != "" {
+				t.Errorf("claim (-want +got):\n%s", diff)
+			}
+		})
+	}
+	everything := full()
+	everything.claim = longest
+	everything.claim.Block = true
+	if _, left := everything.tags(); len(left) != 0 {
+		t.Errorf("with the longest names there is no place for %v", left)
 	}
 }
 

@@ -252,6 +252,17 @@ func TestVolumesThatShareASnapshotShareTheDiskOfIt(t *testing.T) {
 	}
 }
 
+func TestTheSettingsOfAClaimWithALongNameReachItsDisk(t *testing.T) {
+	t.Parallel()
+	w := newRestore(t)
+	claim := "shop/" + strings.Repeat("data-", 30) + "0"
+	backup := backedUp{snapshot: backUp(t, w.Snapshotter, "daily", w.addVolume(t, simecs.DiskConfig{}, claim, nil))}
+	w.targets[claim] = diskspec.Target{SizeGiB: 100, Encrypted: new(true)}
+	if got := w.diskInfo(t, restored(t, w.process(t, nil), backup)); got.Size != 100 || !got.Encrypted {
+		t.Errorf("the disk has %d GiB, encrypted: %t", got.Size, got.Encrypted)
+	}
+}
+
 func TestBackupsOfTheOfficialPluginAreRestored(t *testing.T) {
 	t.Parallel()
 	official := func(tags map[string]string) map[string]string {
