@@ -77,7 +77,10 @@ func NewTargets(reader *settings.Reader, classes Classes) *Targets {
 // be read and is not checked.
 func (t *Targets) DiskTarget(ctx context.Context, restore *velerov1.Restore, claim diskspec.Claim, had diskspec.Spec) (diskspec.Target, error) {
 	if claim == (diskspec.Claim{}) {
-		return diskspec.Target{}, nil
+		// Nothing is asked; but the PersistentVolume would be refused for the mistake later,
+		// when its disk is there.
+		_, _, err := t.mapping.Read(ctx, settings.ForRestore(restore))
+		return diskspec.Target{}, err
 	}
 	conversion, _, err := t.conversion(ctx, settings.ForRestore(restore), claimOfDisk(claim), t.classes.StorageClass)
 	if err != nil {

@@ -336,6 +336,10 @@ func TestDiskTarget(t *testing.T) {
 			claim:      ssd,
 			wantErr:    `ConfigMap velero/rules, key "rules", line 1: the key "to" is missing`,
 		},
+		"a mistake in the settings, of which the volume of no known claim has nothing": {
+			configMaps: []corev1.ConfigMap{*configMap(map[string]string{"rules": "- from: ssd"})},
+			wantErr:    `ConfigMap velero/rules, key "rules", line 1: the key "to" is missing`,
+		},
 		"two ConfigMaps of upstream's": {
 			configMaps: []corev1.ConfigMap{upstream(nil), upstream(nil)},
 			claim:      ssd,
