@@ -161,7 +161,7 @@ func (l *lazyBundle) of(log logrus.FieldLogger) *bundle {
 		cloud := alicloud.New(env)
 		reader := settings.NewReader(here)
 		targets := storageclass.NewTargets(reader, here)
-		disks := ecs.New(log, cloud, here, targets, os.Getenv)
+		disks := ecs.New(log, cloud, here, restoreitemaction.NewDiskTargets(targets, reader), os.Getenv)
 		files := hbr.New(log, cloud, here, targets)
 		l.made = &bundle{
 			cloud: cloud,

@@ -16,6 +16,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/annotation"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/flexvolume"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/settings"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/storageclass"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/volume"
 )
 
@@ -27,6 +28,27 @@ type FlexVolumeSettings struct {
 	// Enabled is whether FlexVolumes are converted. They are unless it is false, for
 	// a cluster that still runs the FlexVolume drivers.
 	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// DiskTargets are the targets of disks that also know whether a restore takes
+// PersistentVolumes of the FlexVolume driver. Its settings are read before a disk is made:
+// for a mistake in them flexvolume-to-csi refuses the PersistentVolume when the disk is there.
+type DiskTargets struct {
+	*storageclass.Targets
+
+	flexVolumes *settings.Settings[FlexVolumeSettings]
+}
+
+// NewDiskTargets returns targets with the settings that reader reads. It reads nothing yet.
+func NewDiskTargets(targets *storageclass.Targets, reader *settings.Reader) *DiskTargets {
+	return &DiskTargets{Targets: targets, flexVolumes: settings.Of[FlexVolumeSettings](reader, FlexVolumeToCSIName)}
+}
+
+// CheckFlexVolume returns the error with which flexvolume-to-csi refuses each FlexVolume, that
+// of its settings.
+func (t *DiskTargets) CheckFlexVolume(ctx context.Context, restore *velerov1.Restore) error {
+	_, _, err := t.flexVolumes.Read(ctx, settings.ForRestore(restore))
+	return err
 }
 
 // FlexVolumeToCSI is the RestoreItemAction that makes volumes of Alibaba Cloud's

@@ -25,6 +25,7 @@ import (
 // restored as market.
 type flexVolumes struct {
 	action  *restoreitemaction.FlexVolumeToCSI
+	targets *restoreitemaction.DiskTargets
 	api     client.Client
 	logged  *logrustest.Hook
 	restore *velerov1.Restore
@@ -42,9 +43,10 @@ func newFlexVolumesIn(t *testing.T, here restoreitemaction.Clients, api client.C
 	log.SetFormatter(&logrus.TextFormatter{DisableTimestamp: true})
 	restore := newRestore("restore-1")
 	restore.Spec.NamespaceMapping = map[string]string{"shop": "market"}
+	reader := settings.NewReader(cluster.New(api, veleroNamespace))
 	return &flexVolumes{
-		action: restoreitemaction.NewFlexVolumeToCSI(log, settings.NewReader(cluster.New(api, veleroNamespace)), here),
-		api:    api, logged: hook, restore: restore,
+		action: restoreitemaction.NewFlexVolumeToCSI(log, reader, here), targets: restoreitemaction.NewDiskTargets(nil, reader),
+		api: api, logged: hook, restore: restore,
 	}
 }
 
@@ -799,6 +801,9 @@ func TestFlexVolumeSettingsThatAreWrong(t *testing.T) {
 	f := newFlexVolumes(t, newAPI(t, configMapOf("flexvolume-to-csi", map[string]string{"enabled": "often"})))
 	volume := readObject(t, `{apiVersion: v1, kind: PersistentVolume, metadata: {name: a}, spec: {flexVolume: {driver: alicloud/disk, options: {volumeId: d-1}}}}`)
 	_, err := f.execute(volume, volume)
+	if made := f.targets.CheckFlexVolume(t.Context(), f.restore); made == nil || err == nil || made.Error() != err.Error() {
+		t.Errorf("the PersistentVolume has the error %v, and before its disk is made there is the error %v", err, made)
+	}
 	want := `ConfigMap velero/flexvolume-to-csi, key "enabled", line 1: "often": allowed is true or false`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

@@ -100,6 +100,8 @@ func (t targets) DiskTarget(_ context.Context, _ *velerov1.Restore, claim disksp
 
 func (t targets) KeepAsItWas(*velerov1.Restore, string) {}
 
+func (t targets) CheckFlexVolume(context.Context, *velerov1.Restore) error { return nil }
+
 // newWorld returns a world whose cluster has nothing but its id. The changes are made to the cloud before it starts.
 func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 	t.Helper()

@@ -25,6 +25,7 @@ const (
 	tagClaim         = tagPrefix + "pvc"
 	tagStorageClass  = tagPrefix + "storage-class"
 	tagVolumeMode    = tagPrefix + "volume-mode"
+	tagVolumeForm    = tagPrefix + "volume-form"
 	tagDisk          = tagPrefix + "disk"
 	tagZone          = tagPrefix + "zone"
 	tagKMSKey        = tagPrefix + "kms-key"
@@ -70,10 +71,12 @@ type record struct {
 	backup    string
 	// volume is the name of the PersistentVolume. Its tag is shortened rather than left
 	// out: it marks the members of a group that the backup asked for.
-	volume   string
-	claim    diskspec.Claim
-	disk     diskspec.Spec
-	diskTags map[string]string
+	volume string
+	claim  diskspec.Claim
+	// flexVolume says that the PersistentVolume is one of the FlexVolume driver.
+	flexVolume bool
+	disk       diskspec.Spec
+	diskTags   map[string]string
 	// group is the consistency group, "" for a snapshot of its own.
 	group string
 }
@@ -84,7 +87,7 @@ func (r record) tags(extra ...map[string]string) (tags map[string]string, left [
 	tags = map[string]string{}
 	for key, value := range map[string]string{
 		tagBackup: r.backup, tagVolume: volumeTag(r.volume), tagCluster: r.clusterID, tagBackupUID: r.backupUID, tagGroup: r.group,
-		tagVolumeMode: modeText(r.claim), tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID,
+		tagVolumeMode: modeText(r.claim), tagVolumeForm: formText(r), tagDisk: diskText(r.disk), tagZone: r.disk.Zone, tagKMSKey: r.disk.KMSKeyID,
 		tagResourceGroup: r.disk.ResourceGroupID,
 	} {
 		if value != "" && len(value) <= maxTagLength {
@@ -155,14 +158,15 @@ func fillTags(tags map[string]string, most int, more ...map[string]string) (left
 // not tell, because the snapshot is another's, the snapshot itself and the order do.
 func readRecord(s snapshot, o order) record {
 	r := record{
-		clusterID: s.tags[tagCluster],
-		backupUID: s.tags[tagBackupUID],
-		backup:    s.tags[tagBackup],
-		volume:    s.tags[tagVolume],
-		claim:     parseClaim(readWhole(s.tags, tagClaim)),
-		disk:      parseDisk(s.tags[tagDisk]),
-		diskTags:  readDiskTags(s.tags),
-		group:     s.tags[tagGroup],
+		clusterID:  s.tags[tagCluster],
+		backupUID:  s.tags[tagBackupUID],
+		backup:     s.tags[tagBackup],
+		volume:     s.tags[tagVolume],
+		claim:      parseClaim(readWhole(s.tags, tagClaim)),
+		flexVolume: s.tags[tagVolumeForm] == formFlexVolume,
+		disk:       parseDisk(s.tags[tagDisk]),
+		diskTags:   readDiskTags(s.tags),
+		group:      s.tags[tagGroup],
 	}
 	r.claim.StorageClass, r.claim.Block = readWhole(s.tags, tagStorageClass), s.tags[tagVolumeMode] == modeBlock
 	r.disk.ResourceGroupID = s.tags[tagResourceGroup]
@@ -227,6 +231,20 @@ func modeText(c diskspec.Claim) string {
 	}
 	return modeBlock
 }
+
+// formFlexVolume is the form that is no volume's by default.
+const formFlexVolume = string(volume.FormFlexVolume)
+
+func formText(r record) string {
+	if !r.flexVolume {
+		return ""
+	}
+	return formFlexVolume
+}
+
+// mayBeFlexVolume tells whether the PersistentVolume is one of the FlexVolume driver, or
+// nothing tells what it is.
+func (r record) mayBeFlexVolume() bool { return r.flexVolume || r.claim == diskspec.Claim{} }
 
 // diskText writes what has no tag of its own, such as "cloud_auto 40GiB iops=1000 bursting".
 func diskText(d diskspec.Spec) string {

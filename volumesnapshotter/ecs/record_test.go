@@ -18,7 +18,8 @@ import (
 func full() record {
 	return record{
 		clusterID: clusterID, backupUID: "uid-daily", backup: "daily", volume: "pv-1", group: "shop/db",
-		claim: diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-essd", Block: true},
+		claim:      diskspec.Claim{Namespace: "shop", Name: "data", StorageClass: "alicloud-disk-essd", Block: true},
+		flexVolume: true,
 		disk: diskspec.Spec{
 			Type: volume.DiskType{Category: "cloud_auto"}, Zone: homeZone, SizeGiB: 40, Encrypted: true, KMSKeyID: "key-1",
 			ProvisionedIOPS: 1000, Bursting: true, MultiAttach: true, ResourceGroupID: "rg-1",
@@ -38,6 +39,7 @@ func TestARecordAsTags(t *testing.T) {
 		"alibabacloud.com/pvc":               "shop/data",
 		"alibabacloud.com/storage-class":     "alicloud-disk-essd",
 		"alibabacloud.com/volume-mode":       "Block",
+		"alibabacloud.com/volume-form":       "flexVolume",
 		"alibabacloud.com/disk":              "cloud_auto 40GiB iops=1000 bursting multi-attach",
 		"alibabacloud.com/zone":              homeZone,
 		"alibabacloud.com/kms-key":           "key-1",

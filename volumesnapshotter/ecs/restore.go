@@ -94,6 +94,11 @@ func (s *site) advance(ctx context.Context, api *alicloud.ECS, wanted order, res
 	if wait.waiting != "" {
 		return wait, nil
 	}
+	if told.mayBeFlexVolume() {
+		if err := s.targets.CheckFlexVolume(ctx, restore); err != nil {
+			return wait, err
+		}
+	}
 	target, err := s.targets.DiskTarget(ctx, restore, told.claim, told.disk)
 	if err != nil {
 		return wait, err

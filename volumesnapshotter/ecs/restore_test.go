@@ -500,6 +500,65 @@ func (m mistaken) DiskTarget(context.Context, *velerov1.Restore, diskspec.Claim,
 
 func (m mistaken) KeepAsItWas(*velerov1.Restore, string) {}
 
+func (m mistaken) CheckFlexVolume(context.Context, *velerov1.Restore) error { return m.error }
+
+// withoutFlexVolumes are settings of which those of FlexVolumes cannot be read.
+type withoutFlexVolumes struct {
+	targets
+
+	err error
+}
+
+func (w withoutFlexVolumes) CheckFlexVolume(context.Context, *velerov1.Restore) error {
+	return w.err
+}
+
+func TestNoDiskIsMadeForAFlexVolumeThatIsNotRestored(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// backUp returns what a backup notes of a volume.
+		backUp func(*testing.T, *world) backedUp
+		// made says that the mistake is none of the volume's.
+		made bool
+	}{
+		{"a volume of the FlexVolume driver", ofFlexVolume, false},
+		{"one of the CSI driver", ours, true},
+		{"one of which the snapshot does not tell", theirs, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newRestore(t)
+			backup := tt.backUp(t, w)
+			disks := len(w.ecs.Disks())
+			s := New(w.log, w.clients, cluster.New(w.api, veleroNamespace), withoutFlexVolumes{w.targets, errors.New("a mistake")}, noVariables)
+			if err := s.Init(w.config); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.CreateVolumeFromSnapshot(backup.snapshot, backup.kind, "", nil)
+			if tt.made != (err == nil) || err != nil && !strings.Contains(err.Error(), "a mistake") {
+				t.Errorf("error %v", err)
+			}
+			if made := len(w.ecs.Disks()) > disks; made != tt.made {
+				t.Errorf("a disk was made: %t", made)
+			}
+		})
+	}
+}
+
+// ofFlexVolume is what a backup notes of a volume of the FlexVolume driver.
+func ofFlexVolume(t *testing.T, w *world) backedUp {
+	t.Helper()
+	id := w.addDisk(t, simecs.DiskConfig{})
+	pv := pvOf(w.diskInfo(t, id), claimed)
+	pv.Spec.PersistentVolumeSource = corev1.PersistentVolumeSource{FlexVolume: &corev1.FlexPersistentVolumeSource{
+		Driver: volume.FlexDriverDisk, Options: map[string]string{"volumeId": id},
+	}}
+	w.create(t, pv, claimOf(claimed, pv.Name, nil))
+	return backedUp{snapshot: backUp(t, w.Snapshotter, "daily", id), kind: "cloud_essd"}
+}
+
 func TestWhatCannotBeReadOfTheCluster(t *testing.T) {
 	t.Parallel()
 	unread := errors.New("not read")

@@ -51,6 +51,9 @@ type Targets interface {
 	// KeepAsItWas says that no settings count for the volume of that id, because its
 	// snapshot does not tell of which claim it is.
 	KeepAsItWas(restore *velerov1.Restore, volumeID string)
+	// CheckFlexVolume returns why no PersistentVolume of the FlexVolume driver is restored. A
+	// disk that is made for one would be nobody's.
+	CheckFlexVolume(ctx context.Context, restore *velerov1.Restore) error
 }
 
 // notesKeeper tells the notes of this snapshotter from those of others.

@@ -83,6 +83,7 @@ func (v subject) record() record {
 	}
 	if v.pv != nil {
 		r.claim.StorageClass, r.claim.Block = volume.ClassOf(v.pv), volume.IsBlock(v.pv)
+		r.flexVolume = volume.FormOf(v.pv) == volume.FormFlexVolume
 		if ref := v.pv.Spec.ClaimRef; ref != nil {
 			r.claim.Namespace, r.claim.Name = ref.Namespace, ref.Name
 		}
