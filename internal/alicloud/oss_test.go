@@ -154,6 +154,9 @@ func TestWhereALocationsOSSIs(t *testing.T) {
 		{"auto is public where the instance may not be asked", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"an endpoint beats the network", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Internal, Endpoint: "https://oss.example.com"}, "oss.example.com", "oss.example.com"},
 		{"an internal endpoint signs for the public one", OSSConfig{Endpoint: "https://oss-cn-beijing-internal.aliyuncs.com"}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
+		{"the government region's internal network signs for its public one", OSSConfig{Region: "cn-north-2-gov-1", Network: endpoint.Internal}, "oss-cn-north-2-gov-1-internal.aliyuncs.com", "oss-cn-north-2-gov-1.aliyuncs.com"},
+		{"the government region's internal endpoint signs for the public one", OSSConfig{Endpoint: "https://oss-cn-north-2-gov-1-internal.aliyuncs.com"}, "oss-cn-north-2-gov-1-internal.aliyuncs.com", "oss-cn-north-2-gov-1.aliyuncs.com"},
+		{"a finance region's internal endpoint has no public one that could be told", OSSConfig{Region: "cn-hangzhou-finance", Endpoint: "https://oss-cn-hzjbp-a-internal.aliyuncs.com"}, "oss-cn-hzjbp-a-internal.aliyuncs.com", "oss-cn-hzjbp-a-internal.aliyuncs.com"},
 		{"a public endpoint that is named", OSSConfig{Region: "cn-beijing", Network: endpoint.Internal, PublicEndpoint: "https://p.example.com"}, "oss-cn-beijing-internal.aliyuncs.com", "p.example.com"},
 	}
 	w := newWorld(t, nil)

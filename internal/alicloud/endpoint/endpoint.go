@@ -39,7 +39,7 @@ var ossHost = regexp.MustCompile(`(?:^|\.)(?:oss-([a-z0-9-]+?)(-internal)?|([a-z
 var otherService = regexp.MustCompile(`^(?:accelerate|data-acc|cloudbox)`)
 
 // OSS returns the endpoint of a region's OSS in a network, which must not be auto.
-// Finance and government regions have irregular names: they need the key "endpoint".
+// Finance regions have irregular names: they need the key "endpoint".
 // Source: OSS documentation, "Regions and endpoints".
 func OSS(region string, network Network) *url.URL {
 	host := fmt.Sprintf("oss-%s.aliyuncs.com", region)
@@ -53,10 +53,10 @@ func OSS(region string, network Network) *url.URL {
 	return &url.URL{Scheme: "https", Host: host}
 }
 
-// irregular matches what the endpoints of finance and government regions have in
-// place of the region's id, such as oss-cn-hzfinance and oss-cn-hzjbp-a-internal
-// for cn-hangzhou-finance.
-var irregular = regexp.MustCompile(`finance|hzjbp|szfin|gov|-pub$`)
+// irregular matches what the endpoints of finance regions have in place of the
+// region's id, such as oss-cn-hzfinance and oss-cn-hzjbp-a-internal for
+// cn-hangzhou-finance. Those of the government region are like any other's.
+var irregular = regexp.MustCompile(`finance|hzjbp|szfin|-pub$`)
 
 // RegionOfOSS returns the region that the host of an OSS endpoint names,
 // and whether it is an internal one. The region is "" for any other host, and for
