@@ -86,16 +86,13 @@ func (c *Cloud) newHTTPClient(trust *tls.Config, idle time.Duration) *http.Clien
 
 // credentialsEnvironment is the part of the environment that a location's credentials may come from.
 func (c *Cloud) credentialsEnvironment(notOnECS bool) credentials.Environment {
-	env := credentials.Environment{
+	return credentials.Environment{
 		Getenv:           c.env.Getenv,
 		Metadata:         c.metadata,
+		NotOnECS:         notOnECS,
 		AddonTokenSecret: c.env.AddonTokenSecret,
 		HTTPClient:       c.env.RPC,
 		Now:              c.env.Now,
 		Log:              c.env.Log,
 	}
-	if notOnECS {
-		env.Metadata = nil
-	}
-	return env
 }

@@ -151,7 +151,7 @@ func TestWhereALocationsOSSIs(t *testing.T) {
 		{"the region of the instance", OSSConfig{Network: endpoint.Public}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"auto is internal in the instance's own region", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto}, "oss-cn-hangzhou-internal.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"auto is public in any other region", OSSConfig{Region: "cn-beijing", Network: endpoint.Auto}, "oss-cn-beijing.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
-		{"auto is public where the instance may not be asked", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
+		{"auto is public where the location is not on ECS", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"an endpoint beats the network", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Internal, Endpoint: "https://oss.example.com"}, "oss.example.com", "oss.example.com"},
 		{"an internal endpoint signs for the public one", OSSConfig{Endpoint: "https://oss-cn-beijing-internal.aliyuncs.com"}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
 		{"the government region's internal network signs for its public one", OSSConfig{Region: "cn-north-2-gov-1", Network: endpoint.Internal}, "oss-cn-north-2-gov-1-internal.aliyuncs.com", "oss-cn-north-2-gov-1.aliyuncs.com"},
@@ -242,6 +242,8 @@ func TestEveryKindOfCredentialsOpensTheBucket(t *testing.T) {
 		name   string
 		env    func(t *testing.T, w *world)
 		config func(t *testing.T) credentials.Config
+		// notOnECS is that of the location.
+		notOnECS bool
 		// caller is who OSS takes the request for.
 		caller string
 	}{
@@ -295,12 +297,18 @@ func TestEveryKindOfCredentialsOpensTheBucket(t *testing.T) {
 			caller: "user/velero",
 		},
 		{name: "the role of the node", caller: "role/node"},
+		{
+			name:     "the role of the node that is named in a location that is not on ECS",
+			env:      func(_ *testing.T, w *world) { w.env["ALIBABA_CLOUD_RAM_ROLE"] = "node" },
+			notOnECS: true,
+			caller:   "role/node",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, nil)
-			config := OSSConfig{Region: "cn-hangzhou", Endpoint: w.sim.OSSURL()}
+			config := OSSConfig{Region: "cn-hangzhou", Endpoint: w.sim.OSSURL(), NotOnECS: tt.notOnECS}
 			if tt.env != nil {
 				tt.env(t, w)
 			}
@@ -317,6 +325,56 @@ func TestEveryKindOfCredentialsOpensTheBucket(t *testing.T) {
 			entries := w.sim.Journal().Entries()
 			if last := entries[len(entries)-1]; !strings.Contains(last.Caller, strings.TrimPrefix(tt.caller, "role/")) {
 				t.Errorf("the request was made by %s, want %s", last.Caller, tt.caller)
+			}
+		})
+	}
+}
+
+func TestALocationThatIsNotOnECSAsksForWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		env     map[string]string
+		config  OSSConfig
+		want    []string
+		wantErr string
+	}{
+		{
+			name:    "nothing where no role is named",
+			config:  OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto},
+			wantErr: "ALIBABA_CLOUD_RAM_ROLE names none",
+		},
+		{
+			name:   "the credentials of a role that is named, not which one there is",
+			env:    map[string]string{"ALIBABA_CLOUD_RAM_ROLE": "node"},
+			config: OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto},
+			want:   []string{"PutToken", "GetCredentials"},
+		},
+		{
+			name:    "nothing where the metadata service is switched off",
+			env:     map[string]string{"ALIBABA_CLOUD_RAM_ROLE": "node", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"},
+			config:  OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto},
+			wantErr: "the instance metadata service is not asked (ALIBABA_CLOUD_ECS_METADATA_DISABLED)",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.env)
+			tt.config.NotOnECS = true
+			clients, err := w.OSS(t.Context(), tt.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = clients.Credentials.Credentials(t.Context()); err == nil != (tt.wantErr == "") || err != nil && !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("error %v, want %q", err, tt.wantErr)
+			}
+			var asked []string
+			for _, entry := range w.sim.Journal().Entries() {
+				asked = append(asked, entry.Operation)
+			}
+			if diff := cmp.Diff(tt.want, asked); diff != "" {
+				t.Errorf("requests differ (-want +got):\n%s", diff)
 			}
 		})
 	}

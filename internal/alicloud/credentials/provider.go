@@ -58,6 +58,9 @@ type Environment struct {
 	Getenv func(string) string
 	// Metadata is the instance metadata service; nil means that it is not asked.
 	Metadata *metadata.Client
+	// NotOnECS forbids asking Metadata which RAM role the node has. The credentials
+	// of a role that is named are asked for all the same.
+	NotOnECS bool
 	// AddonTokenSecret reads the value of the ACK addon token from its Secret
 	// through the Kubernetes API, with that API's errors; nil outside a cluster.
 	AddonTokenSecret func(context.Context) ([]byte, error)

@@ -364,6 +364,74 @@ func TestSourcesInOrder(t *testing.T) {
 			wantIs:  ErrNotFound,
 		},
 		{
+			name: "a role that the environment names is asked for although the location is not on ECS",
+			prepare: func(t *testing.T, _ string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now, variableRAMRole+"=worker")
+				env.NotOnECS = true
+				env.Metadata, _ = node(t, "worker", func() time.Time { return later })
+				return Config{}, env
+			},
+			want: func(string) Credentials { return nodeKey },
+		},
+		{
+			name: "a role that a dotenv file names is asked for although the location is not on ECS",
+			prepare: func(t *testing.T, directory string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now)
+				env.NotOnECS = true
+				env.Metadata, _ = node(t, "worker", func() time.Time { return later })
+				return Config{File: write(t, directory, "cloud", "ALIBABA_CLOUD_RAM_ROLE=worker")}, env
+			},
+			want: func(string) Credentials { return nodeKey },
+		},
+		{
+			name: "a role that an INI file names is asked for although the location is not on ECS",
+			prepare: func(t *testing.T, directory string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now)
+				env.NotOnECS = true
+				env.Metadata, _ = node(t, "worker", func() time.Time { return later })
+				return Config{File: write(t, directory, "cloud", "[default]\ntype=ecs_ram_role\nrole_name=worker")}, env
+			},
+			want: func(string) Credentials { return nodeKey },
+		},
+		{
+			name: "a role that nobody names is not looked for where the location is not on ECS",
+			prepare: func(t *testing.T, _ string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now)
+				env.NotOnECS = true
+				env.Metadata, _ = node(t, "worker", func() time.Time { return later })
+				return Config{}, env
+			},
+			wantErr: "RAM role of the node: it is not looked for (notOnECS in the location, or VELERO_FOR_ACK=false), and ALIBABA_CLOUD_RAM_ROLE names none",
+			wantIs:  ErrNotFound,
+		},
+		{
+			name: "a role that is named is an error where there is no ECS",
+			prepare: func(t *testing.T, _ string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now, variableRAMRole+"=worker")
+				env.NotOnECS = true
+				env.Metadata = noNode()
+				return Config{}, env
+			},
+			wantErr: `read the credentials of RAM role "worker"`,
+			wantIs:  metadata.ErrNotOnECS,
+		},
+		{
+			name: "a file's role is not asked for where the metadata service is switched off",
+			prepare: func(t *testing.T, directory string) (Config, Environment) {
+				t.Helper()
+				env := environment(t, now, variableMetadataDisabled+"=true")
+				env.NotOnECS = true
+				env.Metadata, _ = node(t, "worker", func() time.Time { return later })
+				return Config{File: write(t, directory, "cloud", "ALIBABA_CLOUD_RAM_ROLE=worker")}, env
+			},
+			wantErr: "cloud: the instance metadata service is not asked (ALIBABA_CLOUD_ECS_METADATA_DISABLED)",
+		},
+		{
 			name: "nothing at all is one error that lists what was looked for",
 			prepare: func(t *testing.T, _ string) (Config, Environment) {
 				t.Helper()

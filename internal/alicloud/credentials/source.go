@@ -226,19 +226,27 @@ func (p *Provider) fromNodeRole(ctx context.Context) (Credentials, error) {
 	if err == nil || name != "" && !errors.Is(err, errMetadataOff) {
 		return found, err
 	}
-	if errors.Is(err, errMetadataOff) || errors.Is(err, metadata.ErrNotOnECS) || errors.Is(err, metadata.ErrNoRole) {
+	if errors.Is(err, errMetadataOff) || errors.Is(err, errRoleUnnamed) || errors.Is(err, metadata.ErrNotOnECS) || errors.Is(err, metadata.ErrNoRole) {
 		return Credentials{}, unconfigured("%v", err)
 	}
 	return Credentials{}, err
 }
 
-// errMetadataOff is for a metadata service that is not to be asked.
-var errMetadataOff = errors.New("the instance metadata service is not asked (" + variableMetadataDisabled + ", or notOnECS in the location)")
+var (
+	// errMetadataOff is for a metadata service that is not to be asked.
+	errMetadataOff = errors.New("the instance metadata service is not asked (" + variableMetadataDisabled + ")")
+	// errRoleUnnamed is for a role that is not to be looked for.
+	errRoleUnnamed = errors.New("it is not looked for (notOnECS in the location, or VELERO_FOR_ACK=false), and " + variableRAMRole + " names none")
+)
 
-// nodeRole returns the credentials of the node's RAM role. An empty name means the one that it has.
+// nodeRole returns the credentials of the node's RAM role. An empty name means the
+// one that it has, which is not looked for where NotOnECS is set.
 func (p *Provider) nodeRole(ctx context.Context, name string) (Credentials, error) {
 	if p.env.Metadata == nil || strings.EqualFold(p.getenv(variableMetadataDisabled), "true") {
 		return Credentials{}, errMetadataOff
+	}
+	if name == "" && p.env.NotOnECS {
+		return Credentials{}, errRoleUnnamed
 	}
 	if name == "" {
 		asked, err := p.env.Metadata.Role(ctx)
