@@ -26,6 +26,7 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/credentials"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/failure"
+	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/metadata"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/account"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -65,7 +66,7 @@ func TestWhereALocationsECSIs(t *testing.T) {
 	}{
 		{"inside the VPC in the instance's own region", ECSConfig{}, place{"cn-hangzhou", "https://ecs-vpc.cn-hangzhou.aliyuncs.com"}},
 		{"the Internet in any other region", ECSConfig{Region: "cn-beijing"}, place{"cn-beijing", "https://ecs.cn-beijing.aliyuncs.com"}},
-		{"the Internet where the instance may not be asked", ECSConfig{Region: "cn-hangzhou", NotOnECS: true}, place{"cn-hangzhou", "https://ecs.cn-hangzhou.aliyuncs.com"}},
+		{"the Internet where the location is not on ECS", ECSConfig{NotOnECS: true}, place{"cn-hangzhou", "https://ecs.cn-hangzhou.aliyuncs.com"}},
 		{"the network that is given", ECSConfig{Network: endpoint.Public}, place{"cn-hangzhou", "https://ecs.cn-hangzhou.aliyuncs.com"}},
 		{"the network that is given in another region", ECSConfig{Region: "cn-beijing", Network: endpoint.VPC}, place{"cn-beijing", "https://ecs-vpc.cn-beijing.aliyuncs.com"}},
 		{"an endpoint beats the network", ECSConfig{Network: endpoint.VPC, Endpoint: "http://127.0.0.1:1"}, place{"cn-hangzhou", "http://127.0.0.1:1"}},
@@ -93,12 +94,29 @@ func TestWhereALocationsECSIs(t *testing.T) {
 
 func TestECSThatCannotBeLocated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	if _, err := w.ECS(t.Context(), ECSConfig{NotOnECS: true}); !errors.Is(err, ErrNoRegion) {
-		t.Errorf("error %v, want that there is no region", err)
+	w := newWorld(t, map[string]string{metadataEndpointVariable: "http://127.0.0.1:1"})
+	for _, notOnECS := range []bool{false, true} {
+		if _, err := w.ECS(t.Context(), ECSConfig{NotOnECS: notOnECS}); !errors.Is(err, ErrNoRegion) || !errors.Is(err, metadata.ErrNotOnECS) {
+			t.Errorf("not on ECS %v: error %v, want that there is no region", notOnECS, err)
+		}
 	}
 	if _, err := w.ECS(t.Context(), ECSConfig{Endpoint: "ecs://x"}); err == nil || !strings.Contains(err.Error(), "reading the endpoint") {
 		t.Errorf("error %v, want one about the endpoint", err)
+	}
+}
+
+func TestTheRoleThatIsNamedInALocationThatIsNotOnECS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"ALIBABA_CLOUD_RAM_ROLE": "node"})
+	client, err := w.ECS(t.Context(), ECSConfig{NotOnECS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DescribeSnapshots(t.Context(), &ecs.DescribeSnapshotsRequest{}); err != nil {
+		t.Error(err)
+	}
+	if diff := gocmp.Diff([]string{"DescribeSnapshots at ecs.cn-hangzhou.aliyuncs.com: 200"}, w.calls()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 

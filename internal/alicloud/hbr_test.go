@@ -79,6 +79,7 @@ func TestWhereALocationsHBRAndNASAre(t *testing.T) {
 	})
 	t.Run("nowhere", func(t *testing.T) {
 		t.Parallel()
+		w := newWorld(t, map[string]string{metadataEndpointVariable: "http://127.0.0.1:1"})
 		if _, err := w.HBR(t.Context(), HBRConfig{NotOnECS: true}); !errors.Is(err, ErrNoRegion) {
 			t.Errorf("error %v, want that there is no region", err)
 		}

@@ -68,7 +68,7 @@ type OSSConfig struct {
 	CACert string
 	// InsecureSkipVerify accepts any server certificate.
 	InsecureSkipVerify bool
-	// NotOnECS forbids asking the instance metadata service.
+	// NotOnECS forbids looking for what this machine is: the role of the node, and for auto its region.
 	NotOnECS bool
 	// Credentials says where the location's credentials come from.
 	Credentials credentials.Config
@@ -147,7 +147,7 @@ func (c *Cloud) locateOSS(ctx context.Context, cfg OSSConfig) (ossPlace, error) 
 	if cfg.Endpoint != "" {
 		return c.locateOSSByEndpoint(ctx, cfg)
 	}
-	region, err := c.region(ctx, cfg.Region, cfg.NotOnECS)
+	region, err := c.region(ctx, cfg.Region)
 	if err != nil {
 		return ossPlace{}, err
 	}
@@ -176,7 +176,7 @@ func (c *Cloud) locateOSSByEndpoint(ctx context.Context, cfg OSSConfig) (ossPlac
 	if cfg.Region != "" {
 		region = cfg.Region
 	}
-	if region, err = c.region(ctx, region, cfg.NotOnECS); err != nil {
+	if region, err = c.region(ctx, region); err != nil {
 		return ossPlace{}, err
 	}
 	place := ossPlace{region: region, endpoint: at, publicEndpoint: at, internal: internal}

@@ -149,6 +149,7 @@ func TestWhereALocationsOSSIs(t *testing.T) {
 	}{
 		{"region and network", OSSConfig{Region: "cn-beijing", Network: endpoint.Internal}, "oss-cn-beijing-internal.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
 		{"the region of the instance", OSSConfig{Network: endpoint.Public}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
+		{"the region of the instance, which is asked for although the location is not on ECS", OSSConfig{Network: endpoint.Public, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"auto is internal in the instance's own region", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto}, "oss-cn-hangzhou-internal.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},
 		{"auto is public in any other region", OSSConfig{Region: "cn-beijing", Network: endpoint.Auto}, "oss-cn-beijing.aliyuncs.com", "oss-cn-beijing.aliyuncs.com"},
 		{"auto is public where the location is not on ECS", OSSConfig{Region: "cn-hangzhou", Network: endpoint.Auto, NotOnECS: true}, "oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com"},

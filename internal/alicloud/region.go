@@ -13,14 +13,13 @@ import (
 // ErrNoRegion is returned where neither the location nor the endpoint nor the instance names a region.
 var ErrNoRegion = errors.New("no region")
 
-// region returns given, or else the region of the instance.
-func (c *Cloud) region(ctx context.Context, given string, notOnECS bool) (string, error) {
+// region returns given, or else the region of the instance. It is asked for in a
+// location with notOnECS too, as by the official plugin: there is no other answer,
+// and where there is no instance, that is known within seconds.
+func (c *Cloud) region(ctx context.Context, given string) (string, error) {
 	const remedy = `set the location's config key "region", for example region: cn-hangzhou`
 	if given != "" {
 		return given, nil
-	}
-	if notOnECS {
-		return "", fmt.Errorf("%w: %s", ErrNoRegion, remedy)
 	}
 	identity, err := c.metadata.Identity(ctx)
 	if err != nil {

@@ -32,7 +32,8 @@ type ServiceConfig struct {
 	Network endpoint.Network
 	// Endpoint is a host or URL that replaces the one of region and network.
 	Endpoint string
-	// NotOnECS forbids asking the instance metadata service.
+	// NotOnECS forbids looking for what this machine is: the role of the node, and whether
+	// it is an instance of Region.
 	NotOnECS bool
 	// Credentials says where the location's credentials come from.
 	Credentials credentials.Config
@@ -94,7 +95,7 @@ func (s *service[Client]) locate(ctx context.Context, cfg ServiceConfig) (intern
 		named, internal = endpoint.RegionOfRPC(s.product, s.endpoint)
 		region = cmp.Or(region, named)
 	}
-	if s.region, err = s.cloud.region(ctx, region, cfg.NotOnECS); err != nil || s.endpoint != nil {
+	if s.region, err = s.cloud.region(ctx, region); err != nil || s.endpoint != nil {
 		return internal, err
 	}
 	network := cfg.Network

@@ -136,7 +136,7 @@ func newWorld(t *testing.T, changes ...func(*cloudsim.Config)) *world {
 	w.log, w.logged = logtest.NewNullLogger()
 	w.log.SetLevel(logrus.DebugLevel)
 	w.clients = alicloud.New(alicloud.Environment{
-		Getenv: noVariables,
+		Getenv: offECS,
 		Log:    w.log,
 		Now:    w.time.Now,
 		Sleep:  w.time.Sleep,
@@ -161,6 +161,14 @@ func withPolicy(t *testing.T, file string) func(*cloudsim.Config) {
 }
 
 func noVariables(string) string { return "" }
+
+// offECS is an environment in which no instance metadata service answers.
+func offECS(name string) string {
+	if name == "ALIBABA_CLOUD_ECS_METADATA_ENDPOINT" {
+		return "http://127.0.0.1:1"
+	}
+	return ""
+}
 
 // newAPI returns the API of an empty cluster.
 func newAPI(t *testing.T) client.Client {
