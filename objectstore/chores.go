@@ -120,7 +120,9 @@ func (b *bucket) abort(ctx context.Context, key, uploadID string) error {
 	return nil
 }
 
-// storageClassProbe is an empty object in a directory that Velero permits in a location.
+// storageClassProbe is an empty object in a directory that Velero permits in a location. It is of
+// class Standard; that of another class, which another cluster's location may have, has its name
+// in addition.
 const storageClassProbe = "plugins/alibabacloud-storage-class-probe"
 
 // checkStorageClass returns an error if the bucket archives by default and does
@@ -146,10 +148,12 @@ func (b *bucket) checkStorageClass(ctx context.Context) error {
 }
 
 // probeStorageClass stores the probe unless it is there in the location's class. One of
-// another class tells nothing: the location's has been changed since, or a lifecycle rule
-// has moved the probe.
+// another class tells nothing: a lifecycle rule has moved it.
 func (b *bucket) probeStorageClass(ctx context.Context, bucketClass string) error {
 	key := b.location.prefix + storageClassProbe
+	if class := b.location.storageClass; class != standard {
+		key += "-" + class
+	}
 	found, err := b.head(ctx, key)
 	there := err == nil
 	if there && b.isOfLocation(found) {

@@ -18,6 +18,9 @@ import (
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/locationconfig"
 )
 
+// standard is the storage class of what is read and written often.
+const standard = "Standard"
+
 const (
 	mebibyte = 1 << 20
 
@@ -93,7 +96,7 @@ func addressingStyle(of func(*location) *alicloud.AddressingStyle) locationconfi
 // every key that is unknown or malformed, with its value and what is allowed.
 func parseLocation(config map[string]string) (location, error) {
 	l := location{
-		storageClass:        "Standard",
+		storageClass:        standard,
 		partSize:            defaultPartSize,
 		uploadConcurrency:   defaultUploadConcurrency,
 		downloadConcurrency: defaultDownloadConcurrency,
@@ -161,7 +164,7 @@ func setPrefix(l *location, value string) error {
 }
 
 func setStorageClass(l *location, value string) error {
-	if value != "Standard" && value != "IA" {
+	if value != standard && value != "IA" {
 		return errors.New("allowed are Standard and IA: Velero reads and rewrites its objects, " +
 			"and OSS refuses to read an object of an archive class until it is restored; " +
 			"let a lifecycle rule archive old backups instead")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud/endpoint"
@@ -305,16 +306,20 @@ func TestAProbeOfAnotherClass(t *testing.T) {
 		change func(t *testing.T, f *fixture)
 		// config is the location's at the second look.
 		config map[string]string
-		want   string
+		// want are the classes of the probes then.
+		want map[string]string
 	}{
-		{name: "is one of a location that has another class since", config: map[string]string{"storageClass": "IA"}, want: "IA"},
+		{
+			name: "is that of a location that has another class since", config: map[string]string{"storageClass": "IA"},
+			want: map[string]string{probe: "Standard", probe + "-IA": "IA"},
+		},
 		{
 			name: "is one that a lifecycle rule has moved",
 			change: func(t *testing.T, f *fixture) {
 				t.Helper()
 				must(t, f.oss.SetStorageClass(bucketName, probe, "Archive"))
 			},
-			want: "Standard",
+			want: map[string]string{probe: "Standard"},
 		},
 		{
 			name: "is left where a retention policy keeps it",
@@ -323,7 +328,7 @@ func TestAProbeOfAnotherClass(t *testing.T) {
 				must(t, f.oss.SetStorageClass(bucketName, probe, "Archive"))
 				f.fault(t, fault.Rule{Operation: "PutObject", Status: 409, Code: "FileImmutable", Message: "The object you specified is immutable."})
 			},
-			want: "Archive",
+			want: map[string]string{probe: "Archive"},
 		},
 	}
 	for _, tt := range tests {
@@ -337,10 +342,12 @@ func TestAProbeOfAnotherClass(t *testing.T) {
 			f.Store, f.log = newStore(nil) // Another process, which remembers nothing.
 			must(t, f.Init(f.config(tt.config)))
 			must(t, f.validate())
+			got := map[string]string{}
 			for _, object := range f.oss.Objects(bucketName) {
-				if object.Key == probe && object.StorageClass != tt.want {
-					t.Errorf("the probe is of class %s, want %s", object.StorageClass, tt.want)
-				}
+				got[object.Key] = object.StorageClass
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("probes (-want +got):\n%s", diff)
 			}
 		})
 	}
