@@ -267,10 +267,11 @@ func toBeListed(ctx context.Context, api *alicloud.HBR, id snapshotID, ended job
 	if waiting == "" {
 		return "", nil
 	}
-	if made, err := findSnapshot(ctx, api, id); err != nil || made != nil {
-		return "", err
+	made, err := findSnapshot(ctx, api, id)
+	if made != nil || final.Is(err) {
+		return "", nil // Who may not look does not wait.
 	}
-	return waiting, nil
+	return waiting, err
 }
 
 // listedAfter is how long the snapshot of a job that has ended may be missing from the lists.

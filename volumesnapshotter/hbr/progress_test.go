@@ -203,6 +203,26 @@ func TestAJobIsKeptUntilItsSnapshotIsListed(t *testing.T) {
 	}
 }
 
+// TestWhoMayNotLookForASnapshotDoesNotWaitForIt has the backup be what its job is.
+func TestWhoMayNotLookForASnapshotDoesNotWaitForIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.fill(t, "app")
+	pv := nasDirectory("nas-1", "/app")
+	w.create(t, pv)
+	w.fault(t, fault.Rule{Service: "hbr", Operation: "SearchHistoricalSnapshots", Status: 403, Code: "Forbidden.RAM"})
+	w.backUp(t, w.Snapshotter, pv)
+	if err := w.time.Sleep(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.snapshotProgress(t, pv.Name); !got.Completed || got.Err != "" {
+		t.Errorf("progress %+v", got)
+	}
+	if left, err := w.sim.HBR().Inventory(theAccount); err != nil || len(left.Plans) > 0 {
+		t.Errorf("left are %+v, error %v", left, err)
+	}
+}
+
 func TestAnErrorThatMayPassIsNoEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
