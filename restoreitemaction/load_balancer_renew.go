@@ -86,10 +86,24 @@ func (s *serviceRestore) renewLoadBalancer(ctx context.Context) error {
 		delete(changes, key)
 	}
 	changes.log(s.log, s.service)
+	if set.Reuse != ReuseNew {
+		s.warnOfServerGroups(annotations, changes)
+	}
 	changes.apply(s.service)
 	s.removeMarks()
 	s.renewHealthCheckPort()
 	return nil
+}
+
+// warnOfServerGroups warns where the Service is not to be in the server groups any more of a
+// load balancer that it uses. They may be the only way of its traffic, where it is restored in
+// place of itself.
+func (s *serviceRestore) warnOfServerGroups(annotations map[string]string, changes annotationChanges) {
+	prefix, groups := balancerAnnotation(annotations, balancerServerGroups)
+	if key := prefix + balancerServerGroups; groups != "" && changes[key].removed {
+		s.log.WithField("serverGroups", groups).Warn("The server groups get no restored application, which would have a share of their traffic at once: " +
+			"when it is to come here, set the annotation " + key + " again, or in a restore by a rule of the action annotations")
+	}
 }
 
 // isOfAlibabaCloud reports whether the Service has a mark of Alibaba Cloud's

@@ -65,7 +65,7 @@ func (a *StorageClassMapping) change(o *storageObject) {
 	}
 	if plan.AttributesClass != "" {
 		unstructured.RemoveNestedField(o.content, "spec", "volumeAttributesClassName")
-		o.log.WithField("volumeAttributesClass", plan.AttributesClass).Info("Removed the VolumeAttributesClass, which is of another driver")
+		o.log.WithField("volumeAttributesClass", plan.AttributesClass).Info("Removed the VolumeAttributesClass, which is not known to be of the class's driver")
 	}
 	if plan.Modes != nil {
 		if old, set := o.setModes(plan.Modes); set {
