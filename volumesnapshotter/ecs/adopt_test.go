@@ -14,7 +14,6 @@ import (
 	"github.com/sirupsen/logrus"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/diskspec"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
@@ -200,14 +199,8 @@ func isCallOf(request *http.Request, action string) bool {
 // an action.
 func (w *world) processThatIsInterrupted(t *testing.T, action string, happens func()) *Snapshotter {
 	t.Helper()
-	connections, err := w.sim.HTTPClient()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(connections.CloseIdleConnections)
-	return w.processIn(t, alicloud.Environment{
-		Sleep: w.time.Sleep,
-		RPC:   &http.Client{Transport: interrupted{connections.Transport, action, happens, new(sync.Once)}},
+	return w.processOver(t, func(cloud http.RoundTripper) http.RoundTripper {
+		return interrupted{cloud, action, happens, new(sync.Once)}
 	})
 }
 

@@ -15,8 +15,6 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/cluster"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -193,22 +191,12 @@ func TestAGroupThatIsDeletedWithoutAllItsMembers(t *testing.T) {
 			t.Parallel()
 			w := running(t, newWorld(t))
 			id := backUp(t, w.Snapshotter, "daily", w.addGroup(t, simecs.DiskConfig{})[0])
-			connections, err := w.sim.HTTPClient()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(connections.CloseIdleConnections)
 			_, bare, _ := strings.Cut(id, "/")
 			answer := strings.Replace(tt.answer, "%s", bare, 1)
-			clients := alicloud.New(alicloud.Environment{
-				Getenv: noVariables, Log: w.log, Now: w.time.Now, Sleep: w.time.Sleep,
-				RPC: &http.Client{Transport: answering{connections.Transport, "DeleteSnapshotGroup", answer}},
+			s := w.processOver(t, func(cloud http.RoundTripper) http.RoundTripper {
+				return answering{cloud, "DeleteSnapshotGroup", answer}
 			})
-			s := New(w.log, clients, cluster.New(w.api, veleroNamespace), w.targets, noVariables)
-			if err := s.Init(w.config); err != nil {
-				t.Fatal(err)
-			}
-			err = s.DeleteSnapshot(id)
+			err := s.DeleteSnapshot(id)
 			if !strings.Contains(said(err), tt.want) || (err == nil) != (tt.want == "") {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/internal/alicloud"
 	simecs "github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/ecs"
 	"github.com/alibabacloud-velero/velero-plugin-alibabacloud/tests/cloudsim/fault"
 )
@@ -47,15 +46,7 @@ func (o outage) RoundTrip(request *http.Request) (*http.Response, error) {
 
 func processInAnOutage(t *testing.T, w *world, action string) *Snapshotter {
 	t.Helper()
-	connections, err := w.sim.HTTPClient()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(connections.CloseIdleConnections)
-	return w.processIn(t, alicloud.Environment{
-		Sleep: w.time.Sleep,
-		RPC:   &http.Client{Transport: outage{connections.Transport, action, new(atomic.Bool)}},
-	})
+	return w.processOver(t, func(cloud http.RoundTripper) http.RoundTripper { return outage{cloud, action, new(atomic.Bool)} })
 }
 
 func throttledProcess(t *testing.T, w *world, action string) *Snapshotter {

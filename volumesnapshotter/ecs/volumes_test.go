@@ -413,12 +413,24 @@ func (w *world) checkLeft(t *testing.T, backup backedUp, want int) {
 // processThatSleeps returns the Snapshotter of a process with another way to sleep.
 func (w *world) processThatSleeps(t *testing.T, sleep func(context.Context, time.Duration) error) *Snapshotter {
 	t.Helper()
+	return w.processIn(t, alicloud.Environment{Sleep: sleep, RPC: w.connections(t)})
+}
+
+// processOver returns the Snapshotter of a process that reaches the cloud over what wrap makes of the way there.
+func (w *world) processOver(t *testing.T, wrap func(cloud http.RoundTripper) http.RoundTripper) *Snapshotter {
+	t.Helper()
+	return w.processIn(t, alicloud.Environment{Sleep: w.time.Sleep, RPC: &http.Client{Transport: wrap(w.connections(t).Transport)}})
+}
+
+// connections are those of one process to the cloud.
+func (w *world) connections(t *testing.T) *http.Client {
+	t.Helper()
 	connections, err := w.sim.HTTPClient()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(connections.CloseIdleConnections)
-	return w.processIn(t, alicloud.Environment{Sleep: sleep, RPC: connections})
+	return connections
 }
 
 // processIn returns the Snapshotter of a process with its own way to sleep and its own connections.
