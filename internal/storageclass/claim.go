@@ -212,33 +212,33 @@ func provisioned(ctx context.Context, v *view, mapping *Mapping, had claimed) (P
 		return plan, nil
 	}
 	plan.Selector = had.selector
-	if had.attributesClass == "" {
-		return plan, nil
-	}
-	same, err := had.isMadeBy(ctx, v, class)
-	if err != nil {
+	if plan.AttributesClass, err = had.foreignAttributesClass(ctx, v, class); err != nil {
 		return Plan{}, conversion.wrap(had.Claim, err)
-	}
-	if !same {
-		plan.AttributesClass = had.attributesClass
 	}
 	return plan, nil
 }
 
-// isMadeBy tells whether the provisioner of class, nil for one that cannot be read, is the one
-// of the claim. The template of a claim does not tell its own; its class may.
-func (c *claimed) isMadeBy(ctx context.Context, v *view, class *storagev1.StorageClass) (bool, error) {
+// foreignAttributesClass returns the VolumeAttributesClass of the claim where it is not known
+// to be for volumes of class, nil for one that cannot be read; else "". The template of a claim
+// does not tell its provisioner; the class that it had may.
+func (c *claimed) foreignAttributesClass(ctx context.Context, v *view, class *storagev1.StorageClass) (string, error) {
+	if c.attributesClass == "" || class == nil {
+		return "", nil
+	}
 	was := c.provisioner
 	if was == "" && c.StorageClass != "" {
 		old, err := v.StorageClass(ctx, c.StorageClass)
 		if old, err = readable(old, client.IgnoreNotFound(err)); err != nil {
-			return false, err
+			return "", err
 		}
 		if old != nil {
 			was = old.Provisioner
 		}
 	}
-	return class == nil || class.Provisioner == was, nil
+	if class.Provisioner == was {
+		return "", nil
+	}
+	return c.attributesClass, nil
 }
 
 // conversionOf returns what becomes of a claim whose volume is provisioned, with the
