@@ -51,16 +51,7 @@ func (s *diskSuite) testKilledUpload(t *testing.T) {
 	b.waitPartlyUploaded(t)
 	s.killPlugin(t)
 	slow.Remove()
-	eventually(t, "the backup to be Failed", func(ctx context.Context) error {
-		backup := &velerov1.Backup{}
-		if err := s.get(ctx, "disk-upload-killed", backup); err != nil {
-			return err
-		}
-		if backup.Status.Phase != velerov1.BackupPhaseFailed {
-			return fmt.Errorf("it is %s", backup.Status.Phase)
-		}
-		return nil
-	})
+	s.waitBackup(t, "disk-upload-killed", velerov1.BackupPhaseFailed)
 	b.wantInventory(t, "after the backup that failed", 3, 3, 0)
 	// ECS makes one snapshot of a disk at a time.
 	s.cloud.ECS().Advance(time.Minute)

@@ -5,7 +5,6 @@ package integration
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -33,16 +32,7 @@ func (s *suite) testKilledPlugin(t *testing.T) {
 	s.killPlugin(t)
 	slow.Remove()
 
-	eventually(t, "the backup to be Failed", func(ctx context.Context) error {
-		backup := &velerov1.Backup{}
-		if err := s.get(ctx, "killed", backup); err != nil {
-			return err
-		}
-		if backup.Status.Phase != velerov1.BackupPhaseFailed {
-			return fmt.Errorf("it is %s", backup.Status.Phase)
-		}
-		return nil
-	})
+	s.waitBackup(t, "killed", velerov1.BackupPhaseFailed)
 	for _, key := range v.keys("") {
 		if key == "backups/killed/killed.tar.gz" {
 			t.Error("the tarball exists although its upload was cut off")

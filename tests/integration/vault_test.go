@@ -184,30 +184,21 @@ func (v *vault) location(ctx context.Context) (*velerov1.BackupStorageLocation, 
 // waitAvailable waits until Velero says that the location is available.
 func (v *vault) waitAvailable(t *testing.T) {
 	t.Helper()
-	eventually(t, "the location "+v.name+" to be Available", func(ctx context.Context) error {
-		location, err := v.location(ctx)
-		if err != nil {
-			return err
-		}
-		if phase := location.Status.Phase; phase != velerov1.BackupStorageLocationPhaseAvailable {
-			return fmt.Errorf("it is %q: %s", phase, location.Status.Message)
-		}
-		return nil
-	})
+	v.waitAvailableSince(t, time.Time{})
 }
 
 // waitAvailableSince waits until Velero has looked at the location after a moment, and says that it is available. It looks
 // at one location at a time, so that no look from before goes on then. The time of a look is in whole seconds, cut off.
 func (v *vault) waitAvailableSince(t *testing.T, moment time.Time) {
 	t.Helper()
-	eventually(t, "another look at the location "+v.name, func(ctx context.Context) error {
+	eventually(t, "the location "+v.name+" to be Available", func(ctx context.Context) error {
 		location, err := v.location(ctx)
 		if err != nil {
 			return err
 		}
 		status := location.Status
 		if at := status.LastValidationTime; at == nil || !at.After(moment) || status.Phase != velerov1.BackupStorageLocationPhaseAvailable {
-			return fmt.Errorf("at %s it was %q: %s", at, status.Phase, status.Message)
+			return fmt.Errorf("it is %q, as it was found at %s: %s", status.Phase, at, status.Message)
 		}
 		return nil
 	})
